@@ -1,0 +1,101 @@
+"""What every runtime offers: arrays in, arrays out. It knows tensors, not boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from edge.types import AnyArray, Layout, Tensor
+
+Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+
+ModelFiles: TypeAlias = Mapping[str, bytes]  # suffix without the dot ("param", "bin") to content
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """The input of a network.
+
+    Attributes:
+        name: As in the model file.
+        shape: With the batch axis.
+        dtype: "float32", "uint8" or "int8".
+        layout: Order of the axes.
+        scale: real = scale * (code - zero_point); 1 for float32.
+        zero_point: The code of zero; 0 for float32.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    layout: Layout = "NCHW"
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What every runtime lets one choose.
+
+    Attributes:
+        threads: Worker threads inside one inference; 0 takes one per core.
+        precision: Arithmetic of a float model. None: fp16 where the CPU computes in it, else
+            fp32. A model whose file is INT8 runs INT8 whatever is asked.
+    """
+
+    threads: int = 0
+    precision: Precision | None = None
+
+
+class Backend(Protocol):
+    """A model loaded on one runtime. Not thread safe: one per thread."""
+
+    @property
+    def input(self) -> TensorSpec:
+        """The one input."""
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic in effect."""
+
+    @property
+    def threads(self) -> int:
+        """The worker threads in effect."""
+
+    def input_view(self) -> AnyArray:
+        """The buffer that the next `run` reads; shape and dtype of `input`. Fill it in place."""
+
+    def run(self) -> tuple[Tensor, ...]:
+        """Infer once, from what `input_view` holds.
+
+        Returns:
+            The outputs in the order asked for at load; views valid until the next run or close.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+
+    def close(self) -> None:
+        """Free the runtime's memory. Safe to call twice."""
+
+
+class Load(Protocol):
+    """The function `load` of a backend's module."""
+
+    def __call__(
+        self, files: ModelFiles, input_: TensorSpec, outputs: Sequence[str], options: BackendOptions
+    ) -> Backend:
+        """A model ready to run.
+
+        Args:
+            files: Content of the model's files.
+            input_: The input's name and shape; runtimes with dynamic shapes take this one.
+            outputs: Names of the tensors that `Backend.run` returns.
+            options: Threads and precision.
+
+        Raises:
+            ModelError: The files are not a model of this runtime, are damaged, or lack one of
+                the tensors.
+            BackendError: The runtime cannot do what the options ask.
+        """

@@ -1,0 +1,1 @@
+"""Model files as data: read, write and check them without their runtime."""

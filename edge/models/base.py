@@ -1,0 +1,135 @@
+"""What a family and a model declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edge.types import Candidates, Colour, Placement, Size, Tensor
+
+Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """From an image to the network input: value = (pixel - mean) * scale, pixel in 0-255.
+
+    Attributes:
+        colour: Order of the input's channels.
+        mean: Per channel, in that order.
+        scale: Per channel, in that order.
+        pad: Pixel value around the image, per channel, in that order.
+        placement: Where the image lies in the input; see `Letterbox.fit`.
+    """
+
+    colour: Colour = "RGB"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
+    pad: tuple[int, int, int] = (114, 114, 114)
+    placement: Placement = "centre"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What must be known of a model besides its weights. Travels inside the model package.
+
+    Attributes:
+        family: Key into `edge.models.FAMILIES`.
+        form: Which of the family's output forms this is; key into `Family.forms`.
+        input: Size of the network input.
+        labels: Class names, by class id.
+        strides: Input pixels per cell of each output level, in the order of the outputs.
+        anchors: Per level, for anchor-based families; else empty.
+        input_name: Name of the network's input tensor.
+        output_names: Names of the output tensors, in the order that the decoder reads them.
+        preprocessing: From an image to the network input.
+    """
+
+    family: str
+    form: str
+    input: Size
+    labels: tuple[str, ...]
+    strides: tuple[int, ...] = (8, 16, 32)
+    anchors: Anchors = ()
+    input_name: str = "images"
+    output_names: tuple[str, ...] = ("output",)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+
+class Decode(Protocol):
+    """Reads raw outputs."""
+
+    def __call__(
+        self,
+        outputs: Sequence[Tensor],
+        spec: ModelSpec,
+        *,
+        score_threshold: float,
+        multi_label: bool = False,
+    ) -> Candidates:
+        """The candidates whose score is above the threshold, in input pixels.
+
+        Args:
+            outputs: In the order of `ModelSpec.output_names`, batch axis included or not.
+            spec: What the outputs belong to.
+            score_threshold: A candidate's score is greater than this.
+            multi_label: Every class above the threshold, not only a box's best.
+
+        Raises:
+            ModelError: The outputs do not have the shapes that the spec promises.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What the shapes and names of a model's outputs say about it.
+
+    Attributes:
+        form: Key into `Family.forms`.
+        classes: Number of classes.
+        strides: As in `ModelSpec`.
+        outputs: Names, in the order that the decoder reads them.
+        evidence: One sentence: what was seen.
+    """
+
+    form: str
+    classes: int
+    strides: tuple[int, ...]
+    outputs: tuple[str, ...]
+    evidence: str
+
+
+class Recognise(Protocol):
+    """Looks at output shapes."""
+
+    def __call__(
+        self, outputs: Mapping[str, tuple[int, ...]], input_size: Size
+    ) -> Recognition | None:
+        """What this family makes of outputs of these shapes, or None when they are not its own.
+
+        Args:
+            outputs: Name to shape, without the batch axis where it is 1.
+            input_size: Size of the network input that gave them.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A detector family: how to recognise and how to read its outputs.
+
+    Attributes:
+        name: As written in model metadata.
+        forms: Output form to its decoder.
+        recognise: From output shapes to a form.
+        input: Usual input size.
+        preprocessing: Usual preprocessing.
+        source: Where the arithmetic comes from.
+    """
+
+    name: str
+    forms: Mapping[str, Decode]
+    recognise: Recognise
+    input: Size
+    preprocessing: Preprocessing
+    source: str

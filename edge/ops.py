@@ -1,0 +1,1 @@
+"""The kernels, as Python sees them: the one module that touches the compiled extension."""
