@@ -1,0 +1,21 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Photographs, models and measured facts that are not part of the project.
+
+    The folder named by EDGE_SHARED, else `shared` beside the checkout.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("EDGE_SHARED") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared data, which is not at {folder}; EDGE_SHARED names the place")
+    return folder
