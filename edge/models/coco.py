@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 LABELS: tuple[str, ...] = tuple(
-    " ".join(
-        """
-        person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light,
-        fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow,
-        elephant, bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee,
-        skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard, surfboard,
-        tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple,
-        sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch,
-        potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone,
-        microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
-        hair drier, toothbrush
-        """.split()
-    ).split(", ")
+    re.split(
+        r",\s+",
+        """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light,
+    fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow,
+    elephant, bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee,
+    skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard, surfboard,
+    tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple,
+    sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch,
+    potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone,
+    microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
+    hair drier, toothbrush""",
+    )
 )
 
 # The ids run from 1 to 90; of the 91 things first listed these never got a box.
