@@ -82,6 +82,19 @@ class Decode(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """One way in which a family's exports lay out their outputs.
+
+    Attributes:
+        decode: Reads it.
+        suppress: Whether the candidates still need non-maximum suppression.
+    """
+
+    decode: Decode
+    suppress: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """What the shapes and names of a model's outputs say about it.
 
@@ -120,7 +133,7 @@ class Family:
 
     Attributes:
         name: As written in model metadata.
-        forms: Output form to its decoder.
+        forms: The output forms, by name.
         recognise: From output shapes to a form.
         input: Usual input size.
         preprocessing: Usual preprocessing.
@@ -128,7 +141,7 @@ class Family:
     """
 
     name: str
-    forms: Mapping[str, Decode]
+    forms: Mapping[str, Form]
     recognise: Recognise
     input: Size
     preprocessing: Preprocessing

@@ -1,0 +1,250 @@
+"""Image in, detections out: letterbox, infer, decode, suppress."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+
+import numpy as np
+
+from edge import models, ops
+from edge.backends import open_backend
+from edge.backends.base import Backend, BackendOptions, Precision, TensorSpec
+from edge.errors import ModelError
+from edge.models.base import ModelSpec
+from edge.package import Package
+from edge.recognise import open_model
+from edge.types import (
+    Candidates,
+    Detections,
+    Frame,
+    Int32Array,
+    Latency,
+    Letterbox,
+    Result,
+    Size,
+    Tensor,
+    UInt8Array,
+)
+
+
+class Detector:
+    """A model ready to run on images.
+
+    Not thread safe: it reuses its input buffer. Make one per thread.
+
+        with Detector.load("model.edge") as detector:
+            found = detector(image)
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        backend: Backend,
+        *,
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        max_detections: int = 300,
+        classes: Collection[str | int] | None = None,
+        multi_label: bool = False,
+    ) -> None:
+        """Join a model's description and a runtime that has loaded it.
+
+        Args:
+            spec: What the outputs mean.
+            backend: Loaded with `spec.output_names`; closed with the detector.
+            score_threshold: Only scores above this are found.
+            iou_threshold: A box that overlaps a better one of its class by more is dropped.
+            max_detections: At most this many are found in an image.
+            classes: Only these, by name or id; None for all.
+            multi_label: A box may be found once for each class above the threshold, as
+                evaluation wants, instead of once for its best.
+
+        Raises:
+            ValueError: An option is out of range.
+            UnsupportedModelError: The family or its form is unknown.
+        """
+        for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} is from 0 to 1, got {value}")
+        if max_detections < 1:
+            raise ValueError(f"max_detections is at least 1, got {max_detections}")
+        self.spec = spec
+        self.backend = backend
+        self._form = models.form(spec.family, spec.form)
+        self._score_threshold = score_threshold
+        self._iou_threshold = iou_threshold
+        self._max_detections = max_detections
+        self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
+        self._multi_label = multi_label
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path | Package,
+        *,
+        backend: str | None = None,
+        precision: Precision | None = None,
+        threads: int = 0,
+        input: Size | None = None,  # noqa: A002 - the field's name
+        score_threshold: float = 0.25,
+        iou_threshold: float = 0.45,
+        max_detections: int = 300,
+        classes: Collection[str | int] | None = None,
+        multi_label: bool = False,
+    ) -> Detector:
+        """Load a model package, or a model file that is recognised by itself.
+
+        Args:
+            model: Path of a `.edge` package or of a model file, or a package in memory.
+            backend: Key into `edge.backends.BACKENDS`; None takes the package's first artefact.
+            precision: None takes the package's first artefact in the best arithmetic that the
+                CPU has.
+            threads: For one inference; 0 takes one per core.
+            input: Size of the network input; None takes the model's own.
+            score_threshold: As in the constructor, like the rest.
+            iou_threshold: See the constructor.
+            max_detections: See the constructor.
+            classes: See the constructor.
+            multi_label: See the constructor.
+
+        Raises:
+            ModelError: The files are not a usable model.
+            BackendError: The runtime is missing or failed.
+            ValueError: An option is out of range.
+        """
+        package = model if isinstance(model, Package) else open_model([Path(model)]).package
+        artefact = package.artefact(backend, precision)
+        spec = package.spec if input is None else _resized(package.spec, input)
+        opened = open_backend(
+            artefact.backend,
+            artefact.files,
+            TensorSpec(
+                spec.input_name, _shape(spec.input, artefact.layout), layout=artefact.layout
+            ),
+            spec.output_names,
+            BackendOptions(threads=threads, precision=precision),
+        )
+        try:
+            return cls(
+                spec,
+                opened,
+                score_threshold=score_threshold,
+                iou_threshold=iou_threshold,
+                max_detections=max_detections,
+                classes=classes,
+                multi_label=multi_label,
+            )
+        except BaseException:
+            opened.close()
+            raise
+
+    def __call__(self, image: UInt8Array) -> Detections:
+        """What is in an image.
+
+        Args:
+            image: (H, W, 3) uint8 BGR as OpenCV gives it, or (H, W) grey; any row stride.
+
+        Raises:
+            TypeError: The image is not uint8.
+            ValueError: It has another shape.
+            BackendError: The runtime failed.
+        """
+        return self.run(Frame.of(image)).found
+
+    def run(self, frame: Frame) -> Result:
+        """What is in a frame, and how long each stage took. Raises as `__call__`."""
+        start = perf_counter()
+        pre = self.spec.preprocessing
+        geometry = Letterbox.fit(frame.size, self.spec.input, pre.placement)
+        ops.letterbox(
+            frame,
+            geometry,
+            self.backend.input_view(),
+            layout=self.backend.input.layout,
+            colour=pre.colour,
+            mean=pre.mean,
+            scale=pre.scale,
+            pad=pre.pad,
+        )
+        ready = perf_counter()
+        outputs = self.backend.run()
+        inferred = perf_counter()
+        found = self._detections(outputs, geometry)
+        done = perf_counter()
+        return Result(frame, found, Latency(ready - start, inferred - ready, done - inferred))
+
+    def close(self) -> None:
+        """Free the runtime's memory. Safe to call twice."""
+        self.backend.close()
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _detections(self, outputs: Sequence[Tensor], geometry: Letterbox) -> Detections:
+        found = self._form.decode(
+            outputs,
+            self.spec,
+            score_threshold=self._score_threshold,
+            multi_label=self._multi_label,
+        )
+        if self._class_ids is not None:
+            found = _take(found, np.flatnonzero(np.isin(found.class_ids, self._class_ids)))
+        if self._form.suppress:
+            kept = ops.nms(
+                found.boxes,
+                found.scores,
+                found.class_ids,
+                iou_threshold=self._iou_threshold,
+                max_detections=self._max_detections,
+            )
+        else:
+            kept = np.argsort(-found.scores, kind="stable")[: self._max_detections]
+        found = _take(found, kept)
+        boxes = geometry.to_image(found.boxes)
+        inside = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
+
+
+def _take(found: Candidates, rows: np.ndarray[tuple[int], np.dtype[np.signedinteger]]) -> Candidates:
+    return Candidates(found.boxes[rows], found.scores[rows], found.class_ids[rows])
+
+
+def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Array:
+    ids = []
+    for wanted in classes:
+        name = str(wanted)
+        if name in labels:
+            ids.append(labels.index(name))
+        elif name.isdecimal() and int(name) < len(labels):
+            ids.append(int(name))
+        else:
+            near = difflib.get_close_matches(name, labels, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"the model has no class {wanted!r}{hint}")
+    return np.array(sorted(set(ids)), np.int32)
+
+
+def _shape(size: Size, layout: str) -> tuple[int, ...]:
+    if layout == "NHWC":
+        return (1, size.height, size.width, 3)
+    return (1, 3, size.height, size.width)
+
+
+def _resized(spec: ModelSpec, size: Size) -> ModelSpec:
+    step = max(spec.strides, default=1)
+    if size.height % step or size.width % step:
+        raise ModelError(f"the input size of this model is a multiple of {step}, got {size}")
+    return replace(spec, input=size)

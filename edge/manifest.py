@@ -1,0 +1,252 @@
+"""`model.toml`: the text form of a model's description, read strictly."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any, TypeVar, get_args
+
+from edge.backends.base import Precision
+from edge.errors import ModelError
+from edge.formats import toml
+from edge.models.base import ModelSpec, Preprocessing
+from edge.types import Colour, Layout, Placement, Size
+
+FORMAT = 1
+SIZE_LIMIT = 8192  # pixels on a side
+LABEL_LIMIT = 65536
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactEntry:
+    """What `model.toml` says of one artefact; `files` maps a name in the package to its SHA-256."""
+
+    backend: str
+    precision: Precision
+    layout: Layout
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that `model.toml` says; see `edge.package.Package`."""
+
+    name: str
+    spec: ModelSpec
+    artefacts: tuple[ArtefactEntry, ...]
+    licence: str
+    provenance: Mapping[str, Any]
+    quantisation: Mapping[str, Any]
+
+
+def dumps(manifest: Manifest) -> bytes:
+    """The file's content."""
+    spec, pre = manifest.spec, manifest.spec.preprocessing
+    return toml.dumps(
+        {
+            "format": FORMAT,
+            "name": manifest.name,
+            "licence": manifest.licence,
+            "model": {
+                "family": spec.family,
+                "form": spec.form,
+                "outputs": spec.output_names,
+                "strides": spec.strides,
+                "anchors": [[list(a) for a in level] for level in spec.anchors],
+                "labels": spec.labels,
+            },
+            "input": {
+                "name": spec.input_name,
+                "height": spec.input.height,
+                "width": spec.input.width,
+                "colour": pre.colour,
+                "mean": pre.mean,
+                "scale": pre.scale,
+                "pad": pre.pad,
+                "placement": pre.placement,
+            },
+            "artefacts": [
+                {
+                    "backend": entry.backend,
+                    "precision": entry.precision,
+                    "layout": entry.layout,
+                    "files": dict(entry.files),
+                }
+                for entry in manifest.artefacts
+            ],
+            "provenance": dict(manifest.provenance),
+            "quantisation": dict(manifest.quantisation),
+        }
+    )
+
+
+def loads(data: bytes, name: str) -> Manifest:
+    """Read the file's content.
+
+    Args:
+        data: The content.
+        name: Of the file, for messages.
+
+    Raises:
+        ModelError: Not TOML, of a newer format, or a key is missing, unknown or absurd.
+    """
+    root = _Table(toml.loads(data, name), name, "")
+    version = root.whole("format", 1, 1 << 30)
+    if version > FORMAT:
+        raise ModelError(
+            f"{name}: package format {version} is newer than format {FORMAT}, "
+            "the newest that this version of edge reads; update edge-yolo"
+        )
+    manifest = Manifest(
+        name=root.text("name"),
+        licence=root.text("licence"),
+        spec=_spec(root.table("model"), root.table("input")),
+        artefacts=tuple(_artefact(entry) for entry in root.tables("artefacts")),
+        provenance=MappingProxyType(root.value("provenance", dict)),
+        quantisation=MappingProxyType(root.value("quantisation", dict)),
+    )
+    root.done()
+    keys = [(entry.backend, entry.precision) for entry in manifest.artefacts]
+    if len(set(keys)) != len(keys):
+        raise ModelError(f"{name}: two artefacts have the same backend and precision")
+    return manifest
+
+
+def _spec(model: _Table, input_: _Table) -> ModelSpec:
+    spec = ModelSpec(
+        family=model.text("family"),
+        form=model.text("form"),
+        input=Size(
+            input_.whole("height", 1, SIZE_LIMIT),
+            input_.whole("width", 1, SIZE_LIMIT),
+        ),
+        labels=model.texts("labels", LABEL_LIMIT),
+        strides=tuple(int(n) for n in model.numbers("strides", 1, SIZE_LIMIT, integer=True)),
+        anchors=_anchors(model),
+        input_name=input_.text("name"),
+        output_names=model.texts("outputs", 256),
+        preprocessing=Preprocessing(
+            colour=input_.choice("colour", get_args(Colour)),
+            mean=_three(input_.numbers("mean", -1e6, 1e6, count=3)),
+            scale=_three(input_.numbers("scale", -1e6, 1e6, count=3)),
+            pad=_three([int(n) for n in input_.numbers("pad", 0, 255, count=3, integer=True)]),
+            placement=input_.choice("placement", get_args(Placement)),
+        ),
+    )
+    model.done()
+    input_.done()
+    return spec
+
+
+def _anchors(model: _Table) -> tuple[tuple[tuple[float, float], ...], ...]:
+    levels = model.value("anchors", list)
+    try:
+        return tuple(tuple((float(w), float(h)) for w, h in level) for level in levels)
+    except (TypeError, ValueError):
+        raise model.error("anchors", levels, "a list of levels of [width, height]") from None
+
+
+def _artefact(entry: _Table) -> ArtefactEntry:
+    files = entry.value("files", dict)
+    for name, digest in files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or not path.suffix:
+            raise entry.error("files", name, "names inside the package, with a suffix")
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise entry.error(f"files.{name}", digest, "a SHA-256 in hexadecimal")
+    if len({PurePosixPath(name).suffix for name in files}) != len(files) or not files:
+        raise entry.error("files", sorted(files), "at least one file, each with another suffix")
+    result = ArtefactEntry(
+        backend=entry.text("backend"),
+        precision=entry.choice("precision", get_args(Precision)),
+        layout=entry.choice("layout", get_args(Layout)),
+        files=MappingProxyType(files),
+    )
+    entry.done()
+    return result
+
+
+def _three(values: Sequence[T]) -> tuple[T, T, T]:
+    first, second, third = values
+    return first, second, third
+
+
+class _Table:
+    """One table of the document; takes each key once and then knows what was not expected."""
+
+    def __init__(self, values: Mapping[str, Any], file: str, path: str) -> None:
+        self._left = dict(values)
+        self._file = file
+        self._path = path
+        self._taken: list[str] = []
+
+    def value(self, key: str, kind: type[T]) -> T:
+        self._taken.append(key)
+        if key not in self._left:
+            raise ModelError(f"{self._file}: {self._name(key)} is missing")
+        found = self._left.pop(key)
+        if type(found) is not kind:
+            raise self.error(key, found, f"a {kind.__name__}")
+        return found
+
+    def text(self, key: str) -> str:
+        return self.value(key, str)
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        found = self.value(key, int)
+        if not low <= found <= high:
+            raise self.error(key, found, f"{low} to {high}")
+        return found
+
+    def choice(self, key: str, known: Sequence[Any]) -> Any:
+        found = self.text(key)
+        if found not in known:
+            raise self.error(key, found, " or ".join(known))
+        return found
+
+    def texts(self, key: str, limit: int) -> tuple[str, ...]:
+        found = self.value(key, list)
+        if not 1 <= len(found) <= limit or not all(isinstance(item, str) for item in found):
+            raise self.error(key, found, f"a list of 1 to {limit} strings")
+        return tuple(found)
+
+    def numbers(
+        self, key: str, low: float, high: float, *, count: int | None = None, integer: bool = False
+    ) -> tuple[float, ...]:
+        found = self.value(key, list)
+        kinds = (int,) if integer else (int, float)
+        good = all(type(n) in kinds and math.isfinite(n) and low <= n <= high for n in found)
+        if not good or (count is not None and len(found) != count) or len(found) > 256:
+            number = "whole number" if integer else "number"
+            wanted = f"{count} {number}s" if count else f"a list of {number}s"
+            raise self.error(key, found, f"{wanted} from {low:g} to {high:g}")
+        return tuple(found)
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.value(key, dict), self._file, self._name(key))
+
+    def tables(self, key: str) -> list[_Table]:
+        found = self.value(key, list)
+        if not found or not all(isinstance(item, dict) for item in found):
+            raise self.error(key, found, "at least one table")
+        return [_Table(t, self._file, f"{self._name(key)}[{i}]") for i, t in enumerate(found)]
+
+    def done(self) -> None:
+        for key in self._left:
+            near = difflib.get_close_matches(key, self._taken, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ModelError(f"{self._file}: unknown key {self._name(key)}{hint}")
+
+    def error(self, key: str, found: object, wanted: str) -> ModelError:
+        shown = repr(found)
+        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        return ModelError(f"{self._file}: {self._name(key)} is {shown}, wanted {wanted}")
+
+    def _name(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key

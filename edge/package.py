@@ -1,0 +1,291 @@
+"""The `.edge` model package: everything a detector needs, in one folder or one zip.
+
+    model.toml               what the model is (see `manifest`)
+    ncnn-fp16/model.param    the files of each artefact, under <backend>-<precision>/
+    ncnn-fp16/model.bin
+
+An artefact is the model as one runtime takes it, keyed by (backend, precision). The zip holds the
+same files, stored without compression. Every file's SHA-256 is in `model.toml` and is checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from edge import manifest
+from edge.backends.base import ModelFiles, Precision
+from edge.errors import ModelError
+from edge.models.base import ModelSpec
+from edge.types import Layout
+
+MANIFEST = "model.toml"
+MANIFEST_LIMIT = 4 << 20  # bytes
+FILE_LIMIT = 1 << 30  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """The model as one runtime takes it.
+
+    Attributes:
+        backend: Key into `edge.backends.BACKENDS`.
+        precision: Of the stored weights, and of the arithmetic where that is "int8".
+        files: Suffix without the dot to content.
+        layout: Order of the input's axes.
+    """
+
+    backend: str
+    precision: Precision
+    files: ModelFiles
+    layout: Layout = "NCHW"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A model with its weights, in memory.
+
+    Attributes:
+        name: For people.
+        spec: What the outputs mean.
+        artefacts: In order of preference; at most one for each (backend, precision).
+        licence: Of the weights, as an SPDX expression; empty when unknown.
+        provenance: Where the model came from: "tool" and the SHA-256 of each source file.
+        quantisation: Summary of how the INT8 artefacts were made; empty for float models.
+    """
+
+    name: str
+    spec: ModelSpec
+    artefacts: tuple[Artefact, ...]
+    licence: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    quantisation: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def artefact(self, backend: str | None = None, precision: Precision | None = None) -> Artefact:
+        """The artefact to run: the first one that suits.
+
+        A float artefact suits "fp32" and "fp16" alike, since a runtime computes in either.
+
+        Raises:
+            ModelError: None suits; the message lists those there are.
+        """
+        for artefact in self.artefacts:
+            same_kind = precision is None or (artefact.precision == "int8") == (precision == "int8")
+            if backend in (None, artefact.backend) and same_kind:
+                return artefact
+        wanted = " ".join(filter(None, [backend, precision])) or "any"
+        there = ", ".join(f"{a.backend} {a.precision}" for a in self.artefacts) or "none"
+        raise ModelError(f"{self.name}: no artefact for {wanted}; there are: {there}")
+
+
+def is_package(path: Path) -> bool:
+    """Whether `path` looks like a package rather than a bare model file."""
+    return (path / MANIFEST).is_file() if path.is_dir() else zipfile.is_zipfile(path)
+
+
+def read(path: Path) -> Package:
+    """Read and check a package.
+
+    Args:
+        path: A folder, or a zip of the same.
+
+    Raises:
+        ModelError: It is not a package, or is damaged, altered or of a newer format.
+    """
+    files = _read_folder if path.is_dir() else _read_zip
+    try:
+        return _package(path, files(path))
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+
+
+def write(package: Package, path: Path, *, zipped: bool = False, force: bool = False) -> None:
+    """Write a package: all of it, or nothing.
+
+    Args:
+        package: What to write.
+        path: The folder, or the zip, to be made.
+        zipped: One uncompressed zip instead of a folder.
+        force: Replace a package that is already there. Anything else is never replaced.
+
+    Raises:
+        ModelError: Something is in the way, or the disk refuses.
+    """
+    if path.exists() or path.is_symlink():
+        if not force:
+            raise ModelError(f"{path}: already exists; --force replaces it")
+        if not is_package(path):
+            raise ModelError(f"{path}: exists and is not a model package; it is left alone")
+    contents = _contents(package)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _replacing(path) as temporary:
+            if zipped:
+                _write_zip(temporary, contents)
+            else:
+                _write_folder(temporary, contents)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+
+
+def _contents(package: Package) -> dict[str, bytes]:
+    contents = {
+        f"{artefact.backend}-{artefact.precision}/model.{suffix}": data
+        for artefact in package.artefacts
+        for suffix, data in artefact.files.items()
+    }
+    entries = [
+        manifest.ArtefactEntry(
+            backend=artefact.backend,
+            precision=artefact.precision,
+            layout=artefact.layout,
+            files=MappingProxyType(
+                {
+                    name: hashlib.sha256(contents[name]).hexdigest()
+                    for name in (
+                        f"{artefact.backend}-{artefact.precision}/model.{suffix}"
+                        for suffix in artefact.files
+                    )
+                }
+            ),
+        )
+        for artefact in package.artefacts
+    ]
+    text = manifest.dumps(
+        manifest.Manifest(
+            name=package.name,
+            spec=package.spec,
+            artefacts=tuple(entries),
+            licence=package.licence,
+            provenance=package.provenance,
+            quantisation=package.quantisation,
+        )
+    )
+    return {MANIFEST: text, **contents}
+
+
+def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, data in contents.items():
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+
+
+def _write_zip(file: Path, contents: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in contents.items():
+            # A fixed date: the same package is the same file.
+            archive.writestr(zipfile.ZipInfo(name), data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which takes the place of `path` when the block succeeds."""
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new, old = scratch / "new", scratch / "old"
+    try:
+        yield new
+        if path.is_dir() or (path.exists() and new.is_dir()):
+            path.rename(old)  # a folder neither replaces nor is replaced in one step
+        try:
+            new.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for root, folders, names in os.walk(folder, onerror=_raise):
+        for name in [*folders, *names]:
+            entry = Path(root, name)
+            key = entry.relative_to(folder).as_posix()
+            if entry.is_symlink():
+                raise ModelError(f"{folder}: {key} is a link; a package holds plain files")
+            if entry.is_file():
+                contents[key] = _limited(folder, key, entry.stat().st_size, entry.read_bytes)
+    return contents
+
+
+def _read_zip(file: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            contents: dict[str, bytes] = {}
+            for info in archive.infolist():
+                if info.is_dir():
+                    continue
+                _check_member(file, info)
+                if info.filename in contents:
+                    raise ModelError(f"{file}: {info.filename} is in the zip twice")
+                contents[info.filename] = _limited(
+                    file, info.filename, info.file_size, lambda i=info: archive.read(i)
+                )
+            return contents
+    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        raise ModelError(f"{file}: not a model package (a folder or zip): {error}") from error
+
+
+def _check_member(file: Path, info: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(info.filename)
+    if path.is_absolute() or ".." in path.parts or "\\" in info.filename:
+        raise ModelError(f"{file}: {info.filename!r} leaves the package")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise ModelError(f"{file}: {info.filename} is a link; a package holds plain files")
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise ModelError(f"{file}: {info.filename} is compressed or encrypted; store it plainly")
+
+
+def _limited(package: Path, name: str, size: int, content: Any) -> bytes:
+    limit = MANIFEST_LIMIT if name == MANIFEST else FILE_LIMIT
+    if size > limit:
+        raise ModelError(f"{package}: {name} has {size} bytes; at most {limit} are read")
+    data: bytes = content()
+    return data
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _package(path: Path, contents: Mapping[str, bytes]) -> Package:
+    if MANIFEST not in contents:
+        raise ModelError(f"{path}: not a model package: it has no {MANIFEST}")
+    facts = manifest.loads(contents[MANIFEST], str(path / MANIFEST))
+    listed = {name for entry in facts.artefacts for name in entry.files}
+    for name in sorted(contents.keys() - listed - {MANIFEST}):
+        raise ModelError(f"{path}: {name} is not listed in {MANIFEST}")
+    artefacts = []
+    for entry in facts.artefacts:
+        files: dict[str, bytes] = {}
+        for name, wanted in entry.files.items():
+            if name not in contents:
+                raise ModelError(f"{path}: {name} is missing")
+            found = hashlib.sha256(contents[name]).hexdigest()
+            if found != wanted:
+                raise ModelError(
+                    f"{path}: {name} was altered: its SHA-256 is {found}, {MANIFEST} says {wanted}"
+                )
+            files[PurePosixPath(name).suffix[1:]] = contents[name]
+        artefacts.append(Artefact(entry.backend, entry.precision, files, entry.layout))
+    return Package(
+        name=facts.name,
+        spec=facts.spec,
+        artefacts=tuple(artefacts),
+        licence=facts.licence,
+        provenance=facts.provenance,
+        quantisation=facts.quantisation,
+    )
