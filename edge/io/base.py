@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 from edge.types import Failure, Frame, Result
@@ -19,8 +20,16 @@ class Source(Protocol):
     def live(self) -> bool:
         """Whether frames arrive in real time (a camera) and are lost when not taken."""
 
+    @property
+    def rate(self) -> float | None:
+        """Nominal frames per second of a moving picture; None for still images."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it reads, which no sink may write to; none for a device."""
+
     def __iter__(self) -> Iterator[Frame | Failure]:
-        """Frames, in order; a `Failure` in place of one that could not be read.
+        """Frames, in order, once; a `Failure` in place of one that could not be read.
 
         Raises:
             SourceError: The camera, file or stream as a whole could not be read.
@@ -41,7 +50,15 @@ class Sink(Protocol):
         """
 
     def write_failure(self, failure: Failure) -> None:
-        """Take note of a frame that could not be had."""
+        """Take note of a frame that could not be had.
+
+        Raises:
+            SinkError: It could not be written.
+        """
 
     def close(self) -> None:
-        """Flush and release. Safe to call twice."""
+        """Flush and release. Safe to call twice.
+
+        Raises:
+            SinkError: What was taken could not be kept.
+        """
