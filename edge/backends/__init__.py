@@ -1,0 +1,66 @@
+"""Runtimes: one module each, imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+
+from edge.backends.base import Backend, BackendOptions, ModelFiles, TensorSpec
+from edge.errors import (
+    BackendError,
+    BackendNotInstalledError,
+    ModelError,
+    UnsupportedModelError,
+)
+
+# Backend name to the suffixes of the files that together are its model.
+# To add one: write edge/backends/<name>.py with a function `load`, and add its row here.
+# The optional dependency in pyproject.toml has the same name.
+BACKENDS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ncnn": frozenset({"param", "bin"}),
+    }
+)
+
+
+def open_backend(
+    name: str,
+    files: ModelFiles,
+    input_: TensorSpec,
+    outputs: Sequence[str],
+    options: BackendOptions | None = None,
+) -> Backend:
+    """A model ready to run on a runtime.
+
+    Args:
+        name: Key into `BACKENDS`.
+        files: Content of the model's files, by suffix.
+        input_: The input's name and shape.
+        outputs: Names of the tensors that `Backend.run` returns, in that order.
+        options: Threads and precision; None takes the defaults.
+
+    Raises:
+        UnsupportedModelError: No backend has this name.
+        BackendNotInstalledError: The runtime is missing; says what to install.
+        ModelError: The files are not those of this runtime, are damaged, or lack a tensor.
+        BackendError: The runtime cannot be imported, or cannot do what the options ask.
+    """
+    if name not in BACKENDS:
+        raise UnsupportedModelError(f"unknown backend {name!r}; known: {', '.join(BACKENDS)}")
+    if set(files) != BACKENDS[name]:
+        found, wanted = (
+            ", ".join(f".{suffix}" for suffix in sorted(suffixes)) or "nothing"
+            for suffixes in (files, BACKENDS[name])
+        )
+        raise ModelError(f"a model for {name} is {wanted}, got {found}")
+    try:
+        module = import_module(f"edge.backends.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "edge":
+            raise
+        raise BackendNotInstalledError(f"{name} needs the package {error.name}", name) from error
+    except ImportError as error:  # installed, but broken: a missing shared library, say
+        raise BackendError(f"{name} cannot be imported: {error}") from error
+    backend: Backend = module.load(files, input_, outputs, options or BackendOptions())
+    return backend
