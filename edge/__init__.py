@@ -4,6 +4,7 @@ from edge.detector import Detector
 from edge.errors import EdgeError
 from edge.models.base import ModelSpec
 from edge.types import Detections, Frame, Letterbox, Size
+from edge.version import __version__
 
 __all__ = [
     "Detections",
@@ -15,4 +16,3 @@ __all__ = [
     "Size",
     "__version__",
 ]
-__version__ = "0.1.0"

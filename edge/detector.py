@@ -14,7 +14,6 @@ import numpy as np
 from edge import models, ops
 from edge.backends import open_backend
 from edge.backends.base import Backend, BackendOptions, Precision, TensorSpec
-from edge.errors import ModelError
 from edge.models.base import ModelSpec
 from edge.package import Package
 from edge.recognise import open_model
@@ -218,7 +217,9 @@ class Detector:
         return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
 
 
-def _take(found: Candidates, rows: np.ndarray[tuple[int], np.dtype[np.signedinteger]]) -> Candidates:
+def _take(
+    found: Candidates, rows: np.ndarray[tuple[int], np.dtype[np.signedinteger]]
+) -> Candidates:
     return Candidates(found.boxes[rows], found.scores[rows], found.class_ids[rows])
 
 
@@ -246,5 +247,5 @@ def _shape(size: Size, layout: str) -> tuple[int, ...]:
 def _resized(spec: ModelSpec, size: Size) -> ModelSpec:
     step = max(spec.strides, default=1)
     if size.height % step or size.width % step:
-        raise ModelError(f"the input size of this model is a multiple of {step}, got {size}")
+        raise ValueError(f"the input size of this model is a multiple of {step}, got {size}")
     return replace(spec, input=size)

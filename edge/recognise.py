@@ -10,15 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 
 import edge.package
+from edge.backends.base import ModelFiles, Precision
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_rewrite
 from edge.models import FAMILIES, coco, family
 from edge.models.base import ModelSpec, Recognition
 from edge.package import Artefact, Package
 from edge.types import Size
+from edge.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,30 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     )
 
 
+def convert(opened: OpenedModel) -> Package:
+    """The package to write for a model: every artefact rewritten for its runtime.
+
+    The rewrites keep what the network computes; see `edge.formats.ncnn_rewrite`.
+    """
+    package = opened.package
+    artefacts = tuple(
+        replace(artefact, files=_rewritten_ncnn(artefact.files))
+        if artefact.backend == "ncnn"
+        else artefact
+        for artefact in package.artefacts
+    )
+    return replace(package, artefacts=artefacts)
+
+
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
     """The files by suffix, with the missing half of an ncnn pair added."""
     files: dict[str, Path] = {}
     for path in paths:
         suffix = path.suffix[1:].lower()
         if path.is_dir():
-            raise ModelError(f"{path}: a folder, but not a model package: no {edge.package.MANIFEST}")
+            raise ModelError(
+                f"{path}: a folder, but not a model package: no {edge.package.MANIFEST}"
+            )
         if suffix in files:
             raise ModelError(f"{path}: a second .{suffix} file beside {files[suffix]}")
         files[suffix] = path
@@ -100,3 +118,97 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
                 raise ModelError(f"{files[have]}: an ncnn model needs {other.name} beside it")
             files[missing] = other
     return files
+
+
+def _open_ncnn(files: Mapping[str, Path], overrides: Overrides) -> OpenedModel:
+    contents = {suffix: _content(path) for suffix, path in files.items()}
+    try:
+        network = ncnn.read_network(contents["param"], contents["bin"])
+        matches = _matches(network, overrides)
+    except ModelError as error:
+        raise type(error)(f"{files['param']}: {error}") from error
+    spec, recognition = _only(matches, files["param"])
+    labels, why = _labels(recognition.classes, overrides.labels)
+    package = Package(
+        name=overrides.name or files["param"].stem,
+        spec=replace(spec, labels=labels),
+        artefacts=(Artefact("ncnn", _precision(network), contents),),
+        licence=overrides.licence or "",
+        provenance={
+            "tool": f"edge-yolo {__version__}",
+            "sources": {p.name: sha256(contents[s]).hexdigest() for s, p in files.items()},
+        },
+    )
+    return OpenedModel(package, (f"{spec.family}: {recognition.evidence}", why))
+
+
+def _matches(network: ncnn.Network, overrides: Overrides) -> list[tuple[ModelSpec, Recognition]]:
+    """What each family makes of the network, at the input size asked for or usual for it."""
+    if len(network.inputs) != 1:
+        raise UnsupportedModelError(
+            f"one input is wanted, got {', '.join(network.inputs) or 'none'}"
+        )
+    candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
+    matches = []
+    for candidate in candidates:
+        size = overrides.input or candidate.input
+        recognition = candidate.recognise(ncnn.output_shapes(network, size), size)
+        if recognition is not None:
+            spec = ModelSpec(
+                family=candidate.name,
+                form=recognition.form,
+                input=size,
+                labels=(),
+                strides=recognition.strides,
+                input_name=network.inputs[0],
+                output_names=recognition.outputs,
+                preprocessing=candidate.preprocessing,
+            )
+            matches.append((spec, recognition))
+    if not matches:
+        shapes = ncnn.output_shapes(network, overrides.input or candidates[0].input)
+        seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        known = ", ".join(candidate.name for candidate in candidates)
+        raise UnsupportedModelError(f"its outputs ({seen}) are not those of: {known}")
+    return matches
+
+
+def _only(
+    matches: Sequence[tuple[ModelSpec, Recognition]], path: Path
+) -> tuple[ModelSpec, Recognition]:
+    if len(matches) > 1:
+        names = ", ".join(spec.family for spec, _ in matches)
+        raise UnsupportedModelError(f"{path}: may be any of {names}; choose with --family")
+    return matches[0]
+
+
+def _labels(classes: int, wanted: tuple[str, ...] | None) -> tuple[tuple[str, ...], str]:
+    if wanted is not None:
+        if len(wanted) != classes:
+            raise ModelError(f"the model has {classes} classes, got {len(wanted)} labels")
+        return wanted, f"{classes} classes, named by the caller"
+    if classes == len(coco.LABELS):
+        return coco.LABELS, f"{classes} classes: taken for COCO's"
+    return tuple(map(str, range(classes))), f"{classes} classes, without names; --labels names them"
+
+
+def _precision(network: ncnn.Network) -> Precision:
+    if network.is_int8:
+        return "int8"
+    tags = {weight.tag for layer in network.layers for weight in layer.weights}
+    return "fp16" if ncnn.TAG_FLOAT16 in tags else "fp32"
+
+
+def _rewritten_ncnn(files: ModelFiles) -> ModelFiles:
+    network = ncnn_rewrite.simplify(ncnn.read_network(files["param"], files["bin"]))
+    param, weights = ncnn.write_network(network)
+    return {"param": param, "bin": weights}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > edge.package.FILE_LIMIT:
+            raise ModelError(f"{path}: larger than {edge.package.FILE_LIMIT} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error

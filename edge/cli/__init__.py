@@ -13,8 +13,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
 
-import edge
 from edge.errors import EdgeError
+from edge.version import __version__
 
 
 class Command(Protocol):
@@ -27,6 +27,10 @@ class Command(Protocol):
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it. Returns the exit status."""
+
+
+class UsageError(Exception):
+    """An option does not fit the model or the data; argparse could not know."""
 
 
 # To add a command: write its module, add its row. It is imported when it is called.
@@ -49,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
         sys.stdout.flush()
         return status
+    except UsageError as error:
+        print(f"edge: error: {error}", file=sys.stderr)
+        return 2
     except EdgeError as error:
         print(f"edge: error: {error}", file=sys.stderr)
     except BrokenPipeError:
@@ -56,7 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("edge: interrupted", file=sys.stderr)
-        return 130
     return 1
 
 
@@ -66,7 +72,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         description="YOLO detectors on Raspberry Pi and Jetson.",
         epilog="`edge COMMAND --help` explains a command.",
     )
-    root.add_argument("--version", action="version", version=f"edge {edge.__version__}")
+    root.add_argument("--version", action="version", version=f"edge {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     asked = words[:1] if words and words[0] in COMMANDS else list(COMMANDS)
     for name in asked:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
 from edge.backends import BACKENDS
 from edge.backends.base import Precision
+from edge.cli import UsageError
 from edge.detector import Detector
 from edge.types import Size
 
@@ -69,20 +71,42 @@ def load_detector(
         args: Of a parser with both groups of options above.
         classes: Names or ids to keep; empty for all.
         multi_label: See `Detector`.
+
+    Raises:
+        UsageError: An option does not fit the model.
     """
-    detector = Detector.load(
-        args.model,
-        backend=args.backend,
-        precision=args.precision,
-        threads=args.threads,
-        input=args.imgsz,
-        score_threshold=args.conf,
-        iou_threshold=args.iou,
-        max_detections=args.max_det,
-        classes=classes or None,
-        multi_label=multi_label,
-    )
-    return detector
+    try:
+        return Detector.load(
+            args.model,
+            backend=args.backend,
+            precision=args.precision,
+            threads=args.threads,
+            input=args.imgsz,
+            score_threshold=args.conf,
+            iou_threshold=args.iou,
+            max_detections=args.max_det,
+            classes=classes or None,
+            multi_label=multi_label,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def report_backend(detector: Detector, args: argparse.Namespace) -> None:
+    """Say on standard error what runs the model, if asked to or if it is not what was asked."""
+    backend = detector.backend
+    if args.verbose:
+        print(
+            f"{detector.spec.family} at {detector.spec.input}, {backend.precision}, "
+            f"{backend.threads} threads",
+            file=sys.stderr,
+        )
+    if args.precision not in (None, backend.precision):
+        print(
+            f"edge: this CPU or model has no {args.precision} arithmetic; "
+            f"running {backend.precision}",
+            file=sys.stderr,
+        )
 
 
 def whole(low: int) -> Callable[[str], int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
 
 from edge import pipeline
 from edge.cli import options
@@ -31,8 +31,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-frames", type=options.whole(1), metavar="N", help="stop after N")
     parser.add_argument(
-        "--save", type=Path, metavar="DIR|FILE", help="pictures or a video with the boxes drawn"
+        "--save", metavar="DIR|FILE", help="pictures, or a video, with the boxes drawn in"
     )
     parser.add_argument(
         "--json", action="store_true", help="one JSON object per frame on standard output"
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what runs the model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect in every frame of the source. Returns 0, or 1 when a frame could not be had."""
+    with options.load_detector(args, classes=args.classes) as detector:
+        options.report_backend(detector, args)
+        labels = detector.spec.labels
+        source = open_source(args.source)
+        try:
+            sinks: list[Sink] = []
+            if args.json:
+                sinks.append(JsonLines(sys.stdout.buffer, labels))
+            if args.save is not None:
+                sinks.append(open_save(args.save, source, labels))
+            count = source.count
+            if count is not None and args.max_frames is not None:
+                count = min(count, args.max_frames)
+            sinks.append(Progress(sys.stderr, count))
+        except BaseException:
+            source.close()
+            raise
+        summary = pipeline.run(source, detector, sinks, max_frames=args.max_frames)
+    print(summary, file=sys.stderr)
+    stopped = summary.interrupted and not source.live
+    return 1 if summary.failures or stopped else 0

@@ -1,0 +1,97 @@
+"""`edge inspect`: what a model is, and how that was recognised."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from edge.cli.convert import add_override_arguments, overrides
+from edge.models import family
+from edge.recognise import OpenedModel, open_model
+
+HELP = "say what a model is: family, input, outputs, labels, sizes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "model", nargs="+", type=Path, metavar="MODEL", help="a .edge package, or a model's files"
+    )
+    add_override_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is known of the model."""
+    facts = describe(open_model(args.model, overrides(args)))
+    print(json.dumps(facts, ensure_ascii=False) if args.json else _text(facts))
+    return 0
+
+
+def describe(opened: OpenedModel) -> dict[str, Any]:
+    """A model as plain data, as `--json` prints it."""
+    package, spec = opened.package, opened.package.spec
+    pre = spec.preprocessing
+    return {
+        "name": package.name,
+        "family": spec.family,
+        "form": spec.form,
+        "input": {
+            "name": spec.input_name,
+            "height": spec.input.height,
+            "width": spec.input.width,
+            "colour": pre.colour,
+            "mean": pre.mean,
+            "scale": pre.scale,
+            "pad": pre.pad,
+            "placement": pre.placement,
+        },
+        "outputs": spec.output_names,
+        "strides": spec.strides,
+        "anchors": spec.anchors,
+        "labels": spec.labels,
+        "artefacts": [
+            {
+                "backend": artefact.backend,
+                "precision": artefact.precision,
+                "layout": artefact.layout,
+                "bytes": {suffix: len(data) for suffix, data in artefact.files.items()},
+            }
+            for artefact in package.artefacts
+        ],
+        "licence": package.licence,
+        "provenance": dict(package.provenance),
+        "quantisation": dict(package.quantisation),
+        "recognised": opened.evidence,
+        "source": family(spec.family).source,
+    }
+
+
+def _text(facts: dict[str, Any]) -> str:
+    input_, labels = facts["input"], facts["labels"]
+    names = ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
+    rows = [
+        ("name", facts["name"]),
+        ("family", f"{facts['family']} ({facts['form']})"),
+        (
+            "input",
+            f"{input_['name']}: {input_['height']}x{input_['width']} {input_['colour']}, "
+            f"{input_['placement']}",
+        ),
+        ("outputs", ", ".join(facts["outputs"])),
+        ("strides", ", ".join(map(str, facts["strides"]))),
+        ("labels", f"{len(labels)}: {names}"),
+        *(
+            (
+                "artefact",
+                f"{a['backend']} {a['precision']} {a['layout']}, "
+                f"{sum(a['bytes'].values()) / 1e6:.2f} MB",
+            )
+            for a in facts["artefacts"]
+        ),
+        ("licence", facts["licence"] or "not stated"),
+        *(("recognised", sentence) for sentence in facts["recognised"]),
+    ]
+    return "\n".join(f"{key:<11}{value}" for key, value in rows)
