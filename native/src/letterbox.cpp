@@ -1,0 +1,262 @@
+#include "edge/letterbox.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "simd/kernels.h"
+
+namespace edge {
+namespace {
+
+using simd::i16;
+using simd::i32;
+using simd::u8;
+
+constexpr float kOne = 2048;  // 11-bit weights
+
+// Interpolation along one axis: sample i mixes `low[i]` and `low[i] + 1`.
+struct Taps {
+  std::vector<i32> low;
+  std::vector<i16> weights;  // pairs
+};
+
+// Half-pixel centres. Positions are rounded to float before they are split, as OpenCV does.
+Taps taps(int from, int to) {
+  Taps out;
+  out.low.resize(static_cast<std::size_t>(to));
+  out.weights.resize(2 * static_cast<std::size_t>(to));
+  const double step = 1.0 / (static_cast<double>(to) / from);
+  for (int i = 0; i < to; ++i) {
+    const float at = static_cast<float>((i + 0.5) * step - 0.5);
+    const float low = std::floor(at);
+    const float part = at - low;
+    const auto k = static_cast<std::size_t>(i);
+    out.low[k] = static_cast<i32>(low);
+    out.weights[2 * k] = static_cast<i16>(std::lrintf((1.0f - part) * kOne));
+    out.weights[2 * k + 1] = static_cast<i16>(std::lrintf(part * kOne));
+  }
+  return out;
+}
+
+// Along a row both taps must lie inside: those past an edge give all their weight to the edge
+// pixel. (Rows are clamped instead, which rounds differently; so does OpenCV.)
+Taps column_taps(int from, int to) {
+  Taps out = taps(from, to);
+  const auto one = static_cast<i16>(kOne);
+  for (std::size_t k = 0; k < out.low.size(); ++k) {
+    if (out.low[k] < 0) {
+      out.low[k] = 0;
+      out.weights[2 * k] = one;
+      out.weights[2 * k + 1] = 0;
+    } else if (out.low[k] >= from - 1) {
+      out.low[k] = std::max(from - 2, 0);
+      out.weights[2 * k] = 0;
+      out.weights[2 * k + 1] = one;
+    }
+  }
+  return out;
+}
+
+int channels_of(PixelFormat format) { return format == PixelFormat::gray ? 1 : 3; }
+
+u8 clamp_to_byte(int value) { return static_cast<u8>(std::clamp(value, 0, 255)); }
+
+// ITU-R BT.601, studio range, 20-bit fixed point: OpenCV's.
+void yuv_to_bgr(int y, int u, int v, u8* bgr) {
+  constexpr int kHalf = 1 << 19;
+  const int luma = std::max(0, y - 16) * 1220542 + kHalf;
+  u -= 128;
+  v -= 128;
+  bgr[0] = clamp_to_byte((luma + 2116026 * u) >> 20);
+  bgr[1] = clamp_to_byte((luma - 409993 * u - 852492 * v) >> 20);
+  bgr[2] = clamp_to_byte((luma + 1673527 * v) >> 20);
+}
+
+// Gives the rows of an image as BGR, RGB or grey. Converted rows alternate between two buffers.
+class Rows {
+ public:
+  explicit Rows(const Image& image) : image_(image) {
+    const auto row = static_cast<std::size_t>(3 * image.width);
+    if (image.format > PixelFormat::gray) converted_.resize(2 * row);
+  }
+
+  const u8* operator[](int y) {
+    const u8* first = image_.planes[0] + y * image_.row_strides[0];
+    if (image_.format <= PixelFormat::gray) return first;
+    u8* out = converted_.data() + (y & 1) * 3 * image_.width;
+    const std::ptrdiff_t half = y / 2;
+    for (int x = 0; x < image_.width; ++x) {
+      const int pair = x & ~1;
+      switch (image_.format) {
+        case PixelFormat::nv12: {
+          const u8* uv = image_.planes[1] + half * image_.row_strides[1] + pair;
+          yuv_to_bgr(first[x], uv[0], uv[1], out + 3 * x);
+          break;
+        }
+        case PixelFormat::i420: {
+          const u8 u = image_.planes[1][half * image_.row_strides[1] + x / 2];
+          const u8 v = image_.planes[2][half * image_.row_strides[2] + x / 2];
+          yuv_to_bgr(first[x], u, v, out + 3 * x);
+          break;
+        }
+        default: yuv_to_bgr(first[2 * x], first[2 * pair + 1], first[2 * pair + 3], out + 3 * x);
+      }
+    }
+    return out;
+  }
+
+ private:
+  const Image& image_;
+  std::vector<u8> converted_;
+};
+
+// Gives the rows of the resized image, one plane per channel.
+class Resized {
+ public:
+  Resized(const Image& image, const Placement& size, const simd::Kernels& kernels)
+      : rows_(image), image_(image), size_(size), kernels_(kernels) {
+    if (same() || halved()) return;
+    vertical_ = taps(image.height, size.height);
+    horizontal_ = column_taps(image.width, size.width);
+    for (auto& row : mixed_) row.resize(3 * static_cast<std::size_t>(size.width));
+  }
+
+  void write(int y, u8* const out[3]) {
+    const int channels = channels_of(image_.format);
+    const auto count = static_cast<std::size_t>(size_.width);
+    if (same()) return kernels_.split(rows_[y], channels, count, out);
+    if (halved()) return kernels_.halve(rows_[2 * y], rows_[2 * y + 1], channels, count, out);
+    const auto k = static_cast<std::size_t>(y);
+    const int low = std::clamp(vertical_.low[k], 0, image_.height - 1);
+    const int high = std::clamp(vertical_.low[k] + 1, 0, image_.height - 1);
+    const i16* a = mixed(low, high);
+    const i16* b = mixed(high, low);
+    for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
+      kernels_.mix_rows(a + c * count, b + c * count, vertical_.weights[2 * k],
+                        vertical_.weights[2 * k + 1], count, out[c]);
+    }
+  }
+
+ private:
+  bool same() const { return size_.height == image_.height && size_.width == image_.width; }
+  bool halved() const {
+    return 2 * size_.height == image_.height && 2 * size_.width == image_.width;
+  }
+
+  // Row `y` of the image, interpolated along its columns; the last two are remembered.
+  const i16* mixed(int y, int other) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (held_[i] == y) return mixed_[i].data();
+    }
+    const std::size_t slot = held_[0] == other ? 1 : 0;
+    const auto count = static_cast<std::size_t>(size_.width);
+    i16* data = mixed_[slot].data();
+    i16* const out[3] = {data, data + count, data + 2 * count};
+    const int channels = channels_of(image_.format);
+    const u8* row = rows_[y];
+    u8 doubled[6];
+    if (image_.width == 1) {  // the second tap needs a second pixel
+      std::memcpy(doubled, row, static_cast<std::size_t>(channels));
+      std::memcpy(doubled + channels, row, static_cast<std::size_t>(channels));
+      row = doubled;
+    }
+    kernels_.mix_columns(row, channels, {horizontal_.low.data(), horizontal_.weights.data(), count},
+                         out);
+    held_[slot] = y;
+    return data;
+  }
+
+  Rows rows_;
+  const Image& image_;
+  const Placement& size_;
+  const simd::Kernels& kernels_;
+  Taps vertical_;
+  Taps horizontal_;
+  std::vector<i16> mixed_[2];
+  int held_[2] = {-1, -1};
+};
+
+// Element (y, x, c) of the input.
+template <class T>
+T* at(const Input& input, int y, int x, int c) {
+  const std::ptrdiff_t row = y * input.row_stride;
+  const std::ptrdiff_t i = input.interleaved ? row + 3 * x + c : row + x + c * input.channel_stride;
+  return static_cast<T*>(input.data) + i;
+}
+
+float real(u8 pixel, const Pixels& pixels, int c) {
+  return (static_cast<float>(pixel) - pixels.mean[c]) * pixels.scale[c];
+}
+
+u8 code(u8 pixel, Type type) { return type == Type::int8 ? pixel ^ 0x80 : pixel; }
+
+template <class T>
+void fill(const Input& input, int y, int x, int count, const T (&value)[3]) {
+  if (!input.interleaved) {
+    for (int c = 0; c < 3; ++c) std::fill_n(at<T>(input, y, x, c), count, value[c]);
+    return;
+  }
+  T* out = at<T>(input, y, x, 0);
+  for (int i = 0; i < count; ++i, out += 3) std::copy_n(value, 3, out);
+}
+
+// The border of the input around `place`.
+template <class T>
+void pad(const Input& input, const Placement& place, const T (&value)[3]) {
+  for (int y = 0; y < input.height; ++y) {
+    if (y < place.top || y >= place.top + place.height) {
+      fill(input, y, 0, input.width, value);
+    } else {
+      const int right = place.left + place.width;
+      fill(input, y, 0, place.left, value);
+      fill(input, y, right, input.width - right, value);
+    }
+  }
+}
+
+}  // namespace
+
+void letterbox(const Image& image, const Placement& placement, const Pixels& pixels,
+               const Input& input, Target target) {
+  const simd::Kernels& kernels = simd::kernels(target);
+  const bool is_float = input.type == Type::float32;
+  if (is_float) {
+    const float value[3] = {real(pixels.pad[0], pixels, 0), real(pixels.pad[1], pixels, 1),
+                            real(pixels.pad[2], pixels, 2)};
+    pad(input, placement, value);
+  } else {
+    const u8 value[3] = {code(pixels.pad[0], input.type), code(pixels.pad[1], input.type),
+                         code(pixels.pad[2], input.type)};
+    pad(input, placement, value);
+  }
+
+  const auto count = static_cast<std::size_t>(placement.width);
+  std::vector<u8> scratch(3 * count);
+  std::vector<float> values(is_float && input.interleaved ? count : 0);
+  u8* const rows[3] = {scratch.data(), scratch.data() + count, scratch.data() + 2 * count};
+  const bool same_order = (image.format == PixelFormat::rgb) == pixels.rgb;
+  Resized resized(image, placement, kernels);
+  for (int y = 0; y < placement.height; ++y) {
+    resized.write(y, rows);
+    for (int c = 0; c < 3; ++c) {
+      const u8* row = rows[image.format == PixelFormat::gray ? 0 : same_order ? c : 2 - c];
+      const int top = placement.top + y;
+      if (is_float) {
+        float* out = at<float>(input, top, placement.left, c);
+        float* line = input.interleaved ? values.data() : out;
+        kernels.normalise(row, count, pixels.mean[c], pixels.scale[c], line);
+        if (input.interleaved) {
+          for (std::size_t x = 0; x < count; ++x) out[3 * x] = line[x];
+        }
+      } else {
+        u8* out = at<u8>(input, top, placement.left, c);
+        const std::size_t step = input.interleaved ? 3 : 1;
+        for (std::size_t x = 0; x < count; ++x) out[step * x] = code(row[x], input.type);
+      }
+    }
+  }
+}
+
+}  // namespace edge

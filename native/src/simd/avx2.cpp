@@ -1,0 +1,2 @@
+#define EDGE_TARGET avx2
+#include "simd/target.inl"

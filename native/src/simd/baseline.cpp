@@ -1,0 +1,2 @@
+#define EDGE_TARGET baseline
+#include "simd/target.inl"

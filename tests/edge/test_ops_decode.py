@@ -1,0 +1,195 @@
+"""Decoders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge import ops
+from edge.types import Tensor
+from tests import reference
+
+seeds = st.integers(0, 9999)
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1e-45, 3e38]
+
+
+def equal(found, expected, *, exact=True):
+    boxes, scores, class_ids = expected
+    np.testing.assert_array_equal(found.class_ids, class_ids)
+    if exact:
+        np.testing.assert_array_equal(found.boxes, boxes)
+        np.testing.assert_array_equal(found.scores, scores)
+    else:
+        np.testing.assert_allclose(found.boxes, boxes, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(found.scores, scores, rtol=3e-7)
+
+
+def sprinkle(rng, values: np.ndarray, share: float = 0.02) -> np.ndarray:
+    """Replaces some values by hostile ones."""
+    where = rng.random(values.shape) < share
+    values[where] = rng.choice(np.array(SPECIAL, np.float32), int(where.sum()))
+    return values
+
+
+def random_rows(seed: int, n: int, columns: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rows = rng.random((n, columns), np.float32) ** 2
+    rows[:, :4] *= 300
+    return sprinkle(rng, rows)
+
+
+class TestRows:
+    @settings(max_examples=150, deadline=None)
+    @given(
+        seeds,
+        st.integers(0, 60),
+        st.integers(1, 90),
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([-1.0, 0.0, 0.001, 0.25, 0.5, 0.9, 1.0]),
+    )
+    def test_equal_the_reference(self, seed, n, classes, objectness, multi_label, corners, at):
+        rows = Tensor(random_rows(seed, n, 4 + objectness + classes))
+        options = {
+            "objectness": objectness,
+            "score_threshold": at,
+            "multi_label": multi_label,
+            "corners": corners,
+        }
+        expected = reference.decode_rows(rows, **options)
+        for target in ops.targets():
+            equal(ops.decode_rows(rows, **options, target=target), expected)
+
+    @settings(max_examples=50, deadline=None)
+    @given(seeds, st.integers(1, 60), st.integers(1, 90))
+    def test_strides_do_not_matter(self, seed, n, classes):
+        rows = random_rows(seed, n, 4 + classes)
+        options = {"objectness": False, "score_threshold": 0.3}
+        expected = reference.decode_rows(Tensor(rows), **options)
+        wide = np.repeat(np.repeat(rows, 2, axis=0), 3, axis=1)
+        for view in (np.asfortranarray(rows), wide[::2, ::3], rows[::-1].copy()[::-1]):
+            for target in ops.targets():
+                equal(ops.decode_rows(Tensor(view), **options, target=target), expected)
+
+    def test_the_threshold_itself_is_not_above_it(self):
+        rows = Tensor(np.array([[5, 5, 2, 2, 0.5], [5, 5, 2, 2, 0.50001]], np.float32))
+        found = ops.decode_rows(rows, objectness=False, score_threshold=0.5)
+        assert found.scores.tolist() == pytest.approx([0.50001])
+
+    def test_the_lowest_of_equal_classes_wins(self):
+        rows = np.full((1, 30), 0.7, np.float32)
+        found = ops.decode_rows(Tensor(rows), objectness=False, score_threshold=0.5)
+        assert found.class_ids.tolist() == [0]
+
+    @pytest.mark.parametrize(
+        ("rows", "error", "message"),
+        [
+            (np.zeros((2, 85)), TypeError, "rows is float32, int8 or uint8, got float64"),
+            (np.zeros((2, 85), ">f4"), TypeError, "got >f4"),
+            (np.zeros((1, 2, 85), np.float32), ValueError, r"\(N, channels\), got \(1, 2, 85\)"),
+            (np.zeros((2, 5), np.float32), ValueError, "5 columns and one per class, got 5"),
+            ([[0.0] * 85], TypeError, "rows is a NumPy array, got list"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, rows, error, message):
+        with pytest.raises(error, match=message):
+            ops.decode_rows(Tensor(rows), objectness=True, score_threshold=0.5)
+
+    def test_refuses_a_threshold_that_is_no_number(self):
+        rows = Tensor(np.zeros((1, 85), np.float32))
+        with pytest.raises(ValueError, match="score_threshold is a number, got nan"):
+            ops.decode_rows(rows, objectness=True, score_threshold=float("nan"))
+
+
+def random_heads(seed: int, classes: int, bins: int, logits: bool) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    heads = []
+    for height, width in ((rng.integers(1, 9), rng.integers(1, 20)), (3, 4)):
+        shape = (classes + 4 * bins, height, width)
+        head = rng.normal(0, 3, shape).astype(np.float32)
+        if not logits:
+            head[:classes] = rng.random((classes, height, width), np.float32) ** 2
+        heads.append(sprinkle(rng, head))
+    return heads
+
+
+class TestDistances:
+    @settings(max_examples=100, deadline=None)
+    @given(
+        seeds,
+        st.integers(1, 85),
+        st.sampled_from([-1.0, 0.0, 0.001, 0.25, 0.6, 0.999]),
+        st.booleans(),
+        st.sampled_from([0.0, 0.5]),
+    )
+    def test_equal_the_reference(self, seed, classes, at, multi_label, offset):
+        heads = [Tensor(head) for head in random_heads(seed, classes, 1, logits=False)]
+        options = {
+            "strides": (8, 16),
+            "score_threshold": at,
+            "multi_label": multi_label,
+            "offset": offset,
+        }
+        expected = reference.decode_distances(heads, **options)
+        for target in ops.targets():
+            equal(ops.decode_distances(heads, **options, target=target), expected)
+
+    @settings(max_examples=60, deadline=None)
+    @given(seeds, st.integers(1, 20), st.sampled_from([2, 8, 16, 17]), st.booleans())
+    def test_bins_and_logits_equal_the_reference_but_for_the_last_bits(
+        self, seed, classes, bins, multi_label
+    ):
+        heads = [Tensor(head) for head in random_heads(seed, classes, bins, logits=True)]
+        options = {
+            "strides": (8, 16),
+            "score_threshold": 0.31,
+            "multi_label": multi_label,
+            "bins": bins,
+            "logits": True,
+        }
+        equal(
+            ops.decode_distances(heads, **options),
+            reference.decode_distances(heads, **options),
+            exact=False,
+        )
+
+    @settings(max_examples=40, deadline=None)
+    @given(seeds, st.integers(1, 30), st.booleans())
+    def test_strides_do_not_matter(self, seed, classes, apart):
+        heads = random_heads(seed, classes, 1, logits=False)
+        options = {"strides": (8, 16), "score_threshold": 0.3}
+        expected = reference.decode_distances([Tensor(h) for h in heads], **options)
+        padded = []
+        for head in heads:
+            wide = np.zeros((len(head), head[0].size + 3), np.float32)
+            wide[:, : head[0].size] = head.reshape(len(head), -1)
+            size = wide.strides[0], head.shape[2] * 4, 4
+            padded.append(np.lib.stride_tricks.as_strided(wide, head.shape, size))
+        last = [np.ascontiguousarray(h.transpose(1, 2, 0)).transpose(2, 0, 1) for h in heads]
+        for views in (padded, last):
+            if apart:
+                options["boxes"] = [Tensor(v[classes:]) for v in views]
+                views = [v[:classes] for v in views]
+            for target in ops.targets():
+                found = ops.decode_distances([Tensor(v) for v in views], **options, target=target)
+                equal(found, expected)
+
+    @pytest.mark.parametrize(
+        ("heads", "strides", "error", "message"),
+        [
+            ([np.zeros((4, 2, 2), np.float32)], (8,), ValueError, "one channel per class and 4"),
+            ([np.zeros((84, 4), np.float32)], (8,), ValueError, r"\(channels, H, W\)"),
+            ([np.zeros((84, 2, 2), np.float16)], (8,), TypeError, "head 0 is float32, int8 or"),
+            ([np.zeros((84, 2, 9), np.float32)[:, :, :5]], (8,), TypeError, "gaps between"),
+            ([np.zeros((84, 2, 2), np.float32)], (8, 16), ValueError, "one stride per head"),
+            ([np.zeros((84, 2, 2), np.float32)], (0,), ValueError, "a stride is above 0"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, heads, strides, error, message):
+        with pytest.raises(error, match=message):
+            ops.decode_distances(
+                [Tensor(head) for head in heads], strides=strides, score_threshold=0.5
+            )

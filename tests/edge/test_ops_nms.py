@@ -1,0 +1,109 @@
+"""Suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge import ops
+from tests import reference
+
+
+def random_boxes(seed: int, n: int, classes: int = 3, hostile: float = 0.02):
+    """Crowded boxes, with ties, duplicates, and some without area, inverted or not finite."""
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(-10, 60, (n, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(-2, 40, (n, 2))], axis=1)
+    boxes = boxes.astype(np.float32)
+    if n:
+        boxes[rng.random(n) < 0.1] = boxes[0]
+    boxes[rng.random((n, 4)) < hostile] = rng.choice([np.nan, np.inf, -np.inf, 3e38, 1e-42])
+    scores = (rng.integers(0, 40, n) / 40).astype(np.float32)
+    scores[rng.random(n) < hostile] = np.nan
+    return boxes, scores, rng.integers(0, classes, n, np.int32)
+
+
+class TestNms:
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.integers(0, 9999),
+        st.integers(0, 120),
+        st.sampled_from([0.0, 0.3, 1 / 3, 0.45, 0.5, 0.7, 1.0]),
+        st.one_of(st.none(), st.integers(0, 20)),
+        st.booleans(),
+    )
+    def test_equals_the_reference(self, seed, n, iou_threshold, max_detections, class_agnostic):
+        boxes, scores, ids = random_boxes(seed, n)
+        options = {
+            "iou_threshold": iou_threshold,
+            "max_detections": max_detections,
+            "class_agnostic": class_agnostic,
+        }
+        expected = reference.nms(boxes, scores, ids, **options)
+        for target in ops.targets():
+            found = ops.nms(boxes, scores, ids, **options, target=target)
+            np.testing.assert_array_equal(found, expected)
+
+    def test_equals_the_reference_on_many(self):
+        boxes, scores, ids = random_boxes(5, 900, classes=2)
+        expected = reference.nms(boxes, scores, ids)
+        for target in ops.targets():
+            np.testing.assert_array_equal(ops.nms(boxes, scores, ids, target=target), expected)
+
+    def test_an_overlap_of_exactly_the_threshold_is_kept(self):
+        boxes = np.array([[0, 0, 2, 1], [1, 0, 3, 1]], np.float32)  # IoU 1/3
+        scores, ids = np.array([0.9, 0.8], np.float32), np.zeros(2, np.int32)
+        third = float(np.float32(1) / np.float32(3))
+        assert ops.nms(boxes, scores, ids, iou_threshold=third).tolist() == [0, 1]
+        assert ops.nms(boxes, scores, ids, iou_threshold=third - 1e-6).tolist() == [0]
+
+    def test_equal_scores_keep_the_lower_index_first(self):
+        boxes = np.array([[0, 0, 1, 1], [5, 5, 6, 6], [0, 0, 1, 1]], np.float32)
+        scores, ids = np.full(3, 0.5, np.float32), np.zeros(3, np.int32)
+        assert ops.nms(boxes, scores, ids).tolist() == [0, 1]
+
+    def test_any_class_id_will_do(self):
+        boxes = np.zeros((3, 4), np.float32) + np.array([0, 0, 9, 9], np.float32)
+        scores = np.array([0.3, 0.2, 0.1], np.float32)
+        ids = np.array([-(2**31), 2**31 - 1, -(2**31)], np.int32)
+        assert ops.nms(boxes, scores, ids).tolist() == [0, 1]
+
+    def test_not_a_number_neither_wins_nor_suppresses(self):
+        boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9], [0, 0, np.nan, 9]], np.float32)
+        scores = np.array([np.nan, 0.5, 0.9], np.float32)
+        assert ops.nms(boxes, scores, np.zeros(3, np.int32)).tolist() == [1]
+
+    def test_takes_columns_of_a_table(self):
+        boxes, scores, ids = random_boxes(1, 50)
+        table = np.concatenate([boxes, scores[:, None]], axis=1)
+        found = ops.nms(table[:, :4], table[:, 4], np.repeat(ids, 2)[::2])
+        np.testing.assert_array_equal(found, ops.nms(boxes, scores, ids))
+
+    @pytest.mark.parametrize(
+        ("change", "error", "message"),
+        [
+            ({"boxes": np.zeros((3, 4))}, TypeError, "boxes is float32, got float64"),
+            ({"boxes": np.zeros((3, 5), np.float32)}, ValueError, r"boxes has shape \(N, 4\)"),
+            ({"boxes": np.zeros((3, 8), np.float32)[:, ::2]}, TypeError, "contiguous rows"),
+            ({"scores": np.zeros(2, np.float32)}, ValueError, r"scores has shape \(3,\), got"),
+            ({"class_ids": np.zeros(3, np.int64)}, TypeError, "class_ids is int32, got int64"),
+            ({"iou_threshold": 1.5}, ValueError, "iou_threshold is 0 to 1"),
+            ({"iou_threshold": float("nan")}, ValueError, "iou_threshold is 0 to 1"),
+            ({"max_detections": -1}, ValueError, "max_detections is not negative, got -1"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, change, error, message):
+        arguments = {
+            "boxes": np.zeros((3, 4), np.float32),
+            "scores": np.zeros(3, np.float32),
+            "class_ids": np.zeros(3, np.int32),
+        } | change
+        with pytest.raises(error, match=message):
+            ops.nms(
+                arguments.pop("boxes"),
+                arguments.pop("scores"),
+                arguments.pop("class_ids"),
+                **arguments,
+            )
