@@ -1,0 +1,1 @@
+"""Pictures with labels, as other tools write them."""
