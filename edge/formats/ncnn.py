@@ -298,18 +298,19 @@ def _layer(where: str, tokens: list[str]) -> Layer:
     known = LAYER_TYPES.get(kind)
     if known is None:
         raise UnsupportedModelError(f"{where}: the weights of this layer type are not known")
-    for count, (low, high), what in (
-        (reads, known.inputs, "reads"),
-        (writes, known.outputs, "writes"),
-    ):
-        if not low <= count <= high:
-            raise ModelError(f"{where}: it {what} {low} to {high} blobs, got {count}")
     params: dict[int, Value] = {}
     for token in tokens[4 + reads + writes :]:
         key, value = _parameter(where, token)
         if key in params:
             raise ModelError(f"{where}: parameter {key} stands there twice")
         params[key] = value
+    try:
+        limits = known.inputs(params) if callable(known.inputs) else known.inputs
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from error
+    for count, (low, high), what in ((reads, limits, "reads"), (writes, known.outputs, "writes")):
+        if not low <= count <= high:
+            raise ModelError(f"{where}: it {what} {low} to {high} blobs, got {count}")
     outputs = tuple(names[reads:])
     return Layer(kind, name, tuple(names[:reads]), outputs, MappingProxyType(params))
 

@@ -21,6 +21,8 @@ FLOAT32_MAX = 3.402823e38  # the default bounds of Clip
 _SAME_UPPER, _SAME_LOWER = -233, -234  # ncnn's codes for padding that keeps size / stride
 _ABSENT = -233  # ncnn's code for "no such axis" and for "what remains"
 _MANY = 4096
+# none, ReLU, leaky ReLU (slope), clip (low, high), sigmoid, mish, hard swish (alpha, beta)
+_ACTIVATION_NUMBERS = (0, 0, 1, 2, 0, 0, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,14 @@ class LayerType:
     """What is known of a layer type.
 
     Attributes:
-        inputs: Fewest and most blobs that it reads.
+        inputs: Fewest and most blobs that it reads; from its parameters, where they decide.
         outputs: Fewest and most blobs that it writes.
         blocks: Its arrays in the .bin, in order.
         shapes: Shapes of its outputs, from parameters, input shapes and the number of outputs;
             None where only the runtime knows.
     """
 
-    inputs: tuple[int, int] = (1, 1)
+    inputs: tuple[int, int] | Callable[[Params], tuple[int, int]] = (1, 1)
     outputs: tuple[int, int] = (1, 1)
     blocks: Callable[[Params], tuple[Block, ...]] = lambda _: ()
     shapes: Callable[[Params, Sequence[Shape], int], Sequence[Shape] | None] = lambda *_: None
@@ -92,7 +94,8 @@ def array(params: Params, key: int) -> tuple[int | float, ...]:
 
 def _convolution(params: Params, *, dynamic_key: int = 19) -> tuple[Block, ...]:
     if whole(params, dynamic_key):
-        return ()  # the weights come in as blobs
+        raise ValueError("weights that are computed by the network are not supported")
+    _check_activation(params)
     outputs = whole(params, 0, low=1)
     _inputs_per_output(params)
     blocks = [Block(whole(params, 6), tagged=True)]
@@ -108,7 +111,7 @@ def _convolution(params: Params, *, dynamic_key: int = 19) -> tuple[Block, ...]:
 def _depthwise(params: Params) -> tuple[Block, ...]:
     blocks = list(_convolution(params))
     scales = int8_form(params, {1, 2, 101, 102})
-    if blocks and scales:
+    if scales:
         per_group = scales in (1, 101)
         blocks[2 if whole(params, 5) else 1] = Block(_groups(params) if per_group else 1)
     return tuple(blocks)
@@ -119,6 +122,7 @@ def _deconvolution(params: Params) -> tuple[Block, ...]:
 
 
 def _inner_product(params: Params) -> tuple[Block, ...]:
+    _check_activation(params)
     outputs, size = whole(params, 0, low=1), whole(params, 2, low=1)
     if size % outputs:
         raise ValueError(f"{size} weights do not divide into {outputs} outputs")
@@ -143,8 +147,6 @@ def _channels(params: Params) -> tuple[Block, ...]:
 
 
 def _scale(params: Params) -> tuple[Block, ...]:
-    if whole(params, 0) == _ABSENT:
-        return ()  # the scale comes in as a blob
     return _channels(params) * (2 if whole(params, 1) else 1)
 
 
@@ -156,6 +158,13 @@ def _optional(*keys: tuple[int, int]) -> Callable[[Params], tuple[Block, ...]]:
         return tuple(Block(count) for count in counts if count)
 
     return blocks
+
+
+def _check_activation(params: Params) -> None:
+    """Refuse a fused activation without its numbers: the runtime would read past their end."""
+    kind, numbers = whole(params, 9), array(params, 10)
+    if not 0 <= kind < len(_ACTIVATION_NUMBERS) or len(numbers) < _ACTIVATION_NUMBERS[kind]:
+        raise ValueError(f"parameters 9 and 10 (activation) are {kind} and {numbers}")
 
 
 def int8_form(params: Params, known: set[int]) -> int:
@@ -206,9 +215,7 @@ def _expect_rank3(shape: Shape) -> tuple[int, int, int]:
 
 def _convolution_shape(
     params: Params, inputs: Sequence[Shape], _: int, *, grouped: bool = False
-) -> Sequence[Shape] | None:
-    if whole(params, 19):
-        return None
+) -> Sequence[Shape]:
     outputs = whole(params, 0, low=1)
     wanted = _inputs_per_output(params) * (_groups(params) if grouped else 1)
     _expect_channels(inputs[0][0], wanted)
@@ -228,7 +235,7 @@ def _convolution_shape(
     ]
 
 
-def _depthwise_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape] | None:
+def _depthwise_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape]:
     return _convolution_shape(params, inputs, n, grouped=True)
 
 
@@ -255,7 +262,7 @@ def _slide(size: int, extent: int, stride: int, pads: int | None, *, ceil: bool 
 def _deconvolution_shape(
     params: Params, inputs: Sequence[Shape], _: int, *, grouped: bool = False
 ) -> Sequence[Shape] | None:
-    if whole(params, 28) or whole(params, 20) or whole(params, 21):
+    if whole(params, 20) or whole(params, 21):
         return None
     channels, height, width = _expect_rank3(inputs[0])
     wanted = _inputs_per_output(params) * (_groups(params) if grouped else 1)
@@ -329,7 +336,7 @@ def _same_shape(_: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape]:
 def _per_channel_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
     """One value per channel of the input, or one for all."""
     count = whole(params, 0)
-    if count not in (1, _ABSENT):
+    if count != 1:
         _expect_channels(inputs[0][0], count)
     return [inputs[0]]
 
@@ -342,8 +349,6 @@ def _batch_norm_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequen
 def _binary_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
     if whole(params, 1):
         return [inputs[0]]
-    if len(inputs) != 2:
-        raise ValueError("two inputs are wanted where the second operand is no constant")
     small, large = sorted(inputs, key=len)
     if len(small) == len(large):
         if any(a != b and 1 not in (a, b) for a, b in zip(small, large, strict=True)):
@@ -354,6 +359,10 @@ def _binary_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[S
     if small[0] not in (1, large[0], large[-1]):
         raise ValueError(f"shapes {inputs[0]} and {inputs[1]} do not broadcast")
     return [large]
+
+
+def _binary_inputs(params: Params) -> tuple[int, int]:
+    return (1, 1) if whole(params, 1) else (2, 2)
 
 
 def _axis(params: Params, key: int, shape: Shape) -> int:
@@ -464,8 +473,8 @@ _SHAPE_KEPT = (
     "Softplus", "Swish", "TanH", "Threshold", "UnaryOp",
 )
 _SHAPE_UNKNOWN = (  # to us; the runtime knows
-    "Cast", "Crop", "CumulativeSum", "Einsum", "Eltwise", "ExpandDims", "Flip", "GLU",
-    "GridSample", "MatMul", "Noop", "Packing", "Padding", "Reduction", "Reorg", "Squeeze", "Tile",
+    "Cast", "CumulativeSum", "ExpandDims", "Flip", "GLU", "Packing", "Reduction", "Reorg",
+    "Squeeze",
 )
 # fmt: on
 
@@ -475,22 +484,22 @@ LAYER_TYPES: Mapping[str, LayerType] = MappingProxyType(
         "Input": LayerType(inputs=(0, 0)),
         "MemoryData": LayerType((0, 0), blocks=_memory_data, shapes=_memory_data_shape),
         "Split": LayerType(outputs=(1, _MANY), shapes=_same_shape),
-        "Convolution": LayerType((1, 3), blocks=_convolution, shapes=_convolution_shape),
-        "ConvolutionDepthWise": LayerType((1, 3), blocks=_depthwise, shapes=_depthwise_shape),
-        "Deconvolution": LayerType((1, 3), blocks=_deconvolution, shapes=_deconvolution_shape),
+        "Convolution": LayerType(blocks=_convolution, shapes=_convolution_shape),
+        "ConvolutionDepthWise": LayerType(blocks=_depthwise, shapes=_depthwise_shape),
+        "Deconvolution": LayerType(blocks=_deconvolution, shapes=_deconvolution_shape),
         "DeconvolutionDepthWise": LayerType(
-            (1, 3), blocks=_deconvolution, shapes=_deconvolution_depthwise_shape
+            blocks=_deconvolution, shapes=_deconvolution_depthwise_shape
         ),
         "InnerProduct": LayerType(blocks=_inner_product, shapes=_inner_product_shape),
         "BatchNorm": LayerType(blocks=_batch_norm, shapes=_batch_norm_shape),
         "Bias": LayerType(blocks=_channels, shapes=_per_channel_shape),
-        "Scale": LayerType((1, 2), blocks=_scale, shapes=_per_channel_shape),
+        "Scale": LayerType(blocks=_scale, shapes=_per_channel_shape),
         "PReLU": LayerType(blocks=_channels, shapes=_per_channel_shape),
         "Quantize": LayerType(blocks=_optional((0, 1)), shapes=_same_shape),
         "Dequantize": LayerType(blocks=_optional((0, 1), (1, 0)), shapes=_same_shape),
         "Requantize": LayerType(blocks=_optional((0, 1), (1, 1), (2, 0)), shapes=_same_shape),
         "Pooling": LayerType(shapes=_pooling_shape),
-        "BinaryOp": LayerType((1, 2), shapes=_binary_shape),
+        "BinaryOp": LayerType(_binary_inputs, shapes=_binary_shape),
         "Concat": LayerType((1, _MANY), shapes=_concat_shape),
         "Slice": LayerType(outputs=(1, _MANY), shapes=_slice_shape),
         "ShuffleChannel": LayerType(shapes=_shuffle_shape),
@@ -500,6 +509,10 @@ LAYER_TYPES: Mapping[str, LayerType] = MappingProxyType(
         "Permute": LayerType(shapes=_permute_shape),
         "Flatten": LayerType(shapes=_flatten_shape),
         **dict.fromkeys(_SHAPE_KEPT, LayerType(shapes=_same_shape)),
-        **dict.fromkeys(_SHAPE_UNKNOWN, LayerType(inputs=(1, _MANY), outputs=(1, _MANY))),
+        **dict.fromkeys(_SHAPE_UNKNOWN, LayerType()),
+        **dict.fromkeys(("Crop", "Padding", "Tile"), LayerType((1, 2))),
+        **dict.fromkeys(("GridSample", "MatMul"), LayerType((2, 2))),
+        "Einsum": LayerType((1, _MANY)),
+        "Eltwise": LayerType((2, _MANY)),
     }
 )

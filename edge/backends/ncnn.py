@@ -1,0 +1,176 @@
+"""ncnn on the CPU."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import ncnn
+import numpy as np
+
+from edge.backends.base import Backend, BackendOptions, ModelFiles, Precision, TensorSpec
+from edge.errors import BackendError, ModelError
+from edge.formats.ncnn import Network, blob_shapes, read_network
+from edge.types import AnyArray, Float32Array, Tensor
+
+_OLDEST = (1, 0, 20261020)  # from there inference releases the GIL
+
+
+def load(
+    files: ModelFiles, input_: TensorSpec, outputs: Sequence[str], options: BackendOptions
+) -> Backend:
+    """A model ready to run. See `edge.backends.open_backend`."""
+    _check_version(ncnn.__version__)
+    if options.threads < 0:
+        raise BackendError(f"threads are 0 (one per core) or more, got {options.threads}")
+    # The runtime itself checks neither sizes nor shapes and would read outside its memory.
+    network = read_network(files["param"], files["bin"])
+    shape = _check_tensors(network, input_, outputs)
+    blob_shapes(network, {input_.name: shape})
+    return _Ncnn(files, network, input_, tuple(outputs), options)
+
+
+class _Ncnn:
+    """One loaded network."""
+
+    def __init__(
+        self,
+        files: ModelFiles,
+        network: Network,
+        input_: TensorSpec,
+        outputs: tuple[str, ...],
+        options: BackendOptions,
+    ) -> None:
+        self.input = input_
+        self.precision, half = _precision(network, options.precision)
+        self.threads = options.threads or _cores()
+        self._outputs = outputs
+        read = network.consumers()
+        self._keep_blobs = any(blob in read for blob in outputs)
+        # Memory of ncnn, not of NumPy: ncnn counts its own references, and crashes where a first
+        # layer works in place on memory that has no count.
+        _, channels, height, width = input_.shape
+        self._mat = ncnn.Mat((width, height, channels))
+        self._memory: Float32Array = self._mat.numpy()[np.newaxis]
+        # ncnn pads channels to 16 bytes; for odd sizes, where that leaves gaps, `run` copies.
+        self._view: Float32Array = self._memory
+        if not self._memory.flags.c_contiguous:
+            self._view = np.empty(input_.shape, np.float32)
+        self._view[:] = 0
+        self._net: ncnn.Net | None = _net(files, self.threads, half, light=not self._keep_blobs)
+
+    def input_view(self) -> AnyArray:
+        """See `Backend.input_view`."""
+        return self._view
+
+    def run(self) -> tuple[Tensor, ...]:
+        """See `Backend.run`."""
+        if self._net is None:
+            raise BackendError("ncnn: the model is closed")
+        if self._view is not self._memory:
+            self._memory[:] = self._view
+        extractor = self._net.create_extractor()
+        if self._keep_blobs:
+            extractor.set_light_mode(False)
+        code = extractor.input(self.input.name, self._mat)
+        if code != 0:
+            raise BackendError(f"ncnn: setting the input {self.input.name} failed, code {code}")
+        found = []
+        for name in self._outputs:
+            code, mat = extractor.extract(name)
+            if code != 0:
+                raise BackendError(f"ncnn: computing the output {name} failed, code {code}")
+            found.append(Tensor(mat.numpy()))  # a view that keeps its Mat alive
+        return tuple(found)
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        if self._net is not None:
+            self._net.clear()
+            self._net = None
+
+
+def _net(files: ModelFiles, threads: int, half: bool, *, light: bool) -> ncnn.Net:
+    net = ncnn.Net()
+    option = net.opt
+    option.num_threads = threads
+    option.openmp_blocktime = 0  # its default spins: 100 % CPU between inferences
+    option.lightmode = light
+    option.use_vulkan_compute = False
+    option.use_fp16_packed = option.use_fp16_storage = option.use_fp16_arithmetic = half
+    option.use_bf16_packed = option.use_bf16_storage = False
+    for suffix, read in (("param", net.load_param), ("bin", net.load_model)):
+        with _path_of(files[suffix]) as path:
+            code = read(path)
+        if code != 0:
+            raise ModelError(f"ncnn does not load this .{suffix}, code {code}")
+    return net
+
+
+def _check_version(version: str) -> None:
+    found = tuple(map(int, re.findall(r"\d+", version)[:3]))
+    if found < _OLDEST:
+        wanted = ".".join(map(str, _OLDEST))
+        raise BackendError(
+            f"ncnn {wanted} or newer is needed, found {version}: "
+            f"pip install --upgrade 'ncnn>={wanted}' (upgrade pip first where it finds none)"
+        )
+
+
+def _check_tensors(
+    network: Network, input_: TensorSpec, outputs: Sequence[str]
+) -> tuple[int, int, int]:
+    """The input's shape without the batch axis."""
+    if network.inputs != (input_.name,):
+        found = ", ".join(network.inputs) or "none"
+        raise ModelError(f".param: one input {input_.name} is wanted, found {found}")
+    if not outputs:
+        raise ModelError("no outputs are asked for")
+    for name in outputs:
+        if name not in network.blobs:
+            present = ", ".join(network.outputs)
+            raise ModelError(f".param: no output {name}; its outputs are {present}")
+    if (input_.dtype, input_.layout, len(input_.shape)) != ("float32", "NCHW", 4):
+        raise ModelError(f"ncnn reads float32 NCHW inputs, {input_.name} is {input_}")
+    batch, channels, height, width = input_.shape
+    if batch != 1 or min(input_.shape) < 1:
+        raise ModelError(f"ncnn reads (1, C, H, W) inputs, {input_.name} is {input_.shape}")
+    return channels, height, width
+
+
+def _precision(network: Network, asked: Precision | None) -> tuple[Precision, bool]:
+    """The arithmetic in effect, and whether floats are halves."""
+    half = bool(ncnn.cpu_support_arm_asimdhp()) and asked != "fp32"
+    if network.is_int8:
+        return "int8", half  # `half` goes for the layers that stay float
+    if asked == "int8":
+        raise BackendError("ncnn runs INT8 from INT8 files only, this file holds float weights")
+    return ("fp16" if half else "fp32"), half
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _path_of(content: bytes) -> Iterator[str]:
+    """A path under which bytes can be read, in memory where the system offers that.
+
+    ncnn's own way to read memory drops the error code of a failed load.
+    """
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("edge"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile(prefix="edge-") as file:
+            file.write(content)
+            file.flush()
+            yield file.name
