@@ -74,7 +74,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         if overrides != Overrides():
             raise ModelError(f"{paths[0]}: a package knows what it is; convert its source files")
         package = edge.package.read(paths[0])
-        return OpenedModel(package, (f"{edge.package.MANIFEST} in the package says so",))
+        told = package.provenance.get("recognised", ())
+        return OpenedModel(package, (f"{edge.package.MANIFEST} says so", *map(str, told)))
     files = _files(paths)
     if files.keys() == {"param", "bin"}:
         return _open_ncnn(files, overrides)
@@ -90,13 +91,14 @@ def convert(opened: OpenedModel) -> Package:
     The rewrites keep what the network computes; see `edge.formats.ncnn_rewrite`.
     """
     package = opened.package
+    provenance = {**package.provenance, "recognised": list(opened.evidence)}
     artefacts = tuple(
         replace(artefact, files=_rewritten_ncnn(artefact.files))
         if artefact.backend == "ncnn"
         else artefact
         for artefact in package.artefacts
     )
-    return replace(package, artefacts=artefacts)
+    return replace(package, artefacts=artefacts, provenance=provenance)
 
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:

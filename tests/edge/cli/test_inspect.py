@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge.cli import main
+
+
+@pytest.fixture(scope="module")
+def lite(shared):
+    return shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
+
+
+def test_a_bare_model_and_its_package_are_described_alike(lite, tmp_path, capsys):
+    assert main(["convert", str(lite), "-o", str(tmp_path / "s.edge")]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    facts = []
+    for model in (lite, tmp_path / "s.edge"):
+        assert main(["inspect", str(model), "--json"]) == 0
+        facts.append(json.loads(capsys.readouterr().out))
+    for key in ("family", "form", "input", "outputs", "strides", "labels"):
+        assert facts[0][key] == facts[1][key]
+    assert facts[0]["recognised"][0] in facts[1]["recognised"]
+    assert facts[0]["artefacts"][0]["backend"] == "ncnn"
+
+
+def test_the_text_says_what_it_is(lite, capsys):
+    assert main(["inspect", str(lite), "--imgsz", "256x320"]) == 0
+    text = capsys.readouterr().out
+    for part in (
+        "yolov6lite (heads)",
+        "256x320 RGB",
+        "80: person, bicycle",
+        "ncnn fp16",
+        "four maps",
+    ):
+        assert part in text
+
+
+def test_what_is_no_model_is_one_line(tmp_path, capsys):
+    (tmp_path / "a.onnx").write_bytes(b"x")
+    assert main(["inspect", str(tmp_path / "a.onnx")]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("edge: error: ")
+    assert len(said.err.splitlines()) == 1

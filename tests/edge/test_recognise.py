@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from edge import package
+from edge.errors import ModelError, UnsupportedModelError
+from edge.formats import ncnn
+from edge.recognise import Overrides, convert, open_model
+from edge.types import Size
+
+
+@pytest.fixture(scope="module")
+def lite(shared):
+    return shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
+
+
+class TestOfficialFiles:
+    def test_are_recognised_from_their_outputs(self, lite):
+        opened = open_model([lite])
+        spec = opened.package.spec
+        assert (spec.family, spec.form, spec.input) == ("yolov6lite", "heads", Size(320, 320))
+        assert spec.output_names == ("out0", "out1", "out2", "out3")
+        assert spec.strides == (8, 16, 32, 64)
+        assert (len(spec.labels), spec.labels[0], spec.labels[-1]) == (80, "person", "toothbrush")
+        assert "four maps of 84 channels" in opened.evidence[0]
+        assert opened.package.artefacts[0].precision == "fp16"
+
+    def test_either_file_of_the_pair_will_do(self, lite):
+        assert open_model([lite.with_suffix(".bin")]) == open_model([lite])
+        assert open_model([lite.with_suffix(".bin"), lite]) == open_model([lite])
+
+    def test_what_the_user_says_counts(self, lite):
+        said = Overrides(input=Size(256, 512), labels=tuple("abcd" * 20), name="mine", licence="X")
+        opened = open_model([lite], said).package
+        assert (opened.spec.input, opened.name, opened.licence) == (Size(256, 512), "mine", "X")
+        assert opened.spec.labels == tuple("abcd" * 20)
+
+    def test_conversion_rewrites_and_remembers(self, lite, tmp_path):
+        opened = open_model([lite])
+        package.write(convert(opened), tmp_path / "s.edge")
+        again = open_model([tmp_path / "s.edge"])
+        assert again.package.spec == opened.package.spec
+        assert opened.evidence[0] in again.evidence
+        files = again.package.artefacts[0].files
+        types = {layer.type for layer in ncnn.read_network(files["param"], files["bin"]).layers}
+        assert "InnerProduct" in types
+        assert set(again.package.provenance["sources"]) == {
+            lite.name,
+            lite.with_suffix(".bin").name,
+        }
+
+
+class TestRefusals:
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(ModelError, match=r"none\.param: no such file"):
+            open_model([tmp_path / "none.param"])
+
+    def test_half_a_pair(self, lite, tmp_path):
+        shutil.copy(lite, tmp_path)
+        with pytest.raises(ModelError, match=r"needs yolov6-lite-s\.bin beside it"):
+            open_model([tmp_path / lite.name])
+
+    def test_a_file_of_another_kind(self, tmp_path):
+        (tmp_path / "a.txt").write_text("hello")
+        with pytest.raises(UnsupportedModelError, match="not a model that edge reads"):
+            open_model([tmp_path / "a.txt"])
+
+    def test_a_folder_that_is_no_package(self, tmp_path):
+        with pytest.raises(ModelError, match="not a model package"):
+            open_model([tmp_path])
+
+    def test_a_damaged_file_is_named(self, lite, tmp_path):
+        shutil.copy(lite, tmp_path)
+        whole = lite.with_suffix(".bin").read_bytes()
+        (tmp_path / "yolov6-lite-s.bin").write_bytes(whole[:1000])
+        with pytest.raises(ModelError, match=r"yolov6-lite-s\.param: "):
+            open_model([tmp_path / lite.name])
+
+    def test_another_family_than_the_outputs_show(self, lite):
+        with pytest.raises(UnsupportedModelError, match="are not those of: yolov6"):
+            open_model([lite], Overrides(family="yolov6"))
+
+    def test_labels_that_do_not_count_up(self, lite):
+        with pytest.raises(ModelError, match="80 classes, got 2 labels"):
+            open_model([lite], Overrides(labels=("a", "b")))
+
+    def test_saying_what_a_package_knows(self, lite, tmp_path):
+        package.write(open_model([lite]).package, tmp_path / "s.edge")
+        with pytest.raises(ModelError, match="a package knows what it is"):
+            open_model([tmp_path / "s.edge"], Overrides(input=Size(64, 64)))
