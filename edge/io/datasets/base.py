@@ -89,32 +89,36 @@ class Sample:
     """One picture of a dataset and its labels.
 
     Attributes:
-        path: The picture.
+        path: The picture. Labels in pixels are for the picture as it is read here: upright.
         image_id: Of the dataset itself, else the name as a number, else the place in name order.
-        labels: What is in it. Rectangles are fractions of the image where `size` is None.
-        size: Size of the image that the labels are for; None: they fit any.
+        labels: What is in it.
+        size: Size of the picture, where the dataset states it.
+        fractions: Whether the rectangles are fractions of the picture's size instead of pixels.
     """
 
     path: Path
     image_id: int
     labels: Objects
     size: Size | None = None
+    fractions: bool = False
 
     def objects(self, size: Size) -> Objects:
-        """The labels in pixels of an image of that size.
+        """The labels in pixels.
+
+        Args:
+            size: Of the picture as it was read.
 
         Raises:
-            DataError: The labels are for an image of another size.
+            DataError: The labels are for a picture of another size.
         """
-        if self.size is None:
-            scale = np.array([size.width, size.height] * 2, np.float64)
-            rects = self.labels.rectangles * scale
-            return replace(self.labels, rectangles=rects, areas=rects[:, 2] * rects[:, 3])
-        if self.size != size:
+        if self.size is not None and self.size != size:
             turned = Size(size.width, size.height) == self.size
-            hint = " (turned as its EXIF orientation says; the labels are not)" if turned else ""
-            raise DataError(f"{self.path}: the labels are for {self.size}, it is {size}{hint}")
-        return self.labels
+            why = "; its EXIF orientation turns it, the labels ignore that" if turned else ""
+            raise DataError(f"the labels are for a picture of {self.size}, it is {size}{why}")
+        if not self.fractions:
+            return self.labels
+        rects = self.labels.rectangles * np.array([size.width, size.height] * 2, np.float64)
+        return replace(self.labels, rectangles=rects, areas=rects[:, 2] * rects[:, 3])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,187 @@
+"""`edge eval`: measure a model on pictures with labels."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge import pipeline
+from edge.cli import UsageError, options
+from edge.errors import DataError
+from edge.evaluate import Evaluation, evaluate
+from edge.io.datasets import Dataset, Objects, Sample, open_dataset
+from edge.io.results import write_results
+from edge.io.sinks.progress import Progress
+from edge.io.sinks.targets import prepare_file
+from edge.io.sources.images import ImageFiles
+from edge.models import coco
+from edge.types import Detections, Failure, Result
+
+HELP = "measure a model on pictures with labels: average precision and recall as COCO defines them"
+
+_MEANING = {
+    "AP": "IoU .50 to .95",
+    "AP50": "IoU .50",
+    "AP75": "IoU .75",
+    "APs": "objects up to 32 x 32 pixels",
+    "APm": "from there to 96 x 96",
+    "APl": "larger ones",
+    "AR1": "1 detection of an image and class",
+    "AR10": "10 detections",
+    "AR100": "100 detections",
+    "ARs": "100, objects up to 32 x 32 pixels",
+    "ARm": "100, from there to 96 x 96",
+    "ARl": "100, larger ones",
+}
+_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    options.add_model_arguments(parser)
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DIR",
+        help="a YOLO folder (images/, labels/), a COCO .json file or a VOC folder",
+    )
+    parser.add_argument("--split", metavar="S", help="only this part of the data, such as val")
+    options.add_detection_arguments(parser, conf=0.03, iou=0.65)
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="write the detections as COCO results (JSON)"
+    )
+    parser.add_argument("--per-class", action="store_true", help="the numbers of each class too")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object on standard output instead of a table"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what runs the model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate. Returns 0, or 1 when a picture could not be used."""
+    dataset = open_dataset(args.data, args.split)
+    with options.load_detector(args, multi_label=True) as detector:
+        options.report_backend(detector, args)
+        labels = detector.spec.labels
+        dataset = dataset.for_model(labels)
+        pictures = ImageFiles(tuple(str(sample.path) for sample in dataset.samples))
+        if args.save is not None:
+            _check_ids(dataset)
+            prepare_file(args.save, pictures)
+        if dataset.splits and dataset.split is None:
+            print(
+                f"all of the data is used; --split chooses from {', '.join(dataset.splits)}",
+                file=sys.stderr,
+            )
+        collector = _Collector(dataset.samples)
+        progress = Progress(sys.stderr, pictures.count)
+        summary = pipeline.run(pictures, detector, [collector, progress])
+        size = detector.spec.input
+    for failure in collector.failures:
+        progress.write_failure(failure)
+    failed = summary.failures + len(collector.failures)
+    print(summary, file=sys.stderr)
+    if summary.interrupted:
+        return 1
+
+    truth, found = list(collector.truth.values()), list(collector.found.values())
+    evaluation = evaluate(truth, found, classes=len(labels))
+    if args.save is not None:
+        numbers = [dataset.samples[i].image_id for i in collector.found]
+        write_results(args.save, zip(numbers, found, strict=True), _category_ids(dataset, labels))
+    objects = Counter(int(k) for each in truth for k in each.class_ids)
+    if args.json:
+        report: dict[str, Any] = {
+            **evaluation.metrics,
+            "images": len(found),
+            "failed": failed,
+            "objects": objects.total(),
+            "detections": sum(map(len, found)),
+            "input": [size.height, size.width],
+            "score_threshold": args.conf,
+            "iou_threshold": args.iou,
+            "max_detections": args.max_det,
+            "data": str(dataset.path),
+            "split": dataset.split,
+        }
+        if args.per_class:
+            report["per_class"] = {
+                labels[k]: {"objects": objects[k], **evaluation.of_class(k).metrics}
+                for k in range(len(labels))
+            }
+        print(json.dumps(report))
+    else:
+        print(_table(evaluation.metrics))
+        if args.per_class:
+            print()
+            print(_class_table(evaluation, labels, objects))
+    return 1 if failed else 0
+
+
+class _Collector:
+    """Keeps what was found, beside what is there, by the place of the picture."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+        self.truth: dict[int, Objects] = {}
+        self.found: dict[int, Detections] = {}
+        self.failures: list[Failure] = []
+
+    def write(self, result: Result) -> None:
+        """Keep what was found, unless the labels are not for this picture."""
+        frame = result.frame
+        try:
+            self.truth[frame.index] = self._samples[frame.index].objects(frame.size)
+        except DataError as error:
+            self.failures.append(Failure(frame.index, frame.time, frame.source, str(error)))
+        else:
+            self.found[frame.index] = result.found
+
+    def write_failure(self, failure: Failure) -> None:
+        """Nothing was found, and nothing is expected."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _check_ids(dataset: Dataset) -> None:
+    names: dict[int, Path] = {}
+    for sample in dataset.samples:
+        other = names.setdefault(sample.image_id, sample.path)
+        if other is not sample.path:
+            raise UsageError(
+                f"--save: {other.name} and {sample.path.name} would both be image "
+                f"{sample.image_id}; give them other names, or all of them numbers"
+            )
+
+
+def _category_ids(dataset: Dataset, labels: Sequence[str]) -> Mapping[int, int]:
+    """The dataset's own numbers, else those of COCO for its 80 classes, else the class ids."""
+    if dataset.category_ids:
+        return dataset.category_ids
+    if tuple(label.casefold() for label in labels) == coco.LABELS:
+        return dict(enumerate(coco.CATEGORY_IDS))
+    return {k: k for k in range(len(labels))}
+
+
+def _table(metrics: Mapping[str, float]) -> str:
+    return "\n".join(f"{k:6} {_cell(v):>6}   {_MEANING[k]}" for k, v in metrics.items())
+
+
+def _class_table(evaluation: Evaluation, labels: Sequence[str], objects: Mapping[int, int]) -> str:
+    wide = max(5, *(len(labels[k]) for k in objects)) if objects else 5
+    lines = [f"{'class':{wide}} {'objects':>8} " + " ".join(f"{c:>6}" for c in _COLUMNS)]
+    for k in sorted(objects):
+        metrics = evaluation.of_class(k).metrics
+        cells = " ".join(f"{_cell(metrics[c]):>6}" for c in _COLUMNS)
+        lines.append(f"{labels[k]:{wide}} {objects[k]:8} {cells}")
+    return "\n".join(lines)
+
+
+def _cell(value: float) -> str:
+    return "-" if value < 0 else f"{value:.4f}"
