@@ -24,6 +24,7 @@ from edge.types import (
     Int32Array,
     Latency,
     Letterbox,
+    Mask,
     Result,
     Size,
     Tensor,
@@ -200,7 +201,7 @@ class Detector:
             multi_label=self._multi_label,
         )
         if self._class_ids is not None:
-            found = _take(found, np.flatnonzero(np.isin(found.class_ids, self._class_ids)))
+            found = _take(found, np.isin(found.class_ids, self._class_ids))
         if self._form.suppress:
             kept = ops.nms(
                 found.boxes,
@@ -210,16 +211,15 @@ class Detector:
                 max_detections=self._max_detections,
             )
         else:
-            kept = np.argsort(-found.scores, kind="stable")[: self._max_detections]
+            best_first = np.argsort(-found.scores, kind="stable")
+            kept = best_first[: self._max_detections].astype(np.int32)
         found = _take(found, kept)
         boxes = geometry.to_image(found.boxes)
-        inside = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
 
 
-def _take(
-    found: Candidates, rows: np.ndarray[tuple[int], np.dtype[np.signedinteger]]
-) -> Candidates:
+def _take(found: Candidates, rows: Int32Array | Mask) -> Candidates:
     return Candidates(found.boxes[rows], found.scores[rows], found.class_ids[rows])
 
 

@@ -76,15 +76,15 @@ class Frame:
         return Size(height, width)
 
     @classmethod
-    def of(cls, image: UInt8Array) -> Frame:
+    def of(cls, image: AnyArray) -> Frame:
         """A frame of one image: (H, W, 3) BGR, as OpenCV gives it, or (H, W) grey.
 
         Raises:
             TypeError: The image is not uint8.
             ValueError: It has another shape, or no pixels.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            found = getattr(image, "dtype", type(image).__name__)
+        found = getattr(image, "dtype", type(image).__name__)
+        if found != np.uint8:
             raise TypeError(f"an image is a uint8 array, got {found}")
         if image.size == 0:
             raise ValueError(f"an image has pixels, got shape {image.shape}")

@@ -26,7 +26,8 @@ def loads(data: bytes, name: str) -> dict[str, Any]:
         ModelError: It is not TOML.
     """
     try:
-        return tomllib.loads(data.decode())
+        document: dict[str, Any] = tomllib.loads(data.decode())
+        return document
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ModelError(f"{name}: not valid TOML: {error}") from error
 
