@@ -86,11 +86,12 @@ def _caption(
     text = text.encode("ascii", "replace").decode()
     font, scale, stroke = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, line / 4), max(1, line // 2)
     (width, height), below = cv2.getTextSize(text, font, scale, stroke)
+    width, height = width + 2 * line, height + below  # a margin of one line left and right
     x = max(0, min(corner[0], image.shape[1] - width))
-    top = corner[1] - height - below
-    if top < 0:
-        top = corner[1]
-    cv2.rectangle(image, (x, top), (x + width, top + height + below), back, cv2.FILLED)
+    top = corner[1] - height if corner[1] >= height else corner[1]
+    cv2.rectangle(image, (x, top), (x + width - 1, top + height), back, cv2.FILLED)
     luma = 0.114 * back[0] + 0.587 * back[1] + 0.299 * back[2]  # ITU-R BT.601
     ink = (0, 0, 0) if luma > 110 else (255, 255, 255)
-    cv2.putText(image, text, (x, top + height), font, scale, ink, stroke, cv2.LINE_AA)
+    cv2.putText(
+        image, text, (x + line, top + height - below), font, scale, ink, stroke, cv2.LINE_AA
+    )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge.errors import SinkError
@@ -33,11 +30,16 @@ class JsonLines:
         self._labels = labels
 
     def write(self, result: Result) -> None:
-        """Write the line of a result; see `result_object`."""
+        """Write the line of a result; see `result_object`.
+
+        Raises:
+            SinkError: It could not be written.
+            BrokenPipeError: The stream is a pipe whose reader has gone.
+        """
         self._line(result_object(result, self._labels))
 
     def write_failure(self, failure: Failure) -> None:
-        """Write the line of a failure; see `failure_object`."""
+        """Write the line of a failure; see `failure_object`. Raises as `write`."""
         self._line(failure_object(failure))
 
     def close(self) -> None:
@@ -53,9 +55,8 @@ class JsonLines:
         try:
             self._stream.write(data)
             self._stream.flush()
-        except BrokenPipeError as error:
-            _abandon(self._stream)
-            raise SinkError(f"{_name(self._stream)}: its reader has closed it") from error
+        except BrokenPipeError:
+            raise  # the reader has seen enough, as in `| head -1`: for the command to end quietly
         except OSError as error:
             raise SinkError(f"{_name(self._stream)}: {error.strerror}") from error
 
@@ -108,9 +109,3 @@ def _number(value: float, digits: int) -> float | None:
 def _name(stream: BinaryIO) -> str:
     name = getattr(stream, "name", None)
     return "standard output" if name in ("<stdout>", 1) else str(name or "output")
-
-
-def _abandon(stream: BinaryIO) -> None:
-    """Lets what the stream still buffers go nowhere: Python flushes it again, loudly, at exit."""
-    with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
