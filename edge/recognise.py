@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import edge.package
-from edge.backends.base import ModelFiles, Precision
+from edge.backends.base import Precision
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_rewrite
 from edge.models import FAMILIES, coco, family
@@ -46,7 +46,7 @@ class OpenedModel:
     """A model, and how it was recognised.
 
     Attributes:
-        package: The model; for bare files, as `edge convert` would write it.
+        package: The model; for bare files, as `edge convert` writes it.
         evidence: Sentences: what each conclusion rests on.
     """
 
@@ -85,22 +85,6 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     )
 
 
-def convert(opened: OpenedModel) -> Package:
-    """The package to write for a model: every artefact rewritten for its runtime.
-
-    The rewrites keep what the network computes; see `edge.formats.ncnn_rewrite`.
-    """
-    package = opened.package
-    provenance = {**package.provenance, "recognised": list(opened.evidence)}
-    artefacts = tuple(
-        replace(artefact, files=_rewritten_ncnn(artefact.files))
-        if artefact.backend == "ncnn"
-        else artefact
-        for artefact in package.artefacts
-    )
-    return replace(package, artefacts=artefacts, provenance=provenance)
-
-
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
     """The files by suffix, with the missing half of an ncnn pair added."""
     files: dict[str, Path] = {}
@@ -125,23 +109,27 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
 def _open_ncnn(files: Mapping[str, Path], overrides: Overrides) -> OpenedModel:
     contents = {suffix: _content(path) for suffix, path in files.items()}
     try:
-        network = ncnn.read_network(contents["param"], contents["bin"])
+        # ncnn warns of some of what exporters write, at every inference.
+        network = ncnn_rewrite.simplify(ncnn.read_network(contents["param"], contents["bin"]))
         matches = _matches(network, overrides)
     except ModelError as error:
         raise type(error)(f"{files['param']}: {error}") from error
     spec, recognition = _only(matches, files["param"])
     labels, why = _labels(recognition.classes, overrides.labels)
+    evidence = (f"{spec.family}: {recognition.evidence}", why)
+    param, weights = ncnn.write_network(network)
     package = Package(
         name=overrides.name or files["param"].stem,
         spec=replace(spec, labels=labels),
-        artefacts=(Artefact("ncnn", _precision(network), contents),),
+        artefacts=(Artefact("ncnn", _precision(network), {"param": param, "bin": weights}),),
         licence=overrides.licence or "",
         provenance={
             "tool": f"edge-yolo {__version__}",
             "sources": {p.name: sha256(contents[s]).hexdigest() for s, p in files.items()},
+            "recognised": list(evidence),
         },
     )
-    return OpenedModel(package, (f"{spec.family}: {recognition.evidence}", why))
+    return OpenedModel(package, evidence)
 
 
 def _matches(network: ncnn.Network, overrides: Overrides) -> list[tuple[ModelSpec, Recognition]]:
@@ -199,12 +187,6 @@ def _precision(network: ncnn.Network) -> Precision:
         return "int8"
     tags = {weight.tag for layer in network.layers for weight in layer.weights}
     return "fp16" if ncnn.TAG_FLOAT16 in tags else "fp32"
-
-
-def _rewritten_ncnn(files: ModelFiles) -> ModelFiles:
-    network = ncnn_rewrite.simplify(ncnn.read_network(files["param"], files["bin"]))
-    param, weights = ncnn.write_network(network)
-    return {"param": param, "bin": weights}
 
 
 def _content(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import edge.package
 from edge.cli import options
 from edge.models import FAMILIES
-from edge.recognise import Overrides, convert, open_model
+from edge.recognise import Overrides, open_model
 from edge.types import Size
 
 HELP = "make a .edge package from a model's files"
@@ -74,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
     opened = open_model(
         args.files, Overrides(said.family, said.input, said.labels, name, args.licence)
     )
-    package = convert(opened)
-    edge.package.write(package, args.output, zipped=args.zip, force=args.force)
+    edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)
     for sentence in opened.evidence:
         print(sentence, file=sys.stderr)
     print(f"wrote {args.output}", file=sys.stderr)

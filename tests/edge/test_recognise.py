@@ -7,7 +7,7 @@ import pytest
 from edge import package
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn
-from edge.recognise import Overrides, convert, open_model
+from edge.recognise import Overrides, open_model
 from edge.types import Size
 
 
@@ -37,9 +37,9 @@ class TestOfficialFiles:
         assert (opened.spec.input, opened.name, opened.licence) == (Size(256, 512), "mine", "X")
         assert opened.spec.labels == tuple("abcd" * 20)
 
-    def test_conversion_rewrites_and_remembers(self, lite, tmp_path):
+    def test_are_rewritten_and_their_origin_is_kept(self, lite, tmp_path):
         opened = open_model([lite])
-        package.write(convert(opened), tmp_path / "s.edge")
+        package.write(opened.package, tmp_path / "s.edge")
         again = open_model([tmp_path / "s.edge"])
         assert again.package.spec == opened.package.spec
         assert opened.evidence[0] in again.evidence

@@ -140,3 +140,10 @@ class TestSave:
         assert done.returncode == 1
         assert "source's own folder" in done.stderr
         assert (folder / "b.jpg").read_bytes() == b"not a picture"
+
+
+def test_a_bare_model_file_runs_too_and_nothing_else_is_said(shared, photos):
+    source = shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
+    done = edge("run", "--model", source, "--source", photos[0])
+    assert (done.returncode, done.stdout) == (0, "")
+    assert len(done.stderr.splitlines()) == 1
