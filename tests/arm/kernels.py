@@ -1,0 +1,197 @@
+"""The SHA-256 of what every kernel makes of fixed inputs, on every SIMD target of this CPU.
+
+    python tests/arm/kernels.py > tests/arm/kernels.json
+
+Every target of every CPU gives the same bits, so one committed file serves them all. The inputs
+are made of integers and single float operations only, hence equal everywhere as well. Runs without
+pytest, as it must where nothing but the package is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from edge import ops
+from edge.types import AnyArray, Candidates, Frame, Letterbox, PixelFormat, Size, Tensor
+
+Case = Callable[[str], Sequence[AnyArray]]  # target to results
+
+
+def noise(seed: int, *shape: int) -> AnyArray:
+    """Uniform uint32. Source: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    count = int(np.prod(shape))
+    x = np.arange(count, dtype=np.uint64) + np.uint64(seed << 32)
+    with np.errstate(over="ignore"):
+        x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x >> np.uint64(32)).astype(np.uint32).reshape(shape)
+
+
+def pixels(seed: int, *shape: int) -> AnyArray:
+    """Uniform uint8."""
+    return (noise(seed, *shape) >> np.uint32(24)).astype(np.uint8)
+
+
+def fractions(seed: int, *shape: int) -> AnyArray:
+    """Uniform float32 in [0, 1), multiples of 2**-24."""
+    return (noise(seed, *shape) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
+
+
+def few(seed: int, *shape: int) -> AnyArray:
+    """float32 in [0, 1) of which about one in fifty is above 0.25: u**64."""
+    x = fractions(seed, *shape)
+    for _ in range(6):
+        x = x * x
+    return x
+
+
+def planes(format_: PixelFormat, size: Size) -> tuple[AnyArray, ...]:
+    h, w = size.height, size.width
+    shapes: dict[str, tuple[tuple[int, ...], ...]] = {
+        "BGR": ((h, w, 3),),
+        "RGB": ((h, w, 3),),
+        "GRAY": ((h, w),),
+        "YUYV": ((h, w, 2),),
+        "NV12": ((h, w), (h // 2, w // 2, 2)),
+        "I420": ((h, w), (h // 2, w // 2), (h // 2, w // 2)),
+    }
+    return tuple(pixels(i, *shape) for i, shape in enumerate(shapes[format_]))
+
+
+def letterbox(
+    format_: PixelFormat, size: Size, input_: Size, target: str, **options: Any
+) -> Sequence[AnyArray]:
+    dtype = np.dtype(options.pop("dtype", "float32"))
+    planar = options.get("layout", "NCHW") == "NCHW"
+    h, w = input_.height, input_.width
+    out = np.empty((3, h, w) if planar else (h, w, 3), dtype)
+    frame = Frame(planes(format_, size), format_)
+    ops.letterbox(frame, Letterbox.fit(size, input_), out, target=target, **options)
+    return [out]
+
+
+def columns(found: Candidates) -> Sequence[AnyArray]:
+    if not 100 < len(found.scores) < 20000:
+        raise AssertionError(f"the inputs no longer test much: {len(found.scores)} candidates")
+    return [found.boxes, found.scores, found.class_ids]
+
+
+def heads(channels: int, logits: bool, codes: bool) -> list[Tensor]:
+    """Three levels of a 320x320 input: 80 classes, then `channels` distances."""
+    levels = []
+    for seed, side in ((11, 40), (12, 20), (13, 10)):
+        scores = few(seed, 80, side, side)
+        if logits:
+            scores = (fractions(seed, 80, side, side) - np.float32(0.99)) * np.float32(64)
+        distances = fractions(seed + 10, channels, side, side) * np.float32(8)
+        values = np.concatenate([scores, distances])
+        if codes:
+            values = (np.clip(values, -8, 8) * np.float32(15)).astype(np.int8)
+        levels.append(Tensor(values, scale=1 / 15) if codes else Tensor(values))
+    return levels
+
+
+def distances(
+    target: str, bins: int = 1, logits: bool = False, codes: bool = False, multi_label: bool = False
+) -> Sequence[AnyArray]:
+    return columns(
+        ops.decode_distances(
+            heads(4 * bins, logits, codes),
+            strides=(8, 16, 32),
+            score_threshold=0.25,
+            multi_label=multi_label,
+            logits=logits,
+            bins=bins,
+            target=target,
+        )
+    )
+
+
+def rows(target: str, objectness: bool, planar: bool = False) -> Sequence[AnyArray]:
+    n, first = 8400, 5 if objectness else 4
+    table = few(21, n, first + 80)
+    table[:, :4] = fractions(22, n, 4) * np.float32(320)
+    if objectness:
+        table[:, 4] = fractions(23, n)
+    values = np.ascontiguousarray(table.T).T if planar else table
+    return columns(
+        ops.decode_rows(Tensor(values), objectness=objectness, score_threshold=0.25, target=target)
+    )
+
+
+def nms(target: str, count: int, **options: Any) -> Sequence[AnyArray]:
+    corner = fractions(31, count, 2) * np.float32(256)
+    side = fractions(32, count, 2) * np.float32(64)
+    boxes = np.concatenate([corner, corner + side], axis=1)
+    scores = (noise(33, count) >> np.uint32(22)).astype(np.float32)  # with many equals
+    classes = (noise(34, count) >> np.uint32(30)).astype(np.int32)
+    return [ops.nms(boxes, scores, classes, target=target, **options)]
+
+
+def cases() -> Mapping[str, Case]:
+    """Every kernel, by a name that says what it is given."""
+    found: dict[str, Case] = {}
+    small, odd, input_ = Size(480, 640), Size(233, 417), Size(320, 320)
+    formats: tuple[PixelFormat, ...] = ("BGR", "RGB", "GRAY", "NV12", "I420", "YUYV")
+    for format_ in formats:
+        found[f"letterbox {format_}"] = partial(letterbox, format_, small, input_)
+    found["letterbox odd size"] = partial(letterbox, "BGR", odd, Size(416, 288))
+    found["letterbox enlarging"] = partial(letterbox, "BGR", Size(97, 61), input_)
+    found["letterbox unscaled"] = partial(letterbox, "BGR", small, Size(640, 640))
+    found["letterbox NHWC"] = partial(letterbox, "BGR", small, input_, layout="NHWC")
+    for dtype in ("uint8", "int8"):
+        name = f"letterbox NHWC {dtype}"
+        found[name] = partial(letterbox, "BGR", small, input_, layout="NHWC", dtype=dtype)
+    found["distances"] = distances
+    found["distances multi-label"] = partial(distances, multi_label=True)
+    found["distances logits"] = partial(distances, logits=True)
+    found["distances 16 bins"] = partial(distances, bins=16)
+    found["distances int8"] = partial(distances, codes=True)
+    found["rows"] = partial(rows, objectness=False)
+    found["rows planar"] = partial(rows, objectness=False, planar=True)
+    found["rows objectness"] = partial(rows, objectness=True)
+    found["nms 50"] = partial(nms, count=50)
+    found["nms 2000"] = partial(nms, count=2000)
+    found["nms 2000 agnostic"] = partial(nms, count=2000, class_agnostic=True)
+    return found
+
+
+def digest(results: Sequence[AnyArray], flip: bool = False) -> str:
+    """SHA-256 of dtypes, shapes and bytes. `flip` turns one bit over first."""
+    sha = hashlib.sha256()
+    for array in results:
+        content = bytearray(np.ascontiguousarray(array).tobytes())
+        if flip:
+            content[len(content) // 2] ^= 1
+        sha.update(f"{array.dtype.str} {array.shape}".encode())
+        sha.update(content)
+    return sha.hexdigest()
+
+
+def hashes(flip: str = "") -> dict[str, str]:
+    """Case to hash. The case named `flip` is spoilt by one bit, to see that it is noticed.
+
+    Raises:
+        AssertionError: The targets of this CPU disagree.
+    """
+    found = {}
+    for name, run in cases().items():
+        by_target = {t: digest(run(t), flip=name == flip) for t in ops.targets()}
+        if len(set(by_target.values())) != 1:
+            raise AssertionError(f"{name}: the targets disagree: {by_target}")
+        found[name] = by_target[ops.target()]
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--flip", default="", metavar="CASE", help="spoil one bit of its results")
+    print(json.dumps(hashes(parser.parse_args().flip), indent=2))

@@ -1,0 +1,88 @@
+"""A network, the kernels and the command line together find the same on ARM as here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Found = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def model(shared, tmp_path_factory) -> Path:
+    folder = shared / "models" / "yolov6lite"
+    made = tmp_path_factory.mktemp("arm") / "s.edge"
+    files = [folder / "yolov6-lite-s.param", folder / "yolov6-lite-s.bin"]
+    subprocess.run([sys.executable, "-m", "edge", "convert", *files, "-o", made], check=True)
+    return made
+
+
+def images(shared: Path) -> list[Path]:
+    return sorted((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
+
+
+def arguments(model: Path, image: Path, precision: str) -> list[str | Path]:
+    chosen = ["--precision", precision, "--conf", "0.2", "--threads", "1", "--json"]
+    return ["-m", "edge", "run", "--model", model, "--source", image, *chosen]
+
+
+def detections(printed: str) -> Found:
+    (line,) = printed.splitlines()
+    return json.loads(line)["detections"]
+
+
+def here(model: Path, image: Path) -> Found:
+    command = [sys.executable, *arguments(model, image, "fp32")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return detections(done.stdout)
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    common = float(np.prod(np.maximum(sides, 0)))
+    area_a, area_b = ((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (a, b))
+    return common / (area_a + area_b - common)
+
+
+def agree(one: Found, other: Found, score: float, iou: float) -> bool:
+    """Whether every sure detection of either has its like in the other."""
+
+    def covered(sure: Found, by: Found) -> bool:
+        return all(
+            any(
+                a["class_id"] == b["class_id"]
+                and abs(a["confidence"] - b["confidence"]) < score
+                and overlap(a["box"], b["box"]) > iou
+                for b in by
+            )
+            for a in sure
+            if a["confidence"] > 0.25
+        )
+
+    return covered(one, other) and covered(other, one)
+
+
+def test_float_detections_are_those_of_this_machine(cpu, model, shared):
+    image = images(shared)[0]
+    expected = here(model, image)
+    assert sum(d["confidence"] > 0.25 for d in expected) >= 3
+    assert agree(
+        detections(cpu.python(*arguments(model, image, "fp32"))), expected, score=0.002, iou=0.99
+    )
+
+
+def test_half_precision_detections_are_close_to_float(pi5, model, shared):
+    image = images(shared)[0]
+    found = detections(pi5.python(*arguments(model, image, "fp16")))
+    assert agree(found, here(model, image), score=0.02, iou=0.9)
+
+
+def test_detections_of_another_image_do_not_agree(model, shared):
+    first, second = images(shared)[:2]
+    assert not agree(here(model, first), here(model, second), score=0.02, iou=0.9)
