@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edge import pipeline
 from edge.cli import UsageError, options
@@ -67,59 +66,52 @@ def run(args: argparse.Namespace) -> int:
     dataset = open_dataset(args.data, args.split)
     with options.load_detector(args, multi_label=True) as detector:
         options.report_backend(detector, args)
-        labels = detector.spec.labels
-        dataset = dataset.for_model(labels)
+        dataset = dataset.for_model(detector.spec.labels)
         pictures = ImageFiles(tuple(str(sample.path) for sample in dataset.samples))
         if args.save is not None:
             _check_ids(dataset)
             prepare_file(args.save, pictures)
         if dataset.splits and dataset.split is None:
-            print(
-                f"all of the data is used; --split chooses from {', '.join(dataset.splits)}",
-                file=sys.stderr,
-            )
-        collector = _Collector(dataset.samples)
-        progress = Progress(sys.stderr, pictures.count)
+            known = ", ".join(dataset.splits)
+            print(f"the whole of the data is used; --split chooses from {known}", file=sys.stderr)
+        collector, progress = _Collector(dataset.samples), Progress(sys.stderr, pictures.count)
         summary = pipeline.run(pictures, detector, [collector, progress])
-        size = detector.spec.input
-    for failure in collector.failures:
-        progress.write_failure(failure)
-    failed = summary.failures + len(collector.failures)
-    print(summary, file=sys.stderr)
-    if summary.interrupted:
-        return 1
-
-    truth, found = list(collector.truth.values()), list(collector.found.values())
-    evaluation = evaluate(truth, found, classes=len(labels))
-    if args.save is not None:
-        numbers = [dataset.samples[i].image_id for i in collector.found]
-        write_results(args.save, zip(numbers, found, strict=True), _category_ids(dataset, labels))
-    objects = Counter(int(k) for each in truth for k in each.class_ids)
-    if args.json:
-        report: dict[str, Any] = {
-            **evaluation.metrics,
-            "images": len(found),
-            "failed": failed,
-            "objects": objects.total(),
-            "detections": sum(map(len, found)),
-            "input": [size.height, size.width],
+        circumstances = {
+            "input": [detector.spec.input.height, detector.spec.input.width],
+            "precision": detector.backend.precision,
+            "threads": detector.backend.threads,
             "score_threshold": args.conf,
             "iou_threshold": args.iou,
             "max_detections": args.max_det,
             "data": str(dataset.path),
             "split": dataset.split,
         }
-        if args.per_class:
-            report["per_class"] = {
-                labels[k]: {"objects": objects[k], **evaluation.of_class(k).metrics}
-                for k in range(len(labels))
-            }
-        print(json.dumps(report))
+    for failure in collector.failures:
+        progress.write_failure(failure)
+    print(summary, file=sys.stderr)
+    if summary.interrupted:
+        return 1
+    if args.save is not None:
+        rows = ((dataset.samples[i].image_id, found) for i, found in collector.found.items())
+        write_results(args.save, rows, _category_ids(dataset))
+    truth, found = list(collector.truth.values()), list(collector.found.values())
+    evaluation = evaluate(truth, found, classes=len(detector.spec.labels))
+    failed = summary.failures + len(collector.failures)
+    counts = {
+        "images": len(found),
+        "failed": failed,
+        "objects": sum(map(len, truth)),
+        "detections": sum(map(len, found)),
+    }
+    objects = Counter(k for each in truth for k in each.class_ids.tolist())
+    classes = _per_class(evaluation, detector.spec.labels, objects) if args.per_class else {}
+    if args.json:
+        extra = {"per_class": classes} if args.per_class else {}
+        print(json.dumps({**evaluation.metrics, **counts, **circumstances, **extra}))
     else:
         print(_table(evaluation.metrics))
         if args.per_class:
-            print()
-            print(_class_table(evaluation, labels, objects))
+            print(_class_table(classes))
     return 1 if failed else 0
 
 
@@ -160,28 +152,39 @@ def _check_ids(dataset: Dataset) -> None:
             )
 
 
-def _category_ids(dataset: Dataset, labels: Sequence[str]) -> Mapping[int, int]:
+def _category_ids(dataset: Dataset) -> Mapping[int, int]:
     """The dataset's own numbers, else those of COCO for its 80 classes, else the class ids."""
     if dataset.category_ids:
         return dataset.category_ids
-    if tuple(label.casefold() for label in labels) == coco.LABELS:
-        return dict(enumerate(coco.CATEGORY_IDS))
-    return {k: k for k in range(len(labels))}
+    names = tuple(name.casefold() for name in dataset.names or ())
+    return dict(enumerate(coco.CATEGORY_IDS if names == coco.LABELS else range(len(names))))
+
+
+def _per_class(
+    evaluation: Evaluation, labels: Sequence[str], objects: Mapping[int, int]
+) -> dict[str, dict[str, float]]:
+    """The numbers of each class that has objects, by name; by id where two share one."""
+    return {
+        labels[k] if labels.count(labels[k]) == 1 else str(k): {
+            "objects": objects[k],
+            **evaluation.of_class(k).metrics,
+        }
+        for k in sorted(objects)
+    }
 
 
 def _table(metrics: Mapping[str, float]) -> str:
-    return "\n".join(f"{k:6} {_cell(v):>6}   {_MEANING[k]}" for k, v in metrics.items())
+    return "\n".join(f"{k:6} {_cell(v)}   {_MEANING[k]}" for k, v in metrics.items())
 
 
-def _class_table(evaluation: Evaluation, labels: Sequence[str], objects: Mapping[int, int]) -> str:
-    wide = max(5, *(len(labels[k]) for k in objects)) if objects else 5
-    lines = [f"{'class':{wide}} {'objects':>8} " + " ".join(f"{c:>6}" for c in _COLUMNS)]
-    for k in sorted(objects):
-        metrics = evaluation.of_class(k).metrics
-        cells = " ".join(f"{_cell(metrics[c]):>6}" for c in _COLUMNS)
-        lines.append(f"{labels[k]:{wide}} {objects[k]:8} {cells}")
+def _class_table(classes: Mapping[str, Mapping[str, float]]) -> str:
+    wide = max(map(len, ("class", *classes)))
+    lines = ["", f"{'class':{wide}} objects " + " ".join(f"{c:>6}" for c in _COLUMNS)]
+    for name, metrics in classes.items():
+        cells = " ".join(_cell(metrics[c]) for c in _COLUMNS)
+        lines.append(f"{name:{wide}} {metrics['objects']:7} {cells}")
     return "\n".join(lines)
 
 
 def _cell(value: float) -> str:
-    return "-" if value < 0 else f"{value:.4f}"
+    return f"{'-':>6}" if value < 0 else f"{value:6.4f}"

@@ -10,7 +10,12 @@ from edge.errors import DataError
 _KEY = re.compile(r"names\s*:(.*)")
 _ITEM = re.compile(r"-\s+(.*)")
 _PAIR = re.compile(r"(\d+)\s*:\s+(.*)")
-_ENTRY = re.compile(r"""\s*(?:(\d+)\s*:\s*)?('(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^,'"]*)\s*(?:,|$)""")
+_ENTRY = re.compile(
+    r"""\s*(?:(\d+)\s*:\s+)?
+    ('(?:[^']|'')*' | "(?:[^"\\]|\\.)*" | [^\s,'"\[\]{}][^,\[\]{}]*)
+    \s*(?:,|$)""",
+    re.VERBOSE,
+)
 
 
 def read_lines(path: Path) -> tuple[str, ...]:

@@ -1,0 +1,30 @@
+import importlib
+
+import pytest
+
+from edge.errors import DataError
+from edge.io.datasets import FORMATS, open_dataset
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_what_it_wants_and_knows_a_foreign_folder(name, tmp_path):
+    module = importlib.import_module(FORMATS[name])
+    assert module.WANTED.startswith(f"{name}: ")
+    assert not module.recognises(tmp_path)
+    assert not module.recognises(tmp_path / "missing")
+
+
+def test_says_what_was_found_and_what_is_wanted(tmp_path):
+    with pytest.raises(DataError, match="an empty folder, which is no dataset"):
+        open_dataset(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(DataError, match=r"a folder with a\.txt, photos/, .*YOLO: .*COCO: "):
+        open_dataset(tmp_path)
+    with pytest.raises(DataError, match=r"a\.txt: a file, which is no dataset"):
+        open_dataset(tmp_path / "a.txt")
+
+
+def test_says_that_there_is_nothing(tmp_path):
+    with pytest.raises(DataError, match="nothing: no such file or folder"):
+        open_dataset(tmp_path / "nothing?split=val")
