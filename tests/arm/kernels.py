@@ -21,7 +21,7 @@ import numpy as np
 from edge import ops
 from edge.types import AnyArray, Candidates, Frame, Letterbox, PixelFormat, Size, Tensor
 
-Case = Callable[[str], Sequence[AnyArray]]  # target to results
+Run = Callable[[str], Sequence[AnyArray]]  # a SIMD target to the results
 
 
 def noise(seed: int, *shape: int) -> AnyArray:
@@ -67,15 +67,57 @@ def planes(format_: PixelFormat, size: Size) -> tuple[AnyArray, ...]:
 
 
 def letterbox(
-    format_: PixelFormat, size: Size, input_: Size, target: str, **options: Any
-) -> Sequence[AnyArray]:
-    dtype = np.dtype(options.pop("dtype", "float32"))
-    planar = options.get("layout", "NCHW") == "NCHW"
+    format_: PixelFormat, size: Size, input_: Size, *, dtype: str = "float32", **options: Any
+) -> Run:
     h, w = input_.height, input_.width
+    planar = options.get("layout", "NCHW") == "NCHW"
     out = np.empty((3, h, w) if planar else (h, w, 3), dtype)
     frame = Frame(planes(format_, size), format_)
-    ops.letterbox(frame, Letterbox.fit(size, input_), out, target=target, **options)
-    return [out]
+    geometry = Letterbox.fit(size, input_)
+
+    def run(target: str) -> Sequence[AnyArray]:
+        ops.letterbox(frame, geometry, out, target=target, **options)
+        return [out]
+
+    return run
+
+
+def distances(*, bins: int = 1, codes: bool = False, **options: Any) -> Run:
+    """Three levels of a 320x320 input: 80 classes, then the distances."""
+    levels = []
+    for seed, side in ((11, 40), (12, 20), (13, 10)):
+        scores = few(seed, 80, side, side)
+        if options.get("logits"):
+            scores = (fractions(seed, 80, side, side) - np.float32(0.99)) * np.float32(64)
+        sides = fractions(seed + 10, 4 * bins, side, side) * np.float32(8)
+        values = np.concatenate([scores, sides])
+        if codes:
+            values = (np.clip(values, -8, 8) * np.float32(15)).astype(np.int8)
+        levels.append(Tensor(values, scale=1 / 15) if codes else Tensor(values))
+    decode = partial(
+        ops.decode_distances, levels, strides=(8, 16, 32), score_threshold=0.25, bins=bins
+    )
+    return lambda target: columns(decode(target=target, **options))
+
+
+def rows(*, objectness: bool, planar: bool = False) -> Run:
+    n, first = 8400, 5 if objectness else 4
+    table = few(21, n, first + 80)
+    table[:, :4] = fractions(22, n, 4) * np.float32(320)
+    if objectness:
+        table[:, 4] = fractions(23, n)
+    values = Tensor(np.ascontiguousarray(table.T).T if planar else table)
+    decode = partial(ops.decode_rows, values, objectness=objectness, score_threshold=0.25)
+    return lambda target: columns(decode(target=target))
+
+
+def nms(count: int, **options: Any) -> Run:
+    corner = fractions(31, count, 2) * np.float32(256)
+    side = fractions(32, count, 2) * np.float32(64)
+    boxes = np.concatenate([corner, corner + side], axis=1)
+    scores = (noise(33, count) >> np.uint32(22)).astype(np.float32)  # with many equals
+    classes = (noise(34, count) >> np.uint32(30)).astype(np.int32)
+    return lambda target: [ops.nms(boxes, scores, classes, target=target, **options)]
 
 
 def columns(found: Candidates) -> Sequence[AnyArray]:
@@ -84,61 +126,9 @@ def columns(found: Candidates) -> Sequence[AnyArray]:
     return [found.boxes, found.scores, found.class_ids]
 
 
-def heads(channels: int, logits: bool, codes: bool) -> list[Tensor]:
-    """Three levels of a 320x320 input: 80 classes, then `channels` distances."""
-    levels = []
-    for seed, side in ((11, 40), (12, 20), (13, 10)):
-        scores = few(seed, 80, side, side)
-        if logits:
-            scores = (fractions(seed, 80, side, side) - np.float32(0.99)) * np.float32(64)
-        distances = fractions(seed + 10, channels, side, side) * np.float32(8)
-        values = np.concatenate([scores, distances])
-        if codes:
-            values = (np.clip(values, -8, 8) * np.float32(15)).astype(np.int8)
-        levels.append(Tensor(values, scale=1 / 15) if codes else Tensor(values))
-    return levels
-
-
-def distances(
-    target: str, bins: int = 1, logits: bool = False, codes: bool = False, multi_label: bool = False
-) -> Sequence[AnyArray]:
-    return columns(
-        ops.decode_distances(
-            heads(4 * bins, logits, codes),
-            strides=(8, 16, 32),
-            score_threshold=0.25,
-            multi_label=multi_label,
-            logits=logits,
-            bins=bins,
-            target=target,
-        )
-    )
-
-
-def rows(target: str, objectness: bool, planar: bool = False) -> Sequence[AnyArray]:
-    n, first = 8400, 5 if objectness else 4
-    table = few(21, n, first + 80)
-    table[:, :4] = fractions(22, n, 4) * np.float32(320)
-    if objectness:
-        table[:, 4] = fractions(23, n)
-    values = np.ascontiguousarray(table.T).T if planar else table
-    return columns(
-        ops.decode_rows(Tensor(values), objectness=objectness, score_threshold=0.25, target=target)
-    )
-
-
-def nms(target: str, count: int, **options: Any) -> Sequence[AnyArray]:
-    corner = fractions(31, count, 2) * np.float32(256)
-    side = fractions(32, count, 2) * np.float32(64)
-    boxes = np.concatenate([corner, corner + side], axis=1)
-    scores = (noise(33, count) >> np.uint32(22)).astype(np.float32)  # with many equals
-    classes = (noise(34, count) >> np.uint32(30)).astype(np.int32)
-    return [ops.nms(boxes, scores, classes, target=target, **options)]
-
-
-def cases() -> Mapping[str, Case]:
+def cases() -> Mapping[str, Callable[[], Run]]:
     """Every kernel, by a name that says what it is given."""
-    found: dict[str, Case] = {}
+    found: dict[str, Callable[[], Run]] = {}
     small, odd, input_ = Size(480, 640), Size(233, 417), Size(320, 320)
     formats: tuple[PixelFormat, ...] = ("BGR", "RGB", "GRAY", "NV12", "I420", "YUYV")
     for format_ in formats:
@@ -158,9 +148,9 @@ def cases() -> Mapping[str, Case]:
     found["rows"] = partial(rows, objectness=False)
     found["rows planar"] = partial(rows, objectness=False, planar=True)
     found["rows objectness"] = partial(rows, objectness=True)
-    found["nms 50"] = partial(nms, count=50)
-    found["nms 2000"] = partial(nms, count=2000)
-    found["nms 2000 agnostic"] = partial(nms, count=2000, class_agnostic=True)
+    found["nms 50"] = partial(nms, 50)
+    found["nms 2000"] = partial(nms, 2000)
+    found["nms 2000 agnostic"] = partial(nms, 2000, class_agnostic=True)
     return found
 
 
@@ -183,7 +173,8 @@ def hashes(flip: str = "") -> dict[str, str]:
         AssertionError: The targets of this CPU disagree.
     """
     found = {}
-    for name, run in cases().items():
+    for name, prepare in cases().items():
+        run = prepare()
         by_target = {t: digest(run(t), flip=name == flip) for t in ops.targets()}
         if len(set(by_target.values())) != 1:
             raise AssertionError(f"{name}: the targets disagree: {by_target}")
