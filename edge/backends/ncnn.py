@@ -17,6 +17,7 @@ from edge.formats.ncnn import Network, blob_shapes, read_network
 from edge.types import AnyArray, Float32Array, Tensor
 
 _OLDEST = (1, 0, 20261020)  # from there inference releases the GIL
+_MOST_THREADS = 256  # a runtime that cannot start them ends the process
 
 
 def load(
@@ -24,8 +25,10 @@ def load(
 ) -> Backend:
     """A model ready to run. See `edge.backends.open_backend`."""
     _check_version(ncnn.__version__)
-    if options.threads < 0:
-        raise BackendError(f"threads are 0 (one per core) or more, got {options.threads}")
+    if not 0 <= options.threads <= _MOST_THREADS:
+        raise BackendError(
+            f"threads are 0 (one per core) to {_MOST_THREADS}, got {options.threads}"
+        )
     # The runtime itself checks neither sizes nor shapes and would read outside its memory.
     network = read_network(files["param"], files["bin"])
     shape = _check_tensors(network, input_, outputs)

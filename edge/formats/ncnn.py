@@ -33,6 +33,7 @@ _MAX_LAYERS = 16384  # the runtime recurses through the layers; far more overflo
 _MAX_NAME = 255  # bytes; what ncnn reads of a name
 _MAX_NUMBER = 15  # characters; likewise
 _MAX_KEY = 31
+_FLOAT32_END = 2.0**128 - 2.0**103  # from here on a number rounds to infinity
 _ARRAY = -23300  # array parameters are written under the key -23300 - k
 _WHOLE = re.compile(r"[+-]?\d{1,10}")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
@@ -352,7 +353,7 @@ def _number(where: str, text: str) -> int | float:
             return int(text)
         if _DECIMAL.fullmatch(text) and not _WHOLE.fullmatch(text):
             value = float(text)
-            if abs(value) <= float(np.finfo(np.float32).max):
+            if abs(value) < _FLOAT32_END:
                 return value
     raise ModelError(f"{where}: a 32-bit number is wanted, got {text[:40]!r}")
 

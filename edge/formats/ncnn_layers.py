@@ -221,6 +221,8 @@ def _convolution_shape(
     _expect_channels(inputs[0][0], wanted)
     kernel_h, kernel_w = _kernel(params)
     if len(inputs[0]) == 1 and (kernel_h, kernel_w) == (1, 1) and not grouped:
+        if whole(params, 8):  # the runtime computes it, but from the wrong numbers
+            raise ValueError("an INT8 convolution of one axis is wanted as InnerProduct")
         return [(outputs,)]
     _, height, width = _expect_rank3(inputs[0])
     stride_w, dilation_w = whole(params, 3, 1, low=1), whole(params, 2, 1, low=1)
@@ -459,7 +461,13 @@ def _flatten_shape(_: Params, inputs: Sequence[Shape], __: int) -> Sequence[Shap
 
 def _memory_shape(params: Params) -> Shape:
     sizes = [whole(params, key, low=0) for key in (2, 11, 1, 0)]
-    return tuple(size for size in sizes if size) or (1,)
+    while len(sizes) > 1 and sizes[0] == 0:
+        del sizes[0]  # an axis that it does not have
+    if sizes[0] and len(sizes) == 4 and sizes[1] == 0:
+        del sizes[1]  # channels without depth
+    if 0 in sizes:
+        raise ValueError(f"its shape {tuple(sizes)} holds no values")
+    return tuple(sizes)
 
 
 def _memory_data_shape(params: Params, _: Sequence[Shape], __: int) -> Sequence[Shape]:
