@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge import pipeline
 from edge.cli import UsageError, options
+from edge.detector import Detector
 from edge.errors import DataError
 from edge.evaluate import Evaluation, evaluate
 from edge.io.datasets import Dataset, Objects, Sample, open_dataset
@@ -66,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     dataset = open_dataset(args.data, args.split)
     with options.load_detector(args, multi_label=True) as detector:
         options.report_backend(detector, args)
-        dataset = dataset.for_model(detector.spec.labels)
+        labels = detector.spec.labels
+        dataset = dataset.for_model(labels)
         pictures = ImageFiles(tuple(str(sample.path) for sample in dataset.samples))
         if args.save is not None:
             _check_ids(dataset)
@@ -76,38 +78,32 @@ def run(args: argparse.Namespace) -> int:
             print(f"the whole of the data is used; --split chooses from {known}", file=sys.stderr)
         collector, progress = _Collector(dataset.samples), Progress(sys.stderr, pictures.count)
         summary = pipeline.run(pictures, detector, [collector, progress])
-        circumstances = {
-            "input": [detector.spec.input.height, detector.spec.input.width],
-            "precision": detector.backend.precision,
-            "threads": detector.backend.threads,
-            "score_threshold": args.conf,
-            "iou_threshold": args.iou,
-            "max_detections": args.max_det,
-            "data": str(dataset.path),
-            "split": dataset.split,
-        }
+        circumstances = _circumstances(args, detector, dataset)
     for failure in collector.failures:
         progress.write_failure(failure)
     print(summary, file=sys.stderr)
     if summary.interrupted:
-        return 1
-    if args.save is not None:
-        rows = ((dataset.samples[i].image_id, found) for i, found in collector.found.items())
-        write_results(args.save, rows, _category_ids(dataset))
-    truth, found = list(collector.truth.values()), list(collector.found.values())
-    evaluation = evaluate(truth, found, classes=len(detector.spec.labels))
+        return 1  # the numbers of a part would pass for those of the whole
+
     failed = summary.failures + len(collector.failures)
-    counts = {
-        "images": len(found),
-        "failed": failed,
-        "objects": sum(map(len, truth)),
-        "detections": sum(map(len, found)),
-    }
-    objects = Counter(k for each in truth for k in each.class_ids.tolist())
-    classes = _per_class(evaluation, detector.spec.labels, objects) if args.per_class else {}
+    truth, found = list(collector.truth.values()), list(collector.found.values())
+    if args.save is not None:
+        ids = [dataset.samples[i].image_id for i in collector.found]
+        write_results(args.save, zip(ids, found, strict=True), _category_ids(dataset))
+    evaluation = evaluate(truth, found, classes=len(labels))
+    classes = _per_class(evaluation, labels, truth) if args.per_class else {}
     if args.json:
-        extra = {"per_class": classes} if args.per_class else {}
-        print(json.dumps({**evaluation.metrics, **counts, **circumstances, **extra}))
+        report = {
+            **evaluation.metrics,
+            "images": len(found),
+            "failed": failed,
+            "objects": sum(map(len, truth)),
+            "detections": sum(map(len, found)),
+            **circumstances,
+        }
+        if args.per_class:
+            report["per_class"] = classes
+        print(json.dumps(report))
     else:
         print(_table(evaluation.metrics))
         if args.per_class:
@@ -141,6 +137,23 @@ class _Collector:
         """Nothing is held open."""
 
 
+def _circumstances(
+    args: argparse.Namespace, detector: Detector, dataset: Dataset
+) -> dict[str, object]:
+    """What the numbers depend on."""
+    size = detector.spec.input
+    return {
+        "input": [size.height, size.width],
+        "precision": detector.backend.precision,
+        "threads": detector.backend.threads,
+        "score_threshold": args.conf,
+        "iou_threshold": args.iou,
+        "max_detections": args.max_det,
+        "data": str(dataset.path),
+        "split": dataset.split,
+    }
+
+
 def _check_ids(dataset: Dataset) -> None:
     names: dict[int, Path] = {}
     for sample in dataset.samples:
@@ -161,9 +174,10 @@ def _category_ids(dataset: Dataset) -> Mapping[int, int]:
 
 
 def _per_class(
-    evaluation: Evaluation, labels: Sequence[str], objects: Mapping[int, int]
+    evaluation: Evaluation, labels: Sequence[str], truth: Sequence[Objects]
 ) -> dict[str, dict[str, float]]:
     """The numbers of each class that has objects, by name; by id where two share one."""
+    objects = Counter(k for each in truth for k in each.class_ids.tolist())
     return {
         labels[k] if labels.count(labels[k]) == 1 else str(k): {
             "objects": objects[k],

@@ -1,5 +1,8 @@
 """The numbers of the COCO detection challenge, equal to its reference code's.
 
+With one exception: that code takes an object whose annotation has the id 0 for never found,
+because it marks what is not found with a 0. Here it counts like any other.
+
 Source: Lin et al. 2014, arXiv:1405.0312; definitions at cocodataset.org, "Detection Evaluation".
 """
 

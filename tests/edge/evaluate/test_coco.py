@@ -1,11 +1,14 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from coco_oracle import crowded_set, detections, hard_set, reference
+from coco_oracle import crowded_set, detections, evaluated, hard_set, reference
 
 from edge.evaluate import METRICS, coco, evaluate, matching
-from edge.io.datasets.base import Objects
+from edge.io.datasets import Objects, open_dataset
+from edge.io.results import write_results
+from edge.types import Size
 
 SETS = 1000
 
@@ -23,6 +26,47 @@ def difference(truth, found, classes) -> float:
     return worst
 
 
+def file_difference(seed, folder) -> float:
+    """As `difference`, with the truth read from a COCO file by each side's own reader."""
+    truth, found, classes = hard_set(seed)
+    rng = np.random.default_rng(seed)
+    ids = rng.permutation(100)[: len(truth)].tolist()
+    categories = [{"id": 3 * k + 1, "name": str(k)} for k in range(classes)]
+    annotations = [
+        {
+            "id": 1 + i * 100 + k,
+            "image_id": number if rng.random() > 0.1 else 500,  # 500: no such image
+            "category_id": 3 * int(objects.class_ids[k]) + 1,
+            "bbox": (objects.rectangles[k] + rng.random(4) * rng.integers(0, 2)).tolist(),
+            "area": float(objects.areas[k]),
+            "iscrowd": int(objects.crowd[k]),
+            "ignore": int(objects.ignored[k]),
+        }
+        for i, (number, objects) in enumerate(zip(ids, truth, strict=True))
+        for k in range(len(objects))
+    ]
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in ids]
+    for image in images:
+        (folder / image["file_name"]).touch()
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "labels.json").write_text(json.dumps(content))
+    by_id = dict(zip(ids, found, strict=True))
+    numbers = {k: c["id"] for k, c in enumerate(categories)}
+    write_results(folder / "results.json", by_id.items(), numbers)
+
+    dataset = open_dataset(folder / "labels.json")
+    ours = evaluate(
+        [sample.objects(Size(9, 9)) for sample in dataset.samples],
+        [by_id[sample.image_id] for sample in dataset.samples],
+        classes=classes,
+    )
+    results = json.loads((folder / "results.json").read_text())
+    for number, row in enumerate(results, 1):
+        row |= {"id": number, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0}
+    theirs = evaluated(images, annotations, results, categories)
+    return float(np.abs(ours.precision - theirs.precision).max())
+
+
 class TestEqualityWithTheReferenceEvaluator:
     def test_on_random_sets_with_ties_crowds_and_ignored_objects(self):
         worst = [(difference(*hard_set(seed)), seed) for seed in range(SETS)]
@@ -34,6 +78,10 @@ class TestEqualityWithTheReferenceEvaluator:
     def test_when_overlaps_are_computed_in_many_small_parts(self, monkeypatch):
         monkeypatch.setattr(matching, "_PAIRS", 3)
         assert max(difference(*hard_set(seed)) for seed in range(40)) <= 1e-9
+
+    def test_on_coco_files_with_every_key_and_double_precision(self, tmp_path):
+        worst = [file_difference(seed, tmp_path) for seed in range(60)]
+        assert max(worst) <= 1e-9
 
     def test_the_sets_do_hold_every_trap(self):
         sets = [hard_set(seed) for seed in range(SETS)]
