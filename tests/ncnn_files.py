@@ -43,6 +43,17 @@ def random(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
     return generator.normal(0, 0.5, shape).astype(dtype)
 
 
+def arrays(*parts: str) -> bytes:
+    """A .bin from parts like "t:6" (tagged float32), "h:6" (half), "q:6" (int8), "r:2" (raw)."""
+    found = b""
+    for part in parts:
+        kind, count = part.split(":")
+        dtype = {"t": "float32", "h": "float16", "q": "int8", "r": "float32"}[kind]
+        values = random(int(count), dtype=dtype)
+        found += values.tobytes() if kind == "r" else tagged(values)
+    return found
+
+
 def codes(files: Mapping[str, bytes], folder: Path) -> tuple[ncnn.Net, int, int]:
     """The runtime's net and its return codes for the .param and the .bin."""
     for suffix, content in files.items():

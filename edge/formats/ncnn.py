@@ -17,7 +17,9 @@ from types import MappingProxyType
 import numpy as np
 
 from edge.errors import ModelError, UnsupportedModelError
-from edge.formats.ncnn_layers import LAYER_TYPES, MAX_ELEMENTS, Block, Shape, Value, real, whole
+from edge.formats.ncnn_layers import LAYER_TYPES, Block
+from edge.formats.ncnn_params import Shape, Value, real, whole
+from edge.formats.ncnn_shapes import MAX_ELEMENTS, SHAPES
 from edge.types import AnyArray, Float32Array, Size
 
 MAGIC = 7767517
@@ -205,11 +207,12 @@ def blob_shapes(network: Network, inputs: Mapping[str, Shape]) -> dict[str, Shap
     """
     shapes: dict[str, Shape] = dict(inputs)
     for layer in network.layers:
+        rule = SHAPES.get(layer.type)
         known = [shapes[blob] for blob in layer.inputs if blob in shapes]
-        if layer.type == "Input" or len(known) < len(layer.inputs):
+        if rule is None or len(known) < len(layer.inputs):
             continue
         try:
-            found = LAYER_TYPES[layer.type].shapes(layer.params, known, len(layer.outputs))
+            found = rule(layer.params, known, len(layer.outputs))
             for blob, shape in zip(layer.outputs, found or (), strict=found is not None):
                 if min(shape) < 1 or prod(shape) > MAX_ELEMENTS:
                     raise ValueError(f"the output {blob} would be {shape}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from edge.formats.ncnn import Layer, Network
-from edge.formats.ncnn_layers import FLOAT32_MAX, Value
+from edge.formats.ncnn_params import FLOAT32_MAX, Value
 
 _ACTIVATED = {  # layer types that take an activation along, under parameters 9 and 10
     "Convolution",
