@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         dataset = dataset.for_model(labels)
         pictures = ImageFiles(tuple(str(sample.path) for sample in dataset.samples))
         if args.save is not None:
+            if args.save.is_dir():
+                raise UsageError(f"--save: {args.save} is a folder; wanted a file")
             _check_ids(dataset)
             prepare_file(args.save, pictures)
         if dataset.splits and dataset.split is None:

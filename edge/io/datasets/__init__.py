@@ -60,7 +60,10 @@ def open_dataset(address: str | Path, split: str | None = None) -> Dataset:
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS.values()]
     for format_ in formats:
         if format_.recognises(path):
-            return format_.read(path, split)
+            dataset = format_.read(path, split)
+            if not dataset.samples:
+                raise DataError(f"{address}: no pictures in it")
+            return dataset
     wanted = "; ".join(format_.WANTED for format_ in formats)
     raise DataError(f"{path}: {_inside(path)}, which is no dataset known here. Wanted {wanted}")
 

@@ -151,6 +151,12 @@ def test_two_pictures_of_one_number_cannot_be_saved(run_eval, photos, tmp_path):
     assert not (tmp_path / "r.json").exists()
 
 
+def test_a_folder_is_no_file_to_save_to(run_eval, photos, tmp_path):
+    status, out, err = run_eval(photos, "--save", str(tmp_path))
+    assert (status, out) == (2, "")
+    assert "is a folder; wanted a file" in err
+
+
 def test_says_that_there_is_no_data(run_eval, tmp_path):
     status, _, err = run_eval(tmp_path / "nothing")
     assert status == 1

@@ -28,3 +28,9 @@ def test_says_what_was_found_and_what_is_wanted(tmp_path):
 def test_says_that_there_is_nothing(tmp_path):
     with pytest.raises(DataError, match="nothing: no such file or folder"):
         open_dataset(tmp_path / "nothing?split=val")
+
+
+def test_refuses_data_without_pictures(tmp_path):
+    (tmp_path / "a.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(DataError, match="no pictures in it"):
+        open_dataset(tmp_path)
