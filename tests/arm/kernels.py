@@ -133,6 +133,7 @@ def cases() -> Mapping[str, Callable[[], Run]]:
     formats: tuple[PixelFormat, ...] = ("BGR", "RGB", "GRAY", "NV12", "I420", "YUYV")
     for format_ in formats:
         found[f"letterbox {format_}"] = partial(letterbox, format_, small, input_)
+    found["letterbox BGR 500x375"] = partial(letterbox, "BGR", Size(375, 500), input_)
     found["letterbox odd size"] = partial(letterbox, "BGR", odd, Size(416, 288))
     found["letterbox enlarging"] = partial(letterbox, "BGR", Size(97, 61), input_)
     found["letterbox unscaled"] = partial(letterbox, "BGR", small, Size(640, 640))
