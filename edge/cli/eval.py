@@ -16,7 +16,7 @@ from edge.errors import DataError
 from edge.evaluate import Evaluation, evaluate
 from edge.io.datasets import Dataset, Objects, Sample, open_dataset
 from edge.io.results import write_results
-from edge.io.sinks.progress import Progress
+from edge.io.sinks.progress import Progress, printable
 from edge.io.sinks.targets import prepare_file
 from edge.io.sources.images import ImageFiles
 from edge.models import coco
@@ -194,6 +194,7 @@ def _table(metrics: Mapping[str, float]) -> str:
 
 
 def _class_table(classes: Mapping[str, Mapping[str, float]]) -> str:
+    classes = {printable(name): metrics for name, metrics in classes.items()}
     wide = max(map(len, ("class", *classes)))
     lines = ["", f"{'class':{wide}} objects " + " ".join(f"{c:>6}" for c in _COLUMNS)]
     for name, metrics in classes.items():
