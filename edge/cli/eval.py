@@ -14,11 +14,10 @@ from edge.cli import UsageError, options
 from edge.detector import Detector
 from edge.errors import DataError
 from edge.evaluate import Evaluation, evaluate
-from edge.io.datasets import Dataset, Objects, Sample, open_dataset
+from edge.io.datasets import Dataset, Objects, Pictures, Sample, open_dataset
 from edge.io.results import write_results
 from edge.io.sinks.progress import Progress, printable
 from edge.io.sinks.targets import prepare_file
-from edge.io.sources.images import ImageFiles
 from edge.models import coco
 from edge.types import Detections, Failure, Result
 
@@ -48,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         required=True,
         metavar="DIR",
-        help="a YOLO folder (images/, labels/), a COCO .json file or a VOC folder",
+        help="a YOLO folder (images/, labels/), a COCO .json file, a VOC folder, or "
+        "test:conveyor?seed=N&frames=N",
     )
     parser.add_argument("--split", metavar="S", help="only this part of the data, such as val")
     options.add_detection_arguments(parser, conf=0.03, iou=0.65)
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         options.report_backend(detector, args)
         labels = detector.spec.labels
         dataset = dataset.for_model(labels)
-        pictures = ImageFiles(tuple(str(sample.path) for sample in dataset.samples))
+        pictures = Pictures(dataset.samples)
         if args.save is not None:
             if args.save.is_dir():
                 raise UsageError(f"--save: {args.save} is a folder; wanted a file")

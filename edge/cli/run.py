@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source",
         required=True,
         metavar="S",
-        help="an image, folder, glob, video file, camera index or /dev/videoN",
+        help="an image, folder, glob, video file, camera index, /dev/videoN or test:conveyor",
     )
     options.add_detection_arguments(parser, conf=0.25, iou=0.45)
     parser.add_argument(

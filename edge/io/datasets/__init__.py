@@ -9,9 +9,11 @@ from types import MappingProxyType
 from typing import Protocol
 
 from edge.errors import DataError
+from edge.io.datasets import conveyor
 from edge.io.datasets.base import Dataset, Objects, Sample
+from edge.io.datasets.pictures import Pictures
 
-__all__ = ["FORMATS", "Dataset", "Objects", "Sample", "open_dataset"]
+__all__ = ["FORMATS", "Dataset", "Objects", "Pictures", "Sample", "open_dataset"]
 
 
 class Format(Protocol):
@@ -42,19 +44,23 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 
 
 def open_dataset(address: str | Path, split: str | None = None) -> Dataset:
-    """The dataset at a path, whatever its format.
+    """The dataset at a path, whatever its format; or frames of `test:conveyor`.
 
     Args:
-        address: A folder or file; `PATH?split=NAME` chooses a part, as `split` does.
+        address: A folder or file; `PATH?split=NAME` chooses a part, as `split` does. Or the address
+            of a test source that says how many frames, `test:conveyor?seed=N&frames=N`.
         split: One of `Dataset.splits`; None: everything.
 
     Raises:
         DataError: Nothing is there, it is of no known format, or its labels are not usable.
+        SourceError: The address of a test source is not of its form.
     """
     text = str(address)
     if not Path(text).exists() and "?split=" in text:
         text, _, split = text.rpartition("?split=")
     path = Path(text)
+    if text.startswith("test:") and not path.exists():
+        return conveyor.read(text.removeprefix("test:"), split)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS.values()]

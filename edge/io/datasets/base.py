@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataError
-from edge.types import Float32Array, Int32Array, Mask, Size
+from edge.io.sources.images import read_image
+from edge.types import Float32Array, Int32Array, Mask, Size, UInt8Array
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -94,6 +95,7 @@ class Sample:
         labels: What is in it.
         size: Size of the picture, where the dataset states it.
         fractions: Whether the rectangles are fractions of the picture's size instead of pixels.
+        render: Makes the picture, where it is not a file; `path` is then its address.
     """
 
     path: Path
@@ -101,6 +103,16 @@ class Sample:
     labels: Objects
     size: Size | None = None
     fractions: bool = False
+    render: Callable[[], UInt8Array] | None = None
+
+    def image(self) -> UInt8Array:
+        """The picture, (H, W, 3) BGR, upright.
+
+        Raises:
+            SourceError: It cannot be read. The message is the reason; it does not name the file.
+            NotInstalledError: OpenCV, which reads files, is not installed.
+        """
+        return self.render() if self.render is not None else read_image(str(self.path))
 
     def objects(self, size: Size) -> Objects:
         """The labels in pixels.
@@ -127,7 +139,7 @@ class Dataset:
 
     Attributes:
         path: Where it was read from.
-        format: "YOLO", "COCO" or "VOC".
+        format: "YOLO", "COCO", "VOC" or "test".
         samples: In the order of their `image_id`.
         names: Of the classes, by class id; None where the data has none.
         category_ids: Class id to the number that the dataset itself uses, where that differs.

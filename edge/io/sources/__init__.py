@@ -1,4 +1,4 @@
-"""Where frames come from: an address, as in `photos/`, `clip.mp4`, `0` or `usb:0`."""
+"""Where frames come from: an address, as in `photos/`, `clip.mp4`, `0` or `test:conveyor`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from edge.io.base import Source
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "images": "edge.io.sources.images",
+        "test": "edge.io.sources.conveyor",
         "usb": "edge.io.sources.camera",
         "video": "edge.io.sources.video",
     }
@@ -26,7 +27,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 def open_source(address: str) -> Source:
     """The source that `address` names.
 
-    A scheme of `SOURCES` may be written before what it opens (`usb:0`, `video:clip`). Without
+    A scheme of `SOURCES` may be written before what it opens (`usb:0`, `test:conveyor`). Without
     one, an existing path, then a camera (`0`, `/dev/video0`), then a glob is meant.
 
     Raises:
