@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
-from edge.backends.base import Backend, BackendOptions, ModelFiles, TensorSpec
+from edge.backends.base import Backend, BackendOptions, Description, ModelFiles, TensorSpec
 from edge.errors import (
     BackendError,
     BackendNotInstalledError,
@@ -15,11 +16,14 @@ from edge.errors import (
 )
 
 # Backend name to the suffixes of the files that together are its model.
-# To add one: write edge/backends/<name>.py with a function `load`, and add its row here.
+# To add one: write edge/backends/<name>.py with functions `load` and `describe`, and add its row.
 # The optional dependency in pyproject.toml has the same name.
 BACKENDS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ncnn": frozenset({"param", "bin"}),
+        "mnn": frozenset({"mnn"}),
+        "tflite": frozenset({"tflite"}),
+        "onnxruntime": frozenset({"onnx"}),
     }
 )
 
@@ -46,6 +50,30 @@ def open_backend(
         ModelError: The files are not those of this runtime, are damaged, or lack a tensor.
         BackendError: The runtime cannot be imported, or cannot do what the options ask.
     """
+    backend: Backend = _module(name, files).load(
+        files, input_, outputs, options or BackendOptions()
+    )
+    return backend
+
+
+def describe(name: str, files: ModelFiles) -> Description:
+    """What a model's files say of themselves.
+
+    Args:
+        name: Key into `BACKENDS`.
+        files: Content of the model's files, by suffix.
+
+    Raises:
+        UnsupportedModelError: No backend has this name.
+        BackendNotInstalledError: The runtime is missing; says what to install.
+        ModelError: The files are not those of this runtime, or are damaged.
+        BackendError: The runtime cannot be imported.
+    """
+    description: Description = _module(name, files).describe(files)
+    return description
+
+
+def _module(name: str, files: ModelFiles) -> Any:
     if name not in BACKENDS:
         raise UnsupportedModelError(f"unknown backend {name!r}; known: {', '.join(BACKENDS)}")
     if set(files) != BACKENDS[name]:
@@ -55,12 +83,10 @@ def open_backend(
         )
         raise ModelError(f"a model for {name} is {wanted}, got {found}")
     try:
-        module = import_module(f"edge.backends.{name}")
+        return import_module(f"edge.backends.{name}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "edge":
             raise
         raise BackendNotInstalledError(f"{name} needs the package {error.name}", name) from error
     except ImportError as error:  # installed, but broken: a missing shared library, say
         raise BackendError(f"{name} cannot be imported: {error}") from error
-    backend: Backend = module.load(files, input_, outputs, options or BackendOptions())
-    return backend

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 from edge.types import AnyArray, Layout, Tensor
@@ -32,6 +33,23 @@ class TensorSpec:
     layout: Layout = "NCHW"
     scale: float = 1.0
     zero_point: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a model file says of itself.
+
+    Attributes:
+        inputs: Shapes have -1 where any size will do.
+        outputs: Names of the outputs.
+        precision: Of the weights, and of the arithmetic where that is "int8".
+        metadata: What the exporter left in the file, as it stands there.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    precision: Precision
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,10 @@ class Backend(Protocol):
         """The worker threads in effect."""
 
     def input_view(self) -> AnyArray:
-        """The buffer that the next `run` reads; shape and dtype of `input`. Fill it in place."""
+        """The buffer that the next `run` reads; shape and dtype of `input`. Fill all of it.
+
+        A runtime may use the same memory for other things while it runs.
+        """
 
     def run(self) -> tuple[Tensor, ...]:
         """Infer once, from what `input_view` holds.
@@ -98,4 +119,15 @@ class Load(Protocol):
             ModelError: The files are not a model of this runtime, are damaged, or lack one of
                 the tensors.
             BackendError: The runtime cannot do what the options ask.
+        """
+
+
+class Describe(Protocol):
+    """The function `describe` of a backend's module."""
+
+    def __call__(self, files: ModelFiles) -> Description:
+        """What a model's files say of themselves.
+
+        Raises:
+            ModelError: The files are not a model of this runtime, or are damaged.
         """

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import ncnn
 import numpy as np
 
-from edge.backends.base import Backend, BackendOptions, ModelFiles, Precision, TensorSpec
+from edge.backends import checks, host
+from edge.backends.base import (
+    Backend,
+    BackendOptions,
+    Description,
+    ModelFiles,
+    Precision,
+    TensorSpec,
+)
 from edge.errors import BackendError, ModelError
-from edge.formats.ncnn import Network, blob_shapes, read_network
+from edge.formats.ncnn import TAG_FLOAT16, Network, blob_shapes, read_network
 from edge.types import AnyArray, Float32Array, Tensor
 
 _OLDEST = (1, 0, 20261020)  # from there inference releases the GIL
-_MOST_THREADS = 256  # a runtime that cannot start them ends the process
 
 
 def load(
@@ -25,15 +29,21 @@ def load(
 ) -> Backend:
     """A model ready to run. See `edge.backends.open_backend`."""
     _check_version(ncnn.__version__)
-    if not 0 <= options.threads <= _MOST_THREADS:
-        raise BackendError(
-            f"threads are 0 (one per core) to {_MOST_THREADS}, got {options.threads}"
-        )
     # The runtime itself checks neither sizes nor shapes and would read outside its memory.
     network = read_network(files["param"], files["bin"])
     shape = _check_tensors(network, input_, outputs)
     blob_shapes(network, {input_.name: shape})
     return _Ncnn(files, network, input_, tuple(outputs), options)
+
+
+def describe(files: ModelFiles) -> Description:
+    """What the files say of themselves; see `edge.backends.describe`."""
+    network = read_network(files["param"], files["bin"])
+    return Description(
+        tuple(TensorSpec(name, (1, 3, -1, -1)) for name in network.inputs),
+        network.outputs,
+        _stored(network),
+    )
 
 
 class _Ncnn:
@@ -49,7 +59,7 @@ class _Ncnn:
     ) -> None:
         self.input = input_
         self.precision, half = _precision(network, options.precision)
-        self.threads = options.threads or _cores()
+        self.threads = host.threads(options.threads)
         self._outputs = outputs
         read = network.consumers()
         self._keep_blobs = any(blob in read for blob in outputs)
@@ -106,7 +116,7 @@ def _net(files: ModelFiles, threads: int, half: bool, *, light: bool) -> ncnn.Ne
     option.use_fp16_packed = option.use_fp16_storage = option.use_fp16_arithmetic = half
     option.use_bf16_packed = option.use_bf16_storage = False
     for suffix, read in (("param", net.load_param), ("bin", net.load_model)):
-        with _path_of(files[suffix]) as path:
+        with host.path_of(files[suffix]) as path:  # its reader of memory drops errors
             code = read(path)
         if code != 0:
             raise ModelError(f"ncnn does not load this .{suffix}, code {code}")
@@ -127,21 +137,23 @@ def _check_tensors(
     network: Network, input_: TensorSpec, outputs: Sequence[str]
 ) -> tuple[int, int, int]:
     """The input's shape without the batch axis."""
-    if network.inputs != (input_.name,):
-        found = ", ".join(network.inputs) or "none"
-        raise ModelError(f".param: one input {input_.name} is wanted, found {found}")
-    if not outputs:
-        raise ModelError("no outputs are asked for")
-    for name in outputs:
-        if name not in network.blobs:
-            present = ", ".join(network.outputs)
-            raise ModelError(f".param: no output {name}; its outputs are {present}")
+    checks.expect_input(network.inputs, input_.name)
+    if not outputs or not network.blobs.issuperset(outputs):
+        checks.expect_outputs(network.outputs, outputs)
     if (input_.dtype, input_.layout, len(input_.shape)) != ("float32", "NCHW", 4):
         raise ModelError(f"ncnn reads float32 NCHW inputs, {input_.name} is {input_}")
     batch, channels, height, width = input_.shape
     if batch != 1 or min(input_.shape) < 1:
         raise ModelError(f"ncnn reads (1, C, H, W) inputs, {input_.name} is {input_.shape}")
     return channels, height, width
+
+
+def _stored(network: Network) -> Precision:
+    """The precision of the weights."""
+    if network.is_int8:
+        return "int8"
+    tags = {weight.tag for layer in network.layers for weight in layer.weights}
+    return "fp16" if TAG_FLOAT16 in tags else "fp32"
 
 
 def _precision(network: Network, asked: Precision | None) -> tuple[Precision, bool]:
@@ -152,28 +164,3 @@ def _precision(network: Network, asked: Precision | None) -> tuple[Precision, bo
     if asked == "int8":
         raise BackendError("ncnn runs INT8 from INT8 files only, this file holds float weights")
     return ("fp16" if half else "fp32"), half
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def _path_of(content: bytes) -> Iterator[str]:
-    """A path under which bytes can be read, in memory where the system offers that.
-
-    ncnn's own way to read memory drops the error code of a failed load.
-    """
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("edge"), "wb") as file:
-            file.write(content)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-    else:
-        with tempfile.NamedTemporaryFile(prefix="edge-") as file:
-            file.write(content)
-            file.flush()
-            yield file.name

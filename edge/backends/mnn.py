@@ -1,0 +1,168 @@
+"""MNN on the CPU."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from edge.backends import checks, host
+from edge.backends.base import (
+    Backend,
+    BackendOptions,
+    Description,
+    ModelFiles,
+    Precision,
+    TensorSpec,
+)
+from edge.errors import BackendError, ModelError
+from edge.types import AnyArray, Tensor
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep MNN's own prints, which go to the C-level standard output, from spoiling results."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as devnull:  # noqa: PTH123 - a descriptor is wanted
+        os.dup2(devnull.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+with _silence():
+    import MNN
+
+
+def load(
+    files: ModelFiles, input_: TensorSpec, outputs: Sequence[str], options: BackendOptions
+) -> Backend:
+    """A model ready to run. See `edge.backends.open_backend`."""
+    with _silence():
+        return _Mnn(files["mnn"], input_, tuple(outputs), options)
+
+
+def describe(files: ModelFiles) -> Description:
+    """What the file says of itself; see `edge.backends.describe`."""
+    with _silence():
+        interpreter, session = _session(files["mnn"], 1, "high")
+        tensors = interpreter.getSessionInputAll(session)
+        return Description(
+            tuple(_spec(name, tensor) for name, tensor in tensors.items()),
+            tuple(interpreter.getSessionOutputAll(session)),
+            "int8" if _runs_int8(interpreter, session) else "fp32",
+            {"bizCode": _business_code(files["mnn"])},
+        )
+
+
+class _Mnn:
+    """One session. MNN's INT8 networks take and give float32 too."""
+
+    def __init__(
+        self, model: bytes, input_: TensorSpec, outputs: tuple[str, ...], options: BackendOptions
+    ) -> None:
+        self.threads = host.threads(options.threads)
+        half = host.has_half_arithmetic() and options.precision != "fp32"
+        interpreter, session = _session(model, self.threads, "low" if half else "high")
+        tensors = interpreter.getSessionInputAll(session)
+        checks.expect_input(tensors, input_.name)
+        # Asked for a tensor that it lacks, MNN crashes.
+        checks.expect_outputs(interpreter.getSessionOutputAll(session), outputs)
+        tensor = tensors[input_.name]
+        if tensor.getShape() != input_.shape:
+            checks.expect_shape(tensor.getShape(), input_)
+            interpreter.resizeTensor(tensor, input_.shape)
+            interpreter.resizeSession(session)
+            tensor = interpreter.getSessionInput(session, input_.name)
+        self.input = input_
+        self.precision: Precision = "fp16" if half else "fp32"
+        if _runs_int8(interpreter, session):
+            self.precision = "int8"
+        elif options.precision == "int8":
+            raise BackendError("MNN runs INT8 from INT8 files only, this one is float")
+        self._names = outputs
+        self._view: AnyArray = tensor.getNumpyData()
+        if self._view.shape != input_.shape or self._view.dtype != np.float32:
+            raise ModelError(
+                f"its input {input_.name} is {self._view.dtype} {self._view.shape}, "
+                f"asked for float32 {input_.shape}"
+            )
+        self._view[:] = 0
+        self._interpreter: Any = interpreter
+        self._session: Any = session
+
+    def input_view(self) -> AnyArray:
+        """See `Backend.input_view`."""
+        return self._view
+
+    def run(self) -> tuple[Tensor, ...]:
+        """See `Backend.run`."""
+        if self._session is None:
+            raise BackendError("MNN: the model is closed")
+        code = self._interpreter.runSession(self._session)
+        if code != 0:
+            raise BackendError(f"MNN failed, code {code}")
+        return tuple(
+            Tensor(self._interpreter.getSessionOutput(self._session, name).getNumpyData())
+            for name in self._names
+        )
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._view = np.empty(0, np.float32)  # the memory goes with the session
+        self._session = self._interpreter = None
+
+
+def _session(model: bytes, threads: int, precision: str) -> tuple[Any, Any]:
+    try:
+        with host.path_of(model) as path:
+            interpreter = MNN.Interpreter(path)
+    except Exception as error:  # MNN raises nothing narrower
+        raise ModelError("MNN does not load this .mnn: not an MNN model, or damaged") from error
+    config = {"backend": "CPU", "numThread": threads, "precision": precision}
+    return interpreter, interpreter.createSession(config)
+
+
+def _spec(name: str, tensor: Any) -> TensorSpec:
+    shape = tuple(n if n > 0 else -1 for n in tensor.getShape())
+    nhwc = tensor.getDimensionType() == MNN.Tensor_DimensionType_Tensorflow
+    return TensorSpec(name, shape, layout="NHWC" if nhwc else "NCHW")
+
+
+def _business_code(model: bytes) -> str:
+    """The field in which exporters leave metadata: a string, the first field of the root table.
+
+    Source: the FlatBuffers format, and the schema of MNN's `Net`.
+    """
+    try:
+        (table,) = struct.unpack_from("<I", model)
+        (back,) = struct.unpack_from("<i", model, table)
+        size, _, first = struct.unpack_from("<3H", model, table - back)
+        if size < 6 or not first:
+            return ""
+        (offset,) = struct.unpack_from("<I", model, table + first)
+        start = table + first + offset
+        (length,) = struct.unpack_from("<I", model, start)
+        return model[start + 4 : start + 4 + length].decode()
+    except (struct.error, UnicodeDecodeError):
+        return ""
+
+
+def _runs_int8(interpreter: Any, session: Any) -> bool:
+    """Whether any operator computes in INT8; asks for their names without running them."""
+    types: list[str] = []
+
+    def skip(_: Any, operator: Any) -> bool:
+        types.append(operator.getType())
+        return False
+
+    interpreter.runSessionWithCallBackInfo(session, skip, lambda _, __: True)
+    return any("DT_INT8" in name for name in types)

@@ -1,0 +1,111 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from edge.backends import checks, host
+from edge.backends.base import (
+    Backend,
+    BackendOptions,
+    Description,
+    ModelFiles,
+    Precision,
+    TensorSpec,
+)
+from edge.errors import BackendError, ModelError
+from edge.types import AnyArray, Tensor
+
+_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
+
+
+def load(
+    files: ModelFiles, input_: TensorSpec, outputs: Sequence[str], options: BackendOptions
+) -> Backend:
+    """A model ready to run. See `edge.backends.open_backend`."""
+    return _OnnxRuntime(files["onnx"], input_, tuple(outputs), options)
+
+
+def describe(files: ModelFiles) -> Description:
+    """What the file says of itself; see `edge.backends.describe`."""
+    session = _session(files["onnx"], 1)
+    return Description(
+        tuple(map(_spec, session.get_inputs())),
+        tuple(node.name for node in session.get_outputs()),
+        _stored(files["onnx"]),
+        session.get_modelmeta().custom_metadata_map,
+    )
+
+
+class _OnnxRuntime:
+    """One session."""
+
+    def __init__(
+        self, model: bytes, input_: TensorSpec, outputs: tuple[str, ...], options: BackendOptions
+    ) -> None:
+        self.threads = host.threads(options.threads)
+        self.precision: Precision = "int8" if _stored(model) == "int8" else "fp32"
+        if options.precision == "int8" and self.precision != "int8":
+            raise BackendError("ONNX Runtime runs INT8 from INT8 files only, this one is float")
+        session = _session(model, self.threads)
+        inputs = {node.name: _spec(node) for node in session.get_inputs()}
+        checks.expect_input(inputs, input_.name)
+        checks.expect_outputs([node.name for node in session.get_outputs()], outputs)
+        found = inputs[input_.name]
+        if found.dtype not in _DTYPES.values():
+            raise ModelError(
+                f"its input {found.name} is {found.dtype}, not one of {', '.join(_DTYPES.values())}"
+            )
+        checks.expect_shape(found.shape, input_)
+        self.input = TensorSpec(input_.name, input_.shape, found.dtype, input_.layout)
+        self._outputs = outputs
+        self._view: AnyArray = np.zeros(input_.shape, self.input.dtype)
+        self._session: Any = session
+
+    def input_view(self) -> AnyArray:
+        """See `Backend.input_view`."""
+        return self._view
+
+    def run(self) -> tuple[Tensor, ...]:
+        """See `Backend.run`."""
+        if self._session is None:
+            raise BackendError("ONNX Runtime: the model is closed")
+        try:
+            found = self._session.run(list(self._outputs), {self.input.name: self._view})
+        except Exception as error:  # its exceptions share no narrower base class
+            raise BackendError(f"ONNX Runtime failed: {error}") from error
+        return tuple(Tensor(values) for values in found)
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._session = None
+
+
+def _session(model: bytes, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what fails is raised as well
+    # The default spins between inferences: 100 % CPU while waiting for a frame.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise ModelError(f"ONNX Runtime does not load this .onnx: {error}") from error
+
+
+def _spec(node: Any) -> TensorSpec:
+    shape = tuple(d if isinstance(d, int) and d > 0 else -1 for d in node.shape)
+    nhwc = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+    return TensorSpec(
+        node.name, shape, _DTYPES.get(node.type, node.type), "NHWC" if nhwc else "NCHW"
+    )
+
+
+def _stored(model: bytes) -> Precision:
+    # Names of operators stand as they are in the file.
+    return "int8" if b"QuantizeLinear" in model or b"QLinearConv" in model else "fp32"
