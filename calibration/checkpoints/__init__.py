@@ -1,0 +1,212 @@
+"""Official checkpoints (.pt) as tensors and facts. Needs neither torch nor the upstream code.
+
+Nothing in a file is executed: see `calibration.checkpoints.unpickler`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration.checkpoints.archive import Archive, read_archive
+from calibration.checkpoints.module_tree import modules, tensors
+from calibration.checkpoints.recognise import (
+    anchors_of,
+    canonical,
+    check_activations,
+    recognise,
+)
+from calibration.checkpoints.unpickler import Record, Tensor
+from calibration.nets.config import STRIDES, Config, YOLOv7Tiny
+from calibration.nets.fold import EPS, fold
+from edge.errors import ModelError, UnsupportedModelError
+from edge.models.base import Anchors
+from edge.types import AnyArray
+
+_BINS = 17  # constants that official YOLOv6 files hold and inference does not use
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint holds of a network.
+
+    Attributes:
+        name: Key into `calibration.nets.config.NETS`.
+        config: That row with the file's own classes, anchors and activation.
+        state: The tensors by the names of `calibration.nets`, real numbers as float32.
+        deployed: Whether they are of the deployed form. A file that is folded in part is folded
+            to the end.
+        labels: Class names; empty where the file has none.
+        strides: Input pixels per cell of each level.
+        anchors: In pixels, for anchor-based families; else empty.
+        eps: Of the batch normalisations.
+        origin: Which part of the file this is: "ema", "model" or "tensors".
+        refused: Calls that the file asked for and that were not done.
+        notes: What else a person should know, one line each.
+    """
+
+    name: str
+    config: Config
+    state: Mapping[str, AnyArray]
+    deployed: bool
+    labels: tuple[str, ...]
+    strides: tuple[int, ...]
+    anchors: Anchors
+    eps: float
+    origin: str
+    refused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a file of torch.save: a training checkpoint, a whole model or its state dict.
+
+    Raises:
+        ModelError: The file is no checkpoint, or is damaged.
+        UnsupportedModelError: It holds a network that is not in `calibration.nets`.
+        OSError: It cannot be read.
+    """
+    archive = read_archive(path)
+    try:
+        return _checkpoint(archive)
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(f"{path}: {error}") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def _checkpoint(archive: Archive) -> Checkpoint:
+    origin, holder = _chosen(archive.contents.root)
+    if isinstance(holder, Record):
+        tree = [module for _, module in modules(holder)]
+        found = tensors(holder)
+    else:
+        tree = []
+        found = {name: value for name, value in holder.items() if isinstance(value, Tensor)}
+    named = {own: tensor for name, tensor in found.items() if (own := canonical(name)) is not None}
+    root = holder.name if isinstance(holder, Record) else ""
+    name, config = recognise({key: tensor.shape for key, tensor in named.items()}, root)
+    config = check_activations((module.name for module in tree), config)
+    state = {key: _float32(archive.array(tensor)) for key, tensor in named.items()}
+    notes = [] if tree else ["the file holds tensors only: activation and classes are assumed"]
+    anchors: Anchors = ()
+    if isinstance(config, YOLOv7Tiny):
+        anchors = anchors_of(state)
+        config = replace(config, anchors=anchors)
+        _complete(state)
+        pixels = np.array(anchors, np.float32)
+        state["model.77.anchors"] = pixels / np.array(STRIDES, np.float32).reshape(3, 1, 1)
+        state["model.77.anchor_grid"] = pixels.reshape(3, 1, 3, 1, 1, 2)
+    elif config.layout > 1:
+        state["detect.proj"] = np.arange(_BINS, dtype=np.float32)
+        state["detect.proj_conv.weight"] = state["detect.proj"].reshape(1, _BINS, 1, 1)
+    eps = _eps(tree)
+    deployed = _folded(state)
+    if deployed:
+        state = fold(state, eps)
+    return Checkpoint(
+        name=name,
+        config=config,
+        state=state,
+        deployed=deployed,
+        labels=_labels(holder, config, notes),
+        strides=_strides(archive, holder),
+        anchors=anchors,
+        eps=eps,
+        origin=origin,
+        refused=tuple(dict.fromkeys(archive.contents.refused)),
+        notes=tuple(notes),
+    )
+
+
+def _chosen(root: Any) -> tuple[str, Record | Mapping[str, Any]]:
+    """The averaged weights where the file has them, else the model; both may be bare tensors."""
+    if isinstance(root, Record) and not root.items:
+        return "model", _unwrapped(root)
+    if not isinstance(root, Mapping):
+        raise ModelError(f"a checkpoint holds a model or a dict, found {_kind(root)}")
+    for key in ("ema", "model", "state_dict", "model_state_dict"):
+        value = root.get(key)
+        if isinstance(value, Record) and value.state:
+            return key, _unwrapped(value)
+        if isinstance(value, Mapping) and any(isinstance(x, Tensor) for x in value.values()):
+            return key, value
+    if any(isinstance(value, Tensor) for value in root.values()):
+        return "tensors", root
+    keys = ", ".join(str(key) for key in list(root)[:6]) or "none"
+    raise ModelError(f"the file holds neither a model nor tensors; its entries: {keys}")
+
+
+def _unwrapped(model: Record) -> Record:
+    """The model inside a data-parallel wrapper, or inside the object that averages weights."""
+    averaged = model.state.get("ema")
+    if "_modules" not in model.state and isinstance(averaged, Record):
+        return averaged
+    children = model.state.get("_modules")
+    inner = children.get("module") if isinstance(children, Mapping) else None
+    if isinstance(children, Mapping) and len(children) == 1 and isinstance(inner, Record):
+        return inner
+    return model
+
+
+def _kind(value: Any) -> str:
+    return value.name if isinstance(value, Record) else type(value).__name__
+
+
+def _float32(values: AnyArray) -> AnyArray:
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _complete(state: dict[str, AnyArray]) -> None:
+    """Add the implicit knowledge that does nothing, where a head is without it."""
+    for level in range(3):
+        kernel = state[f"model.77.m.{level}.weight"]
+        zeros = np.zeros((1, kernel.shape[1], 1, 1), np.float32)
+        ones = np.ones((1, kernel.shape[0], 1, 1), np.float32)
+        state.setdefault(f"model.77.ia.{level}.implicit", zeros)
+        state.setdefault(f"model.77.im.{level}.implicit", ones)
+
+
+def _folded(state: Mapping[str, AnyArray]) -> bool:
+    return any(".rbr_reparam." in key for key in state) or not any(".bn." in key for key in state)
+
+
+def _eps(tree: list[Record]) -> float:
+    found = {
+        module.state.get("eps", EPS)
+        for module in tree
+        if module.name.startswith("torch.nn.modules.batchnorm.")
+    } or {EPS}
+    eps = found.pop()
+    if found or not isinstance(eps, float) or not 0 < eps < 1:
+        raise UnsupportedModelError(
+            f"batch normalisations with one eps are wanted, found {[eps, *found][:4]}"
+        )
+    return eps
+
+
+def _labels(
+    holder: Record | Mapping[str, Any], config: Config, notes: list[str]
+) -> tuple[str, ...]:
+    names = holder.state.get("names") if isinstance(holder, Record) else None
+    if isinstance(names, Mapping):
+        names = [names.get(i) for i in range(len(names))]
+    if not isinstance(names, list | tuple) or not names:
+        return ()
+    if len(names) != config.classes or not all(isinstance(name, str) for name in names):
+        notes.append(f"class names are ignored: {len(names)} entries for {config.classes} classes")
+        return ()
+    return tuple(names)
+
+
+def _strides(archive: Archive, holder: Record | Mapping[str, Any]) -> tuple[int, ...]:
+    value = holder.state.get("stride") if isinstance(holder, Record) else None
+    if isinstance(value, Tensor):
+        value = archive.array(value).ravel().tolist()
+    if isinstance(value, list | tuple) and tuple(value) != STRIDES:
+        raise UnsupportedModelError(f"strides {STRIDES} are wanted, found {tuple(value)}")
+    return STRIDES

@@ -1,0 +1,119 @@
+"""Official checkpoints to ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from calibration.checkpoints import Checkpoint, read
+from calibration.nets.config import Config, YOLOv7Tiny
+from calibration.nets.fold import fold
+from edge.errors import NotInstalledError, UnsupportedModelError
+from edge.types import Size
+
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
+
+
+def convert(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    input_: Size | None = None,
+    form: str | None = None,
+    labels: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Convert model files to another form, which the suffix of `out` names.
+
+    Args:
+        files: One checkpoint (.pt, .pth, .ckpt).
+        out: An .onnx file; it appears whole or not at all.
+        input_: Size of the network input; 640x640 where not given.
+        form: Of the outputs, key into `calibration.export.forms`; boxes in pixels where not given.
+        labels: Class names, in place of the file's own.
+
+    Returns:
+        What a person should know, one line each.
+
+    Raises:
+        ModelError: The file is no checkpoint, is damaged, or its tensors do not fit.
+        UnsupportedModelError: No conversion from these files to that one, or the network is not
+            one that can be built here.
+        ValueError: The form, the size or the number of labels does not fit the network.
+        NotInstalledError: torch is missing.
+    """
+    suffixes = {file.suffix.lower() for file in files}
+    if len(files) != 1 or suffixes - set(CHECKPOINT_SUFFIXES) or out.suffix.lower() != ".onnx":
+        found = ", ".join(file.name for file in files) or "no file"
+        raise UnsupportedModelError(
+            f"no conversion from {found} to {out.name}: one checkpoint "
+            f"({', '.join(CHECKPOINT_SUFFIXES)}) to .onnx is what there is"
+        )
+    checkpoint = checkpoint_to_onnx(files[0], out, input_=input_, form=form, labels=labels)
+    return _report(checkpoint)
+
+
+def checkpoint_to_onnx(
+    path: Path,
+    out: Path,
+    *,
+    input_: Size | None = None,
+    form: str | None = None,
+    labels: Sequence[str] = (),
+) -> Checkpoint:
+    """Write a checkpoint's network as ONNX, deployed, with its labels as metadata.
+
+    Arguments and errors are those of `convert`.
+
+    Returns:
+        What was read.
+    """
+    checkpoint = read(path)
+    names = tuple(labels) or checkpoint.labels
+    if names and len(names) != checkpoint.config.classes:
+        raise ValueError(f"{len(names)} labels for {checkpoint.config.classes} classes")
+    try:
+        from calibration.export import export
+        from calibration.nets.network import load
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnx"):
+            raise
+        raise NotInstalledError(f"converting a checkpoint needs {error.name}", "distill") from error
+    size = input_ or Size(640, 640)
+    state = checkpoint.state if checkpoint.deployed else fold(checkpoint.state, checkpoint.eps)
+    net = load(checkpoint.config, state, deployed=True)
+    form = form or usual_form(checkpoint.config)
+    metadata = _metadata(checkpoint, names, size)
+    export(net, out, form=form, size=size, metadata=metadata)
+    return checkpoint
+
+
+def usual_form(config: Config) -> str:
+    """The form whose boxes are decoded, which needs no knowledge of anchors to be read."""
+    return "grid" if isinstance(config, YOLOv7Tiny) else "decoded"
+
+
+def _metadata(checkpoint: Checkpoint, labels: tuple[str, ...], size: Size) -> Mapping[str, str]:
+    """The keys that Ultralytics' exports have, which most readers know, and the anchors."""
+    found = {
+        "description": checkpoint.name,
+        "stride": str(max(checkpoint.strides)),
+        "imgsz": str([size.height, size.width]),
+        "task": "detect",
+    }
+    if labels:
+        found["names"] = repr(dict(enumerate(labels)))
+    if checkpoint.anchors:
+        found["anchors"] = repr(checkpoint.anchors)
+    return found
+
+
+def _report(checkpoint: Checkpoint) -> tuple[str, ...]:
+    form = "deployed" if checkpoint.deployed else "training"
+    lines = [
+        f"{checkpoint.name}, {checkpoint.config.classes} classes, {form} form, from "
+        f"{checkpoint.origin!r} of the file",
+        *checkpoint.notes,
+    ]
+    if checkpoint.refused:
+        lines.append(f"the file asks for calls that were not done: {', '.join(checkpoint.refused)}")
+    return tuple(lines)
