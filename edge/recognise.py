@@ -1,7 +1,8 @@
 """From a model's files to what it is: family, input, classes, and from what evidence.
 
-A package says itself what it is. A bare model file is recognised by the names and shapes of its
-outputs; what cannot be seen there comes from the family's usual settings or from the caller.
+A package says itself what it is. A bare model file is run once, on a plain grey picture, and
+recognised by its metadata and by what its outputs look like; what cannot be seen there comes from
+the family's usual settings or from the caller.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+
 import edge.package
-from edge.backends.base import Precision
+from edge.backends import BACKENDS, describe, open_backend
+from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_rewrite
-from edge.models import FAMILIES, coco, family
-from edge.models.base import ModelSpec, Recognition
+from edge.models import FAMILIES, coco, family, metadata
+from edge.models.base import Family, ModelSpec, Recognition, Seen
 from edge.package import Artefact, Package
-from edge.types import Size
+from edge.types import AnyArray, Size
 from edge.version import __version__
+
+_GREY = 114  # the colour that letterboxes are padded with
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
 
     Raises:
         ModelError: The files are missing, damaged or not a model.
-        UnsupportedModelError: No family reads such outputs.
+        UnsupportedModelError: No family reads such outputs, or several do.
+        BackendError: The runtime of such files is missing or failed.
     """
     overrides = overrides or Overrides()
     for path in paths:
@@ -77,12 +84,26 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         told = package.provenance.get("recognised", ())
         return OpenedModel(package, (f"{edge.package.MANIFEST} says so", *map(str, told)))
     files = _files(paths)
-    if files.keys() == {"param", "bin"}:
-        return _open_ncnn(files, overrides)
-    raise UnsupportedModelError(
-        f"{paths[0]}: not a model that edge reads; it reads .edge packages "
-        "and ncnn models (.param with .bin)"
-    )
+    path = next(iter(files.values()))
+    backend = next((name for name, kinds in BACKENDS.items() if kinds == files.keys()), None)
+    if backend is None:
+        kinds = ", ".join(" with ".join(f".{k}" for k in sorted(s)) for s in BACKENDS.values())
+        raise UnsupportedModelError(
+            f"{path}: not a model that edge reads; it reads .edge packages and {kinds}"
+        )
+    contents = {suffix: _content(file) for suffix, file in files.items()}
+    try:
+        opened = _recognise(backend, contents, _beside(path), overrides)
+    except ModelError as error:
+        raise type(error)(f"{path}: {error}") from error
+    sources = {f.name: sha256(contents[kind]).hexdigest() for kind, f in files.items()}
+    provenance = {
+        "tool": f"edge-yolo {__version__}",
+        "sources": sources,
+        "recognised": list(opened.evidence),
+    }
+    name = overrides.name or path.stem
+    return replace(opened, package=replace(opened.package, name=name, provenance=provenance))
 
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
@@ -106,89 +127,6 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
     return files
 
 
-def _open_ncnn(files: Mapping[str, Path], overrides: Overrides) -> OpenedModel:
-    contents = {suffix: _content(path) for suffix, path in files.items()}
-    try:
-        # ncnn warns of some of what exporters write, at every inference.
-        network = ncnn_rewrite.simplify(ncnn.read_network(contents["param"], contents["bin"]))
-        matches = _matches(network, overrides)
-    except ModelError as error:
-        raise type(error)(f"{files['param']}: {error}") from error
-    spec, recognition = _only(matches, files["param"])
-    labels, why = _labels(recognition.classes, overrides.labels)
-    evidence = (f"{spec.family}: {recognition.evidence}", why)
-    param, weights = ncnn.write_network(network)
-    package = Package(
-        name=overrides.name or files["param"].stem,
-        spec=replace(spec, labels=labels),
-        artefacts=(Artefact("ncnn", _precision(network), {"param": param, "bin": weights}),),
-        licence=overrides.licence or "",
-        provenance={
-            "tool": f"edge-yolo {__version__}",
-            "sources": {p.name: sha256(contents[s]).hexdigest() for s, p in files.items()},
-            "recognised": list(evidence),
-        },
-    )
-    return OpenedModel(package, evidence)
-
-
-def _matches(network: ncnn.Network, overrides: Overrides) -> list[tuple[ModelSpec, Recognition]]:
-    """What each family makes of the network, at the input size asked for or usual for it."""
-    if len(network.inputs) != 1:
-        raise UnsupportedModelError(
-            f"one input is wanted, got {', '.join(network.inputs) or 'none'}"
-        )
-    candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
-    matches = []
-    for candidate in candidates:
-        size = overrides.input or candidate.input
-        recognition = candidate.recognise(ncnn.output_shapes(network, size), size)
-        if recognition is not None:
-            spec = ModelSpec(
-                family=candidate.name,
-                form=recognition.form,
-                input=size,
-                labels=(),
-                strides=recognition.strides,
-                input_name=network.inputs[0],
-                output_names=recognition.outputs,
-                preprocessing=candidate.preprocessing,
-            )
-            matches.append((spec, recognition))
-    if not matches:
-        shapes = ncnn.output_shapes(network, overrides.input or candidates[0].input)
-        seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        known = ", ".join(candidate.name for candidate in candidates)
-        raise UnsupportedModelError(f"its outputs ({seen}) are not those of: {known}")
-    return matches
-
-
-def _only(
-    matches: Sequence[tuple[ModelSpec, Recognition]], path: Path
-) -> tuple[ModelSpec, Recognition]:
-    if len(matches) > 1:
-        names = ", ".join(spec.family for spec, _ in matches)
-        raise UnsupportedModelError(f"{path}: may be any of {names}; choose with --family")
-    return matches[0]
-
-
-def _labels(classes: int, wanted: tuple[str, ...] | None) -> tuple[tuple[str, ...], str]:
-    if wanted is not None:
-        if len(wanted) != classes:
-            raise ModelError(f"the model has {classes} classes, got {len(wanted)} labels")
-        return wanted, f"{classes} classes, named by the caller"
-    if classes == len(coco.LABELS):
-        return coco.LABELS, f"{classes} classes: taken for COCO's"
-    return tuple(map(str, range(classes))), f"{classes} classes, without names; --labels names them"
-
-
-def _precision(network: ncnn.Network) -> Precision:
-    if network.is_int8:
-        return "int8"
-    tags = {weight.tag for layer in network.layers for weight in layer.weights}
-    return "fp16" if ncnn.TAG_FLOAT16 in tags else "fp32"
-
-
 def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > edge.package.FILE_LIMIT:
@@ -196,3 +134,141 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
+
+
+def _beside(path: Path) -> dict[str, str]:
+    """Metadata that an exporter wrote into a file of its own, for formats without a place."""
+    file = path.with_name("metadata.yaml")
+    if path.suffix not in (".param", ".bin") or not file.is_file():
+        return {}
+    return metadata.parse_yaml(file.read_text(encoding="utf-8", errors="replace"))
+
+
+def _recognise(
+    backend: str, files: ModelFiles, beside: Mapping[str, str], overrides: Overrides
+) -> OpenedModel:
+    if backend == "ncnn":  # it warns of some of what exporters write, at every inference
+        network = ncnn_rewrite.simplify(ncnn.read_network(files["param"], files["bin"]))
+        files = dict(zip(("param", "bin"), ncnn.write_network(network), strict=True))
+    description = describe(backend, files)
+    facts = metadata.read({**description.metadata, **beside})
+    if facts.task not in (None, "detect"):
+        raise UnsupportedModelError(f"a model for the task {facts.task!r}; edge runs detectors")
+    candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
+    looks = _Looks(backend, files, description, overrides.input or facts.input)
+    matches = [
+        (candidate, seen, found)
+        for candidate in candidates
+        if (seen := looks.at(candidate)) and (found := candidate.recognise(seen))
+    ]
+    if len(matches) != 1:
+        raise _undecided(matches, looks, candidates)
+    ((chosen, seen, found),) = matches
+    labels, why = _labels(found.classes, overrides.labels, facts.labels)
+    spec = ModelSpec(
+        family=chosen.name,
+        form=found.form,
+        input=seen.input,
+        labels=labels,
+        strides=found.strides,
+        anchors=found.anchors,
+        input_name=seen.input_name,
+        output_names=found.outputs,
+        preprocessing=chosen.preprocessing,
+    )
+    artefact = Artefact(backend, description.precision, files, description.inputs[0].layout)
+    package = Package("", spec, (artefact,), overrides.licence or "")
+    return OpenedModel(package, (f"{chosen.name}: {found.evidence}", why))
+
+
+class _Looks:
+    """Runs the model at the input sizes in question, each once."""
+
+    def __init__(
+        self, backend: str, files: ModelFiles, description: Description, size: Size | None
+    ) -> None:
+        if len(description.inputs) != 1:
+            names = ", ".join(spec.name for spec in description.inputs) or "none"
+            raise UnsupportedModelError(f"one input is wanted, found {names}")
+        self._backend, self._files, self._description = backend, files, description
+        self._size = size or _fixed_size(description.inputs[0])
+        self.seen: dict[Size, Seen | None] = {}
+        self.error: ModelError | None = None
+
+    def at(self, candidate: Family) -> Seen | None:
+        """What the model shows at the size known for it, or at the family's usual size."""
+        size = self._size or candidate.input
+        if size not in self.seen:
+            try:
+                self.seen[size] = self._look(size)
+            except ModelError as error:
+                self.seen[size], self.error = None, error
+        return self.seen[size]
+
+    def _look(self, size: Size) -> Seen:
+        spec = self._description.inputs[0]
+        shape = (1, 3, size.height, size.width)
+        if spec.layout == "NHWC":
+            shape = (1, size.height, size.width, 3)
+        names = self._description.outputs
+        input_ = TensorSpec(spec.name, shape, layout=spec.layout)
+        backend = open_backend(
+            self._backend, self._files, input_, names, BackendOptions(precision=None)
+        )
+        try:
+            view = backend.input_view()
+            grey = {"float32": _GREY / 255, "uint8": _GREY, "int8": _GREY - 128}
+            view[...] = grey[view.dtype.name]
+            outputs = {
+                name: _real(tensor.values, tensor.scale, tensor.zero_point)
+                for name, tensor in zip(names, backend.run(), strict=True)
+            }
+        finally:
+            backend.close()
+        return Seen(spec.name, size, outputs)
+
+
+def _real(values: AnyArray, scale: float, zero_point: int) -> AnyArray:
+    """Numbers of an output, of its own memory, without a batch axis of 1 where there is one."""
+    if values.ndim > 2 and values.shape[0] == 1:
+        values = values[0]
+    if np.issubdtype(values.dtype, np.floating):
+        return np.array(values)
+    return np.asarray((values.astype(np.float32) - zero_point) * np.float32(scale))
+
+
+def _fixed_size(spec: TensorSpec) -> Size | None:
+    if len(spec.shape) != 4:
+        raise UnsupportedModelError(f"an image is wanted as input, {spec.name} is {spec.shape}")
+    height, width = spec.shape[1:3] if spec.layout == "NHWC" else spec.shape[2:]
+    return Size(height, width) if min(height, width) > 0 else None
+
+
+def _undecided(
+    matches: Sequence[tuple[Family, Seen, Recognition]], looks: _Looks, candidates: Sequence[Family]
+) -> ModelError:
+    if matches:
+        names = ", ".join(candidate.name for candidate, _, _ in matches)
+        return UnsupportedModelError(f"its outputs may be of any of {names}; choose with --family")
+    shown = next((seen for seen in looks.seen.values() if seen), None)
+    if shown is None:
+        return looks.error or UnsupportedModelError("it does not run")
+    shapes = ", ".join(f"{name} {values.shape}" for name, values in shown.outputs.items())
+    known = ", ".join(candidate.name for candidate in candidates)
+    return UnsupportedModelError(
+        f"its outputs at {shown.input} ({shapes}) are not those of: {known}"
+    )
+
+
+def _labels(
+    classes: int | None, wanted: tuple[str, ...] | None, told: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], str]:
+    for labels, who in ((wanted, "named by the caller"), (told, "named by its metadata")):
+        if labels is not None:
+            if classes not in (None, len(labels)):
+                raise ModelError(f"the model has {classes} classes, got {len(labels)} labels")
+            return labels, f"{len(labels)} classes, {who}"
+    if classes in (None, len(coco.LABELS)):
+        return coco.LABELS, f"{len(coco.LABELS)} classes: taken for COCO's"
+    names = tuple(map(str, range(classes or 0)))
+    return names, f"{classes} classes, without names; --labels names them"

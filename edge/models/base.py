@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edge.types import Candidates, Colour, Placement, Size, Tensor
+from edge.types import AnyArray, Candidates, Colour, Placement, Size, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
 
@@ -95,36 +95,46 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a model shows when it runs once, on a plain grey picture.
+
+    Attributes:
+        input_name: Name of its input.
+        input: Size of the network input.
+        outputs: Name to value, without the batch axis where it is 1.
+    """
+
+    input_name: str
+    input: Size
+    outputs: Mapping[str, AnyArray]
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
-    """What the shapes and names of a model's outputs say about it.
+    """What a family concludes from what a model shows.
 
     Attributes:
         form: Key into `Family.forms`.
-        classes: Number of classes.
-        strides: As in `ModelSpec`.
+        classes: Number of classes; None where the outputs do not tell.
         outputs: Names, in the order that the decoder reads them.
-        evidence: One sentence: what was seen.
+        evidence: What was seen, as a phrase.
+        strides: As in `ModelSpec`.
+        anchors: As in `ModelSpec`.
     """
 
     form: str
-    classes: int
-    strides: tuple[int, ...]
+    classes: int | None
     outputs: tuple[str, ...]
     evidence: str
+    strides: tuple[int, ...] = ()
+    anchors: Anchors = ()
 
 
 class Recognise(Protocol):
-    """Looks at output shapes."""
+    """Looks at a model's outputs."""
 
-    def __call__(
-        self, outputs: Mapping[str, tuple[int, ...]], input_size: Size
-    ) -> Recognition | None:
-        """What this family makes of outputs of these shapes, or None when they are not its own.
-
-        Args:
-            outputs: Name to shape, without the batch axis where it is 1.
-            input_size: Size of the network input that gave them.
-        """
+    def __call__(self, seen: Seen) -> Recognition | None:
+        """What this family makes of them, or None when they are not its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +144,7 @@ class Family:
     Attributes:
         name: As written in model metadata.
         forms: The output forms, by name.
-        recognise: From output shapes to a form.
+        recognise: From what a model shows to a form.
         input: Usual input size.
         preprocessing: Usual preprocessing.
         source: Where the arithmetic comes from.

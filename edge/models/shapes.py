@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from edge.errors import ModelError
-from edge.types import Size
+from edge.models.base import Seen
+from edge.types import AnyArray, Size, Tensor
+
+Strides = tuple[tuple[int, ...], ...]
+STRIDES: Strides = ((8, 16, 32), (8, 16, 32, 64))  # three levels, and the larger P6 models' four
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,45 @@ def points(input_size: Size, strides: Sequence[int]) -> int:
     return sum(size.height * size.width for size in maps)
 
 
-def pyramid(
-    outputs: Mapping[str, tuple[int, ...]], input_size: Size, strides: Sequence[int]
-) -> Pyramid | None:
+def pyramid(seen: Seen, strides: Sequence[int]) -> Pyramid | None:
     """The outputs as (channels, H, W) maps at these strides, or None when they are not."""
-    expected = [cells(input_size, stride) for stride in strides]
-    by_size = {shape[1:]: name for name, shape in outputs.items() if len(shape) == 3}
+    expected = [cells(seen.input, stride) for stride in strides]
+    by_size = {v.shape[1:]: name for name, v in seen.outputs.items() if v.ndim == 3}
     names = [by_size.get((size.height, size.width)) for size in expected]
-    channels = {shape[0] for shape in outputs.values()}
-    if len(outputs) != len(strides) or len(channels) != 1 or None in names:
+    channels = {values.shape[0] for values in seen.outputs.values() if values.ndim}
+    if len(seen.outputs) != len(strides) or len(channels) != 1 or None in names:
         return None
     return Pyramid(tuple(name for name in names if name is not None), channels.pop())
+
+
+def table(seen: Seen) -> tuple[str, AnyArray] | None:
+    """The one output, when it is a table of rows and columns; else None."""
+    if len(seen.outputs) != 1:
+        return None
+    ((name, values),) = seen.outputs.items()
+    return (name, values) if values.ndim == 2 else None
+
+
+def levels(input_size: Size, rows: int, anchors: int, known: Strides) -> tuple[int, ...] | None:
+    """The strides whose maps have together so many cells times anchors, or None."""
+    for strides in known:
+        if anchors * points(input_size, strides) == rows:
+            return strides
+    return None
+
+
+def unbatched(output: Tensor, axes: int) -> Tensor:
+    """The output with so many axes: without leading axes of 1, which are the batch.
+
+    Raises:
+        ModelError: It has another number of axes.
+    """
+    values = output.values
+    while values.ndim > axes and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != axes:
+        raise ModelError(f"an output has the shape {output.values.shape}, {axes} axes are wanted")
+    return replace(output, values=values)
 
 
 def expect_channels(what: str, found: int, wanted: int) -> None:

@@ -9,15 +9,13 @@ Source: Li et al. 2022, arXiv:2209.02976, and what the official exports emit:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition
-from edge.models.shapes import expect_channels, points, pyramid
+from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
+from edge.models.shapes import STRIDES, expect_channels, levels, pyramid, table, unbatched
 from edge.types import Candidates, Size, Tensor
-
-STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 
 
 def decode_rows(
@@ -28,7 +26,7 @@ def decode_rows(
     multi_label: bool = False,
 ) -> Candidates:
     """Read "rows"; see `edge.models.base.Decode`."""
-    (rows,) = outputs
+    rows = unbatched(outputs[0], 2)
     expect_channels("columns", rows.values.shape[-1], 5 + len(spec.labels))
     return ops.decode_rows(
         rows, objectness=True, score_threshold=score_threshold, multi_label=multi_label
@@ -43,37 +41,40 @@ def decode_heads(
     multi_label: bool = False,
 ) -> Candidates:
     """Read "heads"; see `edge.models.base.Decode`."""
-    for head in outputs:
-        expect_channels("channels", head.values.shape[-3], 4 + len(spec.labels))
+    heads = [unbatched(output, 3) for output in outputs]
+    for head in heads:
+        expect_channels("channels", head.values.shape[0], 4 + len(spec.labels))
     return ops.decode_distances(
-        outputs, strides=spec.strides, score_threshold=score_threshold, multi_label=multi_label
+        heads, strides=spec.strides, score_threshold=score_threshold, multi_label=multi_label
     )
 
 
-def recognise(outputs: Mapping[str, tuple[int, ...]], input_size: Size) -> Recognition | None:
-    """Three maps of C + 4 channels at strides 8, 16, 32, or one row per cell of such maps."""
-    heads = pyramid(outputs, input_size, STRIDES[0])
+def recognise(seen: Seen) -> Recognition | None:
+    """Three maps of C + 4 channels, or a table with a row for each of their cells."""
+    heads = pyramid(seen, (8, 16, 32))
     if heads is not None and heads.channels > 4:
         return Recognition(
             "heads",
             heads.channels - 4,
-            STRIDES[0],
             heads.names,
             f"three maps of {heads.channels} channels at strides 8, 16, 32",
+            (8, 16, 32),
         )
-    if len(outputs) == 1:
-        ((name, shape),) = outputs.items()
-        for strides in STRIDES:
-            if len(shape) == 2 and shape[0] == points(input_size, strides) and shape[1] > 5:
-                return Recognition(
-                    "rows",
-                    shape[1] - 5,
-                    strides,
-                    (name,),
-                    f"one output of {shape[0]} rows, one per cell at strides "
-                    f"{', '.join(map(str, strides))}, and {shape[1]} columns",
-                )
-    return None
+    found = table(seen)
+    if found is None or found[1].shape[1] < 6:
+        return None
+    name, rows = found
+    strides = levels(seen.input, len(rows), 1, STRIDES)
+    if strides is None or not (seen.input_name == "image_arrays" or (rows[:, 4] == 1).all()):
+        return None
+    return Recognition(
+        "rows",
+        rows.shape[1] - 5,
+        (name,),
+        f"a table with a row for each of the {len(rows)} cells at strides "
+        f"{', '.join(map(str, strides))}, whose objectness is 1 or whose input is image_arrays",
+        strides,
+    )
 
 
 YOLOV6 = Family(

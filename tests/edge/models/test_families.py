@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 
 from edge import models
 from edge.errors import UnsupportedModelError
 from edge.models import FAMILIES
+from edge.models.base import Seen
 from edge.models.shapes import points
 from edge.types import Size
+
+
+def seen(shapes, size):
+    return Seen("images", size, {n: np.zeros(shape, np.float32) for n, shape in shapes.items()})
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -23,9 +29,8 @@ class TestEveryFamily:
         assert len(family.source) > 10
 
     def test_does_not_take_any_output_for_its_own(self, family):
-        assert family.recognise({}, family.input) is None
-        assert family.recognise({"output": (1000,)}, family.input) is None
-        assert family.recognise({"a": (3, 7, 9), "b": (5,)}, family.input) is None
+        for shapes in ({}, {"output": (1000,)}, {"a": (3, 7, 9), "b": (5,)}):
+            assert family.recognise(seen(shapes, family.input)) is None
 
 
 def test_an_unknown_family_lists_the_known():
@@ -44,27 +49,31 @@ class TestRecognising:
     )
 
     def test_yolov6lite_by_its_four_maps_in_any_order(self):
-        found = FAMILIES["yolov6lite"].recognise(self.LITE, Size(320, 320))
+        found = FAMILIES["yolov6lite"].recognise(seen(self.LITE, Size(320, 320)))
         assert (found.form, found.classes) == ("heads", 80)
         assert found.outputs == ("out0", "out1", "out2", "out3")
-        assert FAMILIES["yolov6"].recognise(self.LITE, Size(320, 320)) is None
+        assert FAMILIES["yolov6"].recognise(seen(self.LITE, Size(320, 320))) is None
 
     def test_another_input_size_does_not_fit(self):
-        assert FAMILIES["yolov6lite"].recognise(self.LITE, Size(640, 640)) is None
+        assert FAMILIES["yolov6lite"].recognise(seen(self.LITE, Size(640, 640))) is None
 
     def test_maps_of_unequal_channels_do_not_fit(self):
-        assert (
-            FAMILIES["yolov6lite"].recognise({**self.LITE, "out3": (85, 5, 5)}, Size(320, 320))
-            is None
-        )
+        unequal = {**self.LITE, "out3": (85, 5, 5)}
+        assert FAMILIES["yolov6lite"].recognise(seen(unequal, Size(320, 320))) is None
 
-    def test_yolov6_by_its_rows(self):
-        found = FAMILIES["yolov6"].recognise({"outputs": (8400, 85)}, Size(640, 640))
-        assert (found.form, found.classes, found.strides) == ("rows", 80, (8, 16, 32))
+    @pytest.mark.parametrize(
+        ("size", "rows", "strides"), [(640, 8400, (8, 16, 32)), (1280, 34000, (8, 16, 32, 64))]
+    )
+    def test_yolov6_by_its_rows_whose_objectness_is_one(self, size, rows, strides):
+        table = np.ones((rows, 85), np.float32)
+        found = FAMILIES["yolov6"].recognise(Seen("images", Size(size, size), {"outputs": table}))
+        assert (found.form, found.classes, found.strides) == ("rows", 80, strides)
 
-    def test_the_four_level_yolov6_by_its_rows(self):
-        found = FAMILIES["yolov6"].recognise({"outputs": (34000, 85)}, Size(1280, 1280))
-        assert found.strides == (8, 16, 32, 64)
+    def test_yolov6_0_1_by_the_name_of_its_input(self):
+        table = np.full((8400, 85), 0.5, np.float32)
+        for name, recognised in (("image_arrays", True), ("images", False)):
+            found = FAMILIES["yolov6"].recognise(Seen(name, Size(640, 640), {"outputs": table}))
+            assert (found is not None) == recognised
 
     @pytest.mark.parametrize(
         ("size", "strides", "count"),

@@ -1,0 +1,110 @@
+"""What exporters leave in a model file, or beside it, about the model.
+
+Read is what Ultralytics' exports carry: ONNX `metadata_props`, a text in the zip at the end of a
+.tflite, MNN's `bizCode`, and `metadata.yaml` beside an ncnn model. Values are literals of Python
+or JSON; they are parsed as such and never run.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge.types import Size
+
+_LIMIT = 1 << 20  # characters
+_PAIR = re.compile(r"(\w+):[ \t]*(.*)")
+_NAME = re.compile(r"[ \t]+(\d+):[ \t]*(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the metadata say; None where they do not.
+
+    Attributes:
+        task: "detect", "segment", "pose", "obb" or "classify".
+        labels: Class names, by class id.
+        input: Size of the network input.
+        end_to_end: Whether suppression is inside the model.
+    """
+
+    task: str | None = None
+    labels: tuple[str, ...] | None = None
+    input: Size | None = None
+    end_to_end: bool | None = None
+
+
+def read(metadata: Mapping[str, str]) -> Facts:
+    """The facts in a model's metadata; what is not understood is passed over."""
+    values: dict[str, Any] = {}
+    for key, text in metadata.items():
+        parsed = _literal(text)
+        if isinstance(parsed, dict) and "names" in parsed:  # all of it in one text
+            values.update(parsed)
+        else:
+            values[key] = parsed
+    task, whole = values.get("task"), values.get("end2end")
+    return Facts(
+        task if isinstance(task, str) else None,
+        _labels(values.get("names")),
+        _size(values.get("imgsz")),
+        whole if isinstance(whole, bool) else None,
+    )
+
+
+def parse_yaml(text: str) -> dict[str, str]:
+    """The top-level keys of a simple YAML file to their text; `names` may be a block."""
+    found: dict[str, str] = {}
+    names: dict[int, str] = {}
+    block = False
+    for line in text[:_LIMIT].splitlines():
+        if (name := _NAME.fullmatch(line)) and block:
+            names[int(name[1])] = name[2].strip().strip("'\"")
+        elif pair := _PAIR.fullmatch(line):
+            block = pair[1] == "names" and not pair[2]
+            found[pair[1]] = pair[2]
+        elif line.strip().startswith("- ") and found:
+            key = list(found)[-1]
+            item = line.strip()[2:]
+            found[key] = f"[{item}]" if not found[key] else f"{found[key][:-1]}, {item}]"
+    if names:
+        found["names"] = repr(names)
+    return found
+
+
+def _literal(text: str) -> Any:
+    if len(text) > _LIMIT:
+        return None
+    for parse in (ast.literal_eval, json.loads):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):  # noqa: PERF203
+            continue
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _labels(names: object) -> tuple[str, ...] | None:
+    if isinstance(names, dict):
+        try:
+            by_id = {int(key): str(name) for key, name in names.items()}
+        except (TypeError, ValueError):
+            return None
+        if sorted(by_id) != list(range(len(by_id))):
+            return None
+        return tuple(by_id[i] for i in range(len(by_id))) or None
+    if isinstance(names, (list, tuple)):
+        return tuple(map(str, names)) or None
+    return None
+
+
+def _size(value: object) -> Size | None:
+    sides = [value, value] if isinstance(value, int) else value
+    if isinstance(sides, (list, tuple)) and len(sides) == 2:
+        height, width = sides
+        if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0:
+            return Size(height, width)
+    return None
