@@ -86,7 +86,7 @@ def _pattern(chance: Chance, pattern: str, height: int, width: int, unit: float)
         step = max(3, round(chance.uniform(7, 14) * unit))
         tone = tone + depth * (_zigzag(rows, step) - 0.5)
     elif pattern == "modules":
-        count = max(2, round(width / (chance.uniform(36, 60) * unit)))
+        count = 2 * max(1, round(width / (chance.uniform(72, 120) * unit)))  # even: they alternate
         place = columns * count
         near = np.minimum(place % width, width - place % width) < max(1.0, 1.3 * unit) * count
         across = (place // width % 2) * round(45 * unit) + rows

@@ -1,4 +1,4 @@
-"""What the camera makes of the scene: blur, light, noise. Integers only.
+"""What the camera makes of the scene: blur, light, noise; per frame in integers only.
 
 Pixels are as cameras give them, gamma-encoded, which is near the square root of the light. So the
 noise of single photons, the square root of their number, is here as strong at every level; that of

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from edge.conveyor.chance import Chance
+from edge.conveyor.materials import MATERIALS, STRAY_MATERIALS, Material
 from edge.conveyor.shapes import PARTS, STRAYS, Shape
-from edge.conveyor.sprite import MATERIALS, STRAY_MATERIALS, Light, Material
+from edge.conveyor.sprite import Light
 
 # Lengths are in scene units: the longer side of the view is 640 of them at any size.
 SPAN = 640

@@ -49,7 +49,7 @@ def _sample(conveyor: Conveyor, scene: Scene, index: int) -> Sample:
         return conveyor.render(index)[0]
 
     labels = _objects(conveyor.truth(index))
-    return Sample(Path(f"{scene}&frame={index}"), index, labels, scene.size, render=render)
+    return Sample(Path(f"{scene}#{index}"), index, labels, scene.size, render=render)
 
 
 def _objects(truth: GroundTruth) -> Objects:

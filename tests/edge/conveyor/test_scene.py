@@ -3,8 +3,9 @@ import pytest
 
 from edge.conveyor import LABELS
 from edge.conveyor.chance import Chance
+from edge.conveyor.materials import MATERIALS, STEEL
 from edge.conveyor.scene import REACH, SLOT, STRETCH, lay_parts, set_up
-from edge.conveyor.sprite import MATERIALS, STEEL, draw_part
+from edge.conveyor.sprite import draw_part
 
 LINES = [set_up(3, number) for number in range(40)]
 

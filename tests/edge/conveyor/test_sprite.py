@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from edge.conveyor.chance import Chance
+from edge.conveyor.materials import MATERIALS, STEEL
 from edge.conveyor.shapes import PARTS, STRAYS
-from edge.conveyor.sprite import MATERIALS, STEEL, Light, draw_part, trace_part
+from edge.conveyor.sprite import Light, draw_part, trace_part
 
 LIGHT = Light(0.36, -0.48, 0.8)
 FORMS = [*PARTS.items(), *{shape.__name__: shape for shape in STRAYS}.items()]

@@ -45,7 +45,7 @@ def test_pictures_are_a_source_of_the_samples_in_order(dataset):
     for k, frame in enumerate(pictures):
         assert frame.index == k
         assert frame.size == Size(240, 320)
-        assert frame.source == f"test:conveyor?seed=4&size=320x240&frame={STRIDE * k}"
+        assert frame.source == f"test:conveyor?seed=4&size=320x240#{STRIDE * k}"
     pictures.close()
 
 
