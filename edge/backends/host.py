@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from edge.errors import BackendError
 
@@ -43,14 +40,3 @@ def path_of(content: bytes) -> Iterator[str]:
             file.write(content)
             file.flush()
             yield file.name
-
-
-def has_half_arithmetic() -> bool:
-    """Whether the CPU computes in float16 vectors (Armv8.2: Raspberry Pi 5, Jetson Orin)."""
-    if platform.machine() != "aarch64":
-        return False
-    try:
-        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return re.search(r"^Features\s*:.*\basimdhp\b", cpuinfo, re.MULTILINE) is not None

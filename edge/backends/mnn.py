@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edge import board
 from edge.backends import checks, host
 from edge.backends.base import (
     Backend,
@@ -70,7 +71,7 @@ class _Mnn:
         self, model: bytes, input_: TensorSpec, outputs: tuple[str, ...], options: BackendOptions
     ) -> None:
         self.threads = host.threads(options.threads)
-        half = host.has_half_arithmetic() and options.precision != "fp32"
+        half = board.has_half_arithmetic() and options.precision != "fp32"
         interpreter, session = _session(model, self.threads, "low" if half else "high")
         tensors = interpreter.getSessionInputAll(session)
         checks.expect_input(tensors, input_.name)
