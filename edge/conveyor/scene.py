@@ -29,7 +29,7 @@ _LENGTHS = {
     "spring": (92, 150),
 }
 # Parts per slot of a view 480 units high, and how often a stretch is like that.
-_DENSITIES = ((0.0, 3), (0.35, 4), (0.8, 5), (1.3, 5), (2.2, 3))
+_DENSITIES = ((0.0, 3), (0.35, 4), (0.8, 6), (1.2, 5), (1.7, 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

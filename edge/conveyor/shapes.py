@@ -37,8 +37,8 @@ Shape: TypeAlias = Callable[[Float32Array, Float32Array, Chance], Relief]
 
 def bolt(x: Float32Array, y: Float32Array, chance: Chance) -> Relief:
     """A hexagon bolt, lying: a head with facets, a plain shank, a thread up to its blunt end."""
-    radius = chance.uniform(0.14, 0.19)
-    head, wide = chance.uniform(0.24, 0.32), radius * chance.uniform(1.7, 1.95)
+    radius = chance.uniform(0.155, 0.21)
+    head, wide = chance.uniform(0.26, 0.34), radius * chance.uniform(1.65, 1.9)
     start, pitch = chance.uniform(-0.55, 0.1), chance.uniform(0.075, 0.1)
     thread = np.where(x > start, _wave(x / pitch + y * (0.25 / radius)), np.float32(1))
     round_ = radius - 0.035 * (1 - thread) - np.maximum(x - 0.92, 0) * 0.7
@@ -54,7 +54,7 @@ def bolt(x: Float32Array, y: Float32Array, chance: Chance) -> Relief:
 
 def screw(x: Float32Array, y: Float32Array, chance: Chance) -> Relief:
     """A countersunk wood screw, lying: a cone for a head, a coarse thread, a point."""
-    radius, wide = chance.uniform(0.095, 0.125), chance.uniform(0.23, 0.29)
+    radius, wide = chance.uniform(0.085, 0.11), chance.uniform(0.22, 0.27)
     head, point = chance.uniform(0.2, 0.27), chance.uniform(0.25, 0.4)
     start, pitch = chance.uniform(-0.6, -0.1), chance.uniform(0.11, 0.15)
     ridge = np.where(x > start, _wave(x / pitch + y * (0.3 / radius)), np.float32(0))

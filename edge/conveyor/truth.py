@@ -10,7 +10,7 @@ import numpy as np
 from edge.conveyor.sprite import Outline
 from edge.types import Float32Array, Int32Array, Mask, Size
 
-VISIBLE = 0.4
+VISIBLE = 0.5
 PIXELS = 200
 
 
@@ -20,7 +20,7 @@ class GroundTruth:
 
     A pixel belongs to the topmost part or stray thing that covers half of it or more while the
     shutter is half open: before blur, and without shadows. Rails cover too. Every part with a
-    pixel is a row; those of which too little is seen to be named are `ignored`: less than 40 % of
+    pixel is a row; those of which too little is seen to be named are `ignored`: less than half of
     the part's outline, or fewer than 200 pixels of a view of 640 on its longer side (of another,
     as many as fill the same share).
 

@@ -13,14 +13,11 @@ SMALL = Size(240, 320)
 
 # Of images and truth: the same on every machine and with every NumPy. Who changes the scene on
 # purpose states the new ones, and retrains what was trained on it.
+EACH_LINE = tuple(range(11, 9600, 600))  # so many that every pattern of belt is among them
 DIGESTS = {
-    (0, Size(480, 640), (0, 17, 123456)): "bd2d29c1dcfa872a09e2eb49bcbecd8e",
-    (
-        5,
-        Size(240, 320),
-        tuple(range(11, 9600, 600)),
-    ): "5748f438cb3cb4a45b9d69d361e75abd",  # every pattern of belt
-    (4294967295, Size(416, 352), (0, 611)): "890da9cdb7df2b6a92c8f351a41f1b61",
+    (0, Size(480, 640), (0, 17, 123456)): "1e0873a7b4d5b66b31cc46103615baa3",
+    (5, Size(240, 320), EACH_LINE): "81b97d7d2ed06046825f9f39761f6dab",
+    (4294967295, Size(416, 352), (0, 611)): "c62eb880317265a36c0d668594487e49",
 }
 
 

@@ -48,8 +48,8 @@ def test_parts_end_at_the_edges_of_the_picture_and_at_the_rails():
 
 
 def test_too_small_a_part_of_a_part_is_ignored():
-    thing = square(40)  # 1600 pixels: 640 of them are 40 %
-    for shown, ignored in ((16, False), (15, True)):
+    thing = square(40)  # 1600 pixels
+    for shown, ignored in ((20, False), (19, True)):
         truth = look([Placed(0, thing, 50, 200 - shown)], SIZE, 0, 1)
         assert truth.ignored.tolist() == [ignored]
         assert truth.areas.tolist() == [40 * shown]
