@@ -104,6 +104,10 @@ def _scale(params: Params) -> tuple[Block, ...]:
     return _channels(params) * (2 if whole(params, 1) else 1)
 
 
+def _layer_norm(params: Params) -> tuple[Block, ...]:
+    return _channels(params) * (2 if whole(params, 2, 1) else 0)
+
+
 def _optional(*keys: tuple[int, int]) -> Callable[[Params], tuple[Block, ...]]:
     """An array per (key, default), absent where its size is 0."""
 
@@ -155,6 +159,7 @@ LAYER_TYPES: Mapping[str, LayerType] = MappingProxyType(
         "DeconvolutionDepthWise": LayerType(blocks=_deconvolution),
         "InnerProduct": LayerType(blocks=_inner_product),
         "BatchNorm": LayerType(blocks=_batch_norm),
+        "LayerNorm": LayerType(blocks=_layer_norm),
         "Bias": LayerType(blocks=_channels),
         "Scale": LayerType(blocks=_scale),
         "PReLU": LayerType(blocks=_channels),

@@ -306,6 +306,7 @@ SHAPES: Mapping[str, ShapeRule] = MappingProxyType(
         "DeconvolutionDepthWise": _deconvolution_depthwise_shape,
         "InnerProduct": _inner_product_shape,
         "BatchNorm": _batch_norm_shape,
+        "LayerNorm": _same_shape,
         "Bias": _per_channel_shape,
         "Scale": _per_channel_shape,
         "PReLU": _per_channel_shape,

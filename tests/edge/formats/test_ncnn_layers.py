@@ -33,6 +33,8 @@ WEIGHTS = [
     ("InnerProduct c 1 1 in out 0=4 1=1 2=300 8=1", ("q:300", "r:4", "r:4", "r:1")),
     ("InnerProduct c 1 1 in out 0=4 2=300 8=2", ("q:300", "r:4", "r:1")),
     ("BatchNorm c 1 1 in out 0=3", ("r:3",) * 4),
+    ("LayerNorm c 1 1 in out 0=10", ("r:10", "r:10")),
+    ("LayerNorm c 1 1 in out 0=10 2=0", ()),
     ("Bias c 1 1 in out 0=3", ("r:3",)),
     ("Scale c 1 1 in out 0=3", ("r:3",)),
     ("Scale c 1 1 in out 0=3 1=1", ("r:3", "r:3")),
