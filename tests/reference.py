@@ -96,7 +96,7 @@ def select(scores, objectness, boxes, *, threshold, multi_label=False, logits=Fa
         if multi_label:
             classes = range(len(row))
         else:
-            classes = [int(np.argmax(np.where(np.isnan(row), F(-np.inf), row)))]
+            classes = [] if np.isnan(row).all() else [int(np.nanargmax(row))]
         for c in classes:
             raw = row[c : c + 1]
             with np.errstate(invalid="ignore", over="ignore"):

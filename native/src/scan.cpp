@@ -1,44 +1,203 @@
 #include "scan.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 
 #include "arithmetic.h"
+#include "simd/kernels.h"
 
 namespace edge {
 namespace {
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+using simd::Found;
+using simd::i32;
+using simd::i8;
+using simd::u8;
+
+// What the vector loops leave behind; kept from call to call, as it is large.
+template <class T>
+struct Workspace {
+  std::vector<T> best;
+  std::vector<Found> found;
+
+  void reserve(std::size_t points) {
+    if (found.size() < points) {
+      best.resize(points);
+      found.resize(points);
+    }
+  }
+};
+
 float score_of(float raw, const Scoring& scoring) { return scoring.logits ? sigmoid(raw) : raw; }
+
+// The least raw value that can pass `threshold`: never too high, so that nothing is lost, and
+// every point found is looked at again with its true score.
+float least(float threshold, bool logits) {
+  if (!logits) return std::nextafter(threshold, kInfinity);
+  if (threshold >= 1) return kInfinity;
+  const double p = static_cast<double>(threshold);
+  const double slack = 1e-4 + 1e-6 / (1 - p);  // of rounding in exp, and of sigmoid near 1
+  return static_cast<float>(std::log(p / (1 - p)) - slack);
+}
+
+// The least code whose score is at least so much; none if even the greatest is not.
+template <class T>
+bool least_code(const Table& table, const Scoring& scoring, float at_least, T& code) {
+  for (int c = std::numeric_limits<T>::min(); c <= std::numeric_limits<T>::max(); ++c) {
+    if (score_of(table.real(c), scoring) >= at_least) {
+      code = static_cast<T>(c);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Fills in the thresholds. False when nothing can pass. Below zero nearly everything passes, and
+// products are no longer ordered like their factors: every point is looked at.
+bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<float>& scan) {
+  if (scoring.threshold < 0) {
+    scan.at_least = scan.objectness_at_least = -kInfinity;
+    return true;
+  }
+  scan.at_least = scan.objectness_at_least = least(scoring.threshold, scoring.logits);
+  scan.multiply = head.objectness.data != nullptr && !scoring.logits;
+  return true;
+}
+
+template <class T>
+bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<T>& scan) {
+  if (scoring.threshold < 0) {
+    scan.at_least = scan.objectness_at_least = std::numeric_limits<T>::min();
+    return true;
+  }
+  const float above = std::nextafter(scoring.threshold, kInfinity);
+  float at_least = above;
+  if (head.objectness.data != nullptr) {
+    if (!least_code(head.objectness, scoring, above, scan.objectness_at_least)) return false;
+    // An objectness above 1 (rounding of its scale) lets lower classes pass.
+    const float greatest =
+        score_of(head.objectness.real(std::numeric_limits<T>::max()), scoring);
+    if (greatest > 1) at_least = above / greatest * (1 - 1e-6f);
+  }
+  return least_code(head.scores, scoring, at_least, scan.at_least);
+}
+
+std::size_t run(const simd::Kernels& kernels, const simd::Scan<float>& scan, bool planes,
+                Workspace<float>& space) {
+  return planes ? kernels.scan_planes_f32(scan, space.best.data(), space.found.data())
+                : kernels.scan_rows_f32(scan, space.found.data());
+}
+
+std::size_t run(const simd::Kernels& kernels, const simd::Scan<i8>& scan, bool planes,
+                Workspace<i8>& space) {
+  return planes ? kernels.scan_planes_i8(scan, space.best.data(), space.found.data())
+                : kernels.scan_rows_i8(scan, space.found.data());
+}
+
+std::size_t run(const simd::Kernels& kernels, const simd::Scan<u8>& scan, bool planes,
+                Workspace<u8>& space) {
+  return planes ? kernels.scan_planes_u8(scan, space.best.data(), space.found.data())
+                : kernels.scan_rows_u8(scan, space.found.data());
+}
+
+// Tables that are neither rows nor planes are gathered, so many points at a time.
+constexpr std::size_t kGathered = 1024;
+
+template <class T, class Use>
+void gather(const Head& head, const Use& use) {
+  thread_local std::vector<T> values;
+  const std::size_t channels = head.scores.channels;
+  values.resize((channels + 1) * kGathered);
+  const auto copy = [](const Table& table, std::size_t channel, std::size_t point,
+                       std::size_t count, T* out) {
+    const T* from = static_cast<const T*>(table.data) +
+                    static_cast<std::ptrdiff_t>(channel) * table.channel_stride +
+                    static_cast<std::ptrdiff_t>(point) * table.point_stride;
+    for (std::size_t i = 0; i < count; ++i) {
+      out[i] = from[static_cast<std::ptrdiff_t>(i) * table.point_stride];
+    }
+  };
+  for (std::size_t point = 0; point < head.scores.points; point += kGathered) {
+    const std::size_t count = std::min(kGathered, head.scores.points - point);
+    for (std::size_t c = 0; c < channels; ++c) {
+      copy(head.scores, c, point, count, values.data() + c * kGathered);
+    }
+    T* objectness = nullptr;
+    if (head.objectness.data != nullptr) {
+      objectness = values.data() + channels * kGathered;
+      copy(head.objectness, 0, point, count, objectness);
+    }
+    use(point, count, values.data(), objectness);
+  }
+}
+
+// Calls `look` with every point found and its best class.
+template <class T, class Look>
+void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels,
+          const Look& look) {
+  const Table& scores = head.scores;
+  simd::Scan<T> scan{};
+  scan.scores = static_cast<const T*>(scores.data);
+  scan.channel_stride = scores.channel_stride;
+  scan.point_stride = scores.point_stride;
+  scan.points = scores.points;
+  scan.classes = scores.channels;
+  scan.objectness = static_cast<const T*>(head.objectness.data);
+  scan.objectness_stride = head.objectness.point_stride;
+  if (!set_thresholds(head, scoring, scan)) return;
+
+  thread_local Workspace<T> space;
+  const auto each = [&](std::size_t from, bool planes) {
+    space.reserve(scan.points);
+    const std::size_t count = run(kernels, scan, planes, space);
+    for (std::size_t i = 0; i < count; ++i) {
+      look(from + static_cast<std::size_t>(space.found[i].point),
+           static_cast<std::size_t>(space.found[i].class_id));
+    }
+  };
+  const bool objectness_fits = scan.objectness == nullptr || scan.objectness_stride == 1;
+  if (scores.point_stride == 1 && objectness_fits) return each(0, true);
+  if (scores.channel_stride == 1 || scores.channels == 1) return each(0, false);
+  gather<T>(head, [&](std::size_t point, std::size_t count, const T* values, const T* objectness) {
+    scan.scores = values;
+    scan.channel_stride = kGathered;
+    scan.point_stride = 1;
+    scan.points = count;
+    scan.objectness = objectness;
+    scan.objectness_stride = 1;
+    each(point, true);
+  });
+}
 
 }  // namespace
 
-const std::vector<Hit>& scan(const Head& head, const Scoring& scoring, Target) {
+const std::vector<Hit>& scan(const Head& head, const Scoring& scoring, Target target) {
   thread_local std::vector<Hit> hits;
   hits.clear();
-  const Table& scores = head.scores;
-  const auto push = [&](std::size_t point, std::size_t class_id, float raw, float objectness) {
-    const float score = score_of(raw, scoring) * objectness;
+  const auto push = [&](std::size_t point, std::size_t class_id, float objectness) {
+    const float score = score_of(head.scores.at(class_id, point), scoring) * objectness;
     if (score > scoring.threshold && std::isfinite(score)) {
       hits.push_back({point, static_cast<std::int32_t>(class_id), score});
     }
   };
-  for (std::size_t point = 0; point < scores.points; ++point) {
+  const auto look = [&](std::size_t point, std::size_t best) {
     float objectness = 1;
     if (head.objectness.data != nullptr) {
       objectness = score_of(head.objectness.at(0, point), scoring);
-      if (!(objectness > scoring.threshold)) continue;
+      if (!(objectness > scoring.threshold)) return;
     }
-    float best = -std::numeric_limits<float>::infinity();
-    std::size_t best_class = 0;
-    for (std::size_t c = 0; c < scores.channels; ++c) {
-      const float raw = scores.at(c, point);
-      if (scoring.multi_label) push(point, c, raw, objectness);
-      if (raw > best) {
-        best = raw;
-        best_class = c;
-      }
-    }
-    if (!scoring.multi_label) push(point, best_class, best, objectness);
+    if (!scoring.multi_label) return push(point, best, objectness);
+    for (std::size_t c = 0; c < head.scores.channels; ++c) push(point, c, objectness);
+  };
+  const simd::Kernels& kernels = simd::kernels(target);
+  switch (head.scores.type) {
+    case Type::float32: find<float>(head, scoring, kernels, look); break;
+    case Type::int8: find<i8>(head, scoring, kernels, look); break;
+    case Type::uint8: find<u8>(head, scoring, kernels, look); break;
   }
   return hits;
 }

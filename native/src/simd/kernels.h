@@ -12,6 +12,7 @@ enum class Target : int;  // edge/dispatch.h, whose <vector> must stay out of he
 namespace edge::simd {
 
 using u8 = std::uint8_t;
+using i8 = std::int8_t;
 using i16 = std::int16_t;
 using i32 = std::int32_t;
 
@@ -23,7 +24,52 @@ struct Columns {
   std::size_t count;
 };
 
+// The scores of `classes` x `points`; rows have channel_stride 1, planes point_stride 1.
+// A point is found when its greatest score (times its objectness, with `multiply`) is at least
+// `at_least` and its objectness, if there is any, at least `objectness_at_least`.
+template <class T>
+struct Scan {
+  const T* scores;
+  std::ptrdiff_t channel_stride;
+  std::ptrdiff_t point_stride;
+  std::size_t points;
+  std::size_t classes;
+  T at_least;
+  const T* objectness;
+  std::ptrdiff_t objectness_stride;
+  T objectness_at_least;
+  bool multiply;
+};
+
+struct Found {
+  i32 point;
+  i32 class_id;  // the lowest with the greatest score
+};
+
+struct Boxes {
+  const float *x1, *y1, *x2, *y2;
+};
+
+// The kept boxes, each group a list of its own: group g starts at first[g], a multiple of eight,
+// and has room for all of its boxes rounded up to eight, and eight more.
+struct Groups {
+  float *x1, *y1, *x2, *y2, *area;
+  const std::size_t* first;
+  std::size_t* count;
+};
+
 struct Kernels {
+  // The number of points found. `found` and `best` have room for all points.
+  std::size_t (*scan_rows_f32)(const Scan<float>& scan, Found* found);
+  std::size_t (*scan_rows_i8)(const Scan<i8>& scan, Found* found);
+  std::size_t (*scan_rows_u8)(const Scan<u8>& scan, Found* found);
+  std::size_t (*scan_planes_f32)(const Scan<float>& scan, float* best, Found* found);
+  std::size_t (*scan_planes_i8)(const Scan<i8>& scan, i8* best, Found* found);
+  std::size_t (*scan_planes_u8)(const Scan<u8>& scan, u8* best, Found* found);
+  // The number of boxes kept, at most `most`, taken in `order`; `kept` gets their indices.
+  std::size_t (*suppress)(const Boxes& boxes, const i32* order, const i32* group_of,
+                          std::size_t count, Groups& groups, float iou_threshold, std::size_t most,
+                          i32* kept);
   // One row interpolated: out[c][x] = the mix of channel c, times 128.
   void (*mix_columns)(const u8* row, int channels, const Columns& columns, i16* const out[3]);
   // Two such rows: out[x] = a[x] * weight_a + b[x] * weight_b, rounded to a pixel.

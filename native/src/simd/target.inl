@@ -1,14 +1,27 @@
 // Included once per target, which defines EDGE_TARGET. Everything lives in an anonymous
 // namespace: no symbol built with wider instructions can replace another target's.
 // Include no standard header that has inline code here.
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "simd/kernels.h"
 
 namespace edge::simd {
 namespace {
 
-#include "simd/pixels.inl"
+#include "simd/vector.inl"
 
-constexpr Kernels kTable{&mix_columns, &mix_rows, &halve, &split, &normalise};
+#include "simd/pixels.inl"
+#include "simd/scan.inl"
+#include "simd/suppress.inl"
+
+constexpr Kernels kTable{
+    &scan_rows<float>, &scan_rows<i8>, &scan_rows<u8>, &scan_planes<float>, &scan_planes<i8>,
+    &scan_planes<u8>,  &suppress,      &mix_columns,   &mix_rows,           &halve,
+    &split,            &normalise};
 
 }  // namespace
 

@@ -1,0 +1,71 @@
+// Vectors by the compiler's own extension: `+ - * > ? :` work element by element.
+// Only what the extension lacks is written per instruction set, here.
+
+#if defined(__AVX2__)
+#define EDGE_VECTOR_BYTES 32
+#else
+#define EDGE_VECTOR_BYTES 16
+#endif
+
+// `Vec<T>::type` is a register of T, `Vec<T>::memory` the same at any address.
+template <class T>
+struct Vec;
+
+#define EDGE_VEC(T)                                                                              \
+  template <>                                                                                    \
+  struct Vec<T> {                                                                                \
+    typedef T type __attribute__((vector_size(EDGE_VECTOR_BYTES)));                              \
+    typedef T memory                                                                             \
+        __attribute__((vector_size(EDGE_VECTOR_BYTES), aligned(alignof(T)), may_alias));         \
+    static constexpr std::size_t lanes = EDGE_VECTOR_BYTES / sizeof(T);                          \
+  };
+EDGE_VEC(float)
+EDGE_VEC(i32)
+EDGE_VEC(i16)
+EDGE_VEC(i8)
+EDGE_VEC(u8)
+#undef EDGE_VEC
+
+template <class T>
+inline typename Vec<T>::type load(const T* from) {
+  return *reinterpret_cast<const typename Vec<T>::memory*>(from);
+}
+
+template <class T>
+inline void store(T* to, typename Vec<T>::type value) {
+  *reinterpret_cast<typename Vec<T>::memory*>(to) = value;
+}
+
+template <class T>
+inline typename Vec<T>::type all(T value) {
+  typename Vec<T>::type out;
+  for (std::size_t i = 0; i < Vec<T>::lanes; ++i) out[i] = value;
+  return out;
+}
+
+// The greater of each pair; `b` where they do not compare, so a `b` that is a number stays one.
+template <class V>
+inline V greater(V a, V b) {
+  return a > b ? a : b;
+}
+
+template <class V>
+inline V lesser(V a, V b) {
+  return a < b ? a : b;
+}
+
+// Whether any lane of a comparison holds.
+template <class M>
+inline bool any(M mask) {
+#if defined(__AVX2__)
+  return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_epi8(reinterpret_cast<__m128i>(mask)) != 0;
+#elif defined(__aarch64__)
+  return vmaxvq_u32(reinterpret_cast<uint32x4_t>(mask)) != 0;
+#else
+  typedef unsigned long long Halves __attribute__((vector_size(EDGE_VECTOR_BYTES)));
+  const Halves halves = reinterpret_cast<Halves>(mask);
+  return (halves[0] | halves[1]) != 0;
+#endif
+}
