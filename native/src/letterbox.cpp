@@ -61,54 +61,38 @@ Taps column_taps(int from, int to) {
 
 int channels_of(PixelFormat format) { return format == PixelFormat::gray ? 1 : 3; }
 
-u8 clamp_to_byte(int value) { return static_cast<u8>(std::clamp(value, 0, 255)); }
-
-// ITU-R BT.601, studio range, 20-bit fixed point: OpenCV's.
-void yuv_to_bgr(int y, int u, int v, u8* bgr) {
-  constexpr int kHalf = 1 << 19;
-  const int luma = std::max(0, y - 16) * 1220542 + kHalf;
-  u -= 128;
-  v -= 128;
-  bgr[0] = clamp_to_byte((luma + 2116026 * u) >> 20);
-  bgr[1] = clamp_to_byte((luma - 409993 * u - 852492 * v) >> 20);
-  bgr[2] = clamp_to_byte((luma + 1673527 * v) >> 20);
-}
-
 // Gives the rows of an image as BGR, RGB or grey. Converted rows alternate between two buffers.
 class Rows {
  public:
-  explicit Rows(const Image& image) : image_(image) {
-    const auto row = static_cast<std::size_t>(3 * image.width);
-    if (image.format > PixelFormat::gray) converted_.resize(2 * row);
+  Rows(const Image& image, const simd::Kernels& kernels) : image_(image), kernels_(kernels) {
+    if (image.format > PixelFormat::gray) {
+      converted_.resize(6 * static_cast<std::size_t>(image.width));
+    }
   }
 
   const u8* operator[](int y) {
-    const u8* first = image_.planes[0] + y * image_.row_strides[0];
+    const u8* first = plane(0, y);
     if (image_.format <= PixelFormat::gray) return first;
     u8* out = converted_.data() + (y & 1) * 3 * image_.width;
-    const std::ptrdiff_t half = y / 2;
-    for (int x = 0; x < image_.width; ++x) {
-      const int pair = x & ~1;
-      switch (image_.format) {
-        case PixelFormat::nv12: {
-          const u8* uv = image_.planes[1] + half * image_.row_strides[1] + pair;
-          yuv_to_bgr(first[x], uv[0], uv[1], out + 3 * x);
-          break;
-        }
-        case PixelFormat::i420: {
-          const u8 u = image_.planes[1][half * image_.row_strides[1] + x / 2];
-          const u8 v = image_.planes[2][half * image_.row_strides[2] + x / 2];
-          yuv_to_bgr(first[x], u, v, out + 3 * x);
-          break;
-        }
-        default: yuv_to_bgr(first[2 * x], first[2 * pair + 1], first[2 * pair + 3], out + 3 * x);
-      }
+    const auto count = static_cast<std::size_t>(image_.width);
+    switch (image_.format) {
+      case PixelFormat::yuyv: kernels_.convert(first, first + 1, first + 3, 2, 4, count, out); break;
+      case PixelFormat::i420:
+        kernels_.convert(first, plane(1, y / 2), plane(2, y / 2), 1, 1, count, out);
+        break;
+      default:
+        kernels_.convert(first, plane(1, y / 2), plane(1, y / 2) + 1, 1, 2, count, out);
     }
     return out;
   }
 
  private:
+  const u8* plane(std::size_t i, int y) const {
+    return image_.planes[i] + y * image_.row_strides[i];
+  }
+
   const Image& image_;
+  const simd::Kernels& kernels_;
   std::vector<u8> converted_;
 };
 
@@ -116,10 +100,14 @@ class Rows {
 class Resized {
  public:
   Resized(const Image& image, const Placement& size, const simd::Kernels& kernels)
-      : rows_(image), image_(image), size_(size), kernels_(kernels) {
+      : rows_(image, kernels), image_(image), size_(size), kernels_(kernels) {
     if (same() || halved()) return;
     vertical_ = taps(image.height, size.height);
     horizontal_ = column_taps(image.width, size.width);
+    const int last = image.width - 3;  // 8 bytes from here stay inside the row
+    wide_count_ = static_cast<std::size_t>(
+        std::upper_bound(horizontal_.low.begin(), horizontal_.low.end(), last) -
+        horizontal_.low.begin());
     for (auto& row : mixed_) row.resize(3 * static_cast<std::size_t>(size.width));
   }
 
@@ -132,7 +120,7 @@ class Resized {
     const int low = std::clamp(vertical_.low[k], 0, image_.height - 1);
     const int high = std::clamp(vertical_.low[k] + 1, 0, image_.height - 1);
     const i16* a = mixed(low, high);
-    const i16* b = mixed(high, low);
+    const i16* b = vertical_.weights[2 * k + 1] == 0 ? a : mixed(high, low);
     for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
       kernels_.mix_rows(a + c * count, b + c * count, vertical_.weights[2 * k],
                         vertical_.weights[2 * k + 1], count, out[c]);
@@ -162,8 +150,9 @@ class Resized {
       std::memcpy(doubled + channels, row, static_cast<std::size_t>(channels));
       row = doubled;
     }
-    kernels_.mix_columns(row, channels, {horizontal_.low.data(), horizontal_.weights.data(), count},
-                         out);
+    const simd::Columns columns{horizontal_.low.data(), horizontal_.weights.data(), count,
+                                wide_count_};
+    kernels_.mix_columns(row, channels, columns, out);
     held_[slot] = y;
     return data;
   }
@@ -174,6 +163,7 @@ class Resized {
   const simd::Kernels& kernels_;
   Taps vertical_;
   Taps horizontal_;
+  std::size_t wide_count_ = 0;
   std::vector<i16> mixed_[2];
   int held_[2] = {-1, -1};
 };
@@ -216,6 +206,63 @@ void pad(const Input& input, const Placement& place, const T (&value)[3]) {
   }
 }
 
+// Takes the pixels of a row, one plane per channel, to where and what the input wants them.
+class Writer {
+ public:
+  Writer(const Input& input, const Placement& place, const Pixels& pixels,
+         const simd::Kernels& kernels)
+      : input_(input), place_(place), pixels_(pixels), kernels_(kernels), count_(size(place)) {
+    if (!in_place()) planes_.resize(3 * count_);
+    if (input.interleaved && input.type == Type::float32) joined_.resize(3 * count_);
+  }
+
+  // Where channel `c` of row `y` is to be put; all three, then `finish`.
+  u8* row(int y, int c) {
+    if (in_place()) return at<u8>(input_, place_.top + y, place_.left, c);
+    return planes_.data() + static_cast<std::size_t>(c) * count_;
+  }
+
+  void finish(int y) {
+    const int top = place_.top + y;
+    const int left = place_.left;
+    if (in_place()) {
+      for (int c = 0; c < 3 && input_.type == Type::int8; ++c) {
+        kernels_.flip_sign(row(y, c), count_);
+      }
+      return;
+    }
+    const u8* const planes[3] = {row(y, 0), row(y, 1), row(y, 2)};
+    if (!input_.interleaved) {
+      for (int c = 0; c < 3; ++c) {
+        kernels_.normalise(planes[c], count_, pixels_.mean[c], pixels_.scale[c],
+                           at<float>(input_, top, left, c));
+      }
+    } else if (input_.type == Type::float32) {
+      kernels_.join(planes, count_, joined_.data());
+      kernels_.normalise_pixels(joined_.data(), count_, pixels_.mean, pixels_.scale,
+                                at<float>(input_, top, left, 0));
+    } else {
+      u8* out = at<u8>(input_, top, left, 0);
+      kernels_.join(planes, count_, out);
+      if (input_.type == Type::int8) kernels_.flip_sign(out, 3 * count_);
+    }
+  }
+
+ private:
+  static std::size_t size(const Placement& place) { return static_cast<std::size_t>(place.width); }
+
+  // Bytes side by side in planes need no buffer on the way.
+  bool in_place() const { return !input_.interleaved && input_.type != Type::float32; }
+
+  const Input& input_;
+  const Placement& place_;
+  const Pixels& pixels_;
+  const simd::Kernels& kernels_;
+  std::size_t count_;
+  std::vector<u8> planes_;
+  std::vector<u8> joined_;
+};
+
 }  // namespace
 
 void letterbox(const Image& image, const Placement& placement, const Pixels& pixels,
@@ -232,30 +279,18 @@ void letterbox(const Image& image, const Placement& placement, const Pixels& pix
     pad(input, placement, value);
   }
 
-  const auto count = static_cast<std::size_t>(placement.width);
-  std::vector<u8> scratch(3 * count);
-  std::vector<float> values(is_float && input.interleaved ? count : 0);
-  u8* const rows[3] = {scratch.data(), scratch.data() + count, scratch.data() + 2 * count};
-  const bool same_order = (image.format == PixelFormat::rgb) == pixels.rgb;
   Resized resized(image, placement, kernels);
+  Writer writer(input, placement, pixels, kernels);
+  const bool grey = image.format == PixelFormat::gray;
+  const bool same_order = (image.format == PixelFormat::rgb) == pixels.rgb;
   for (int y = 0; y < placement.height; ++y) {
+    u8* rows[3];  // in the order of the image
+    for (int c = 0; c < 3; ++c) rows[c] = writer.row(y, same_order ? c : 2 - c);
     resized.write(y, rows);
-    for (int c = 0; c < 3; ++c) {
-      const u8* row = rows[image.format == PixelFormat::gray ? 0 : same_order ? c : 2 - c];
-      const int top = placement.top + y;
-      if (is_float) {
-        float* out = at<float>(input, top, placement.left, c);
-        float* line = input.interleaved ? values.data() : out;
-        kernels.normalise(row, count, pixels.mean[c], pixels.scale[c], line);
-        if (input.interleaved) {
-          for (std::size_t x = 0; x < count; ++x) out[3 * x] = line[x];
-        }
-      } else {
-        u8* out = at<u8>(input, top, placement.left, c);
-        const std::size_t step = input.interleaved ? 3 : 1;
-        for (std::size_t x = 0; x < count; ++x) out[step * x] = code(row[x], input.type);
-      }
+    for (int c = 1; grey && c < 3; ++c) {
+      std::memcpy(rows[c], rows[0], static_cast<std::size_t>(placement.width));
     }
+    writer.finish(y);
   }
 }
 

@@ -22,6 +22,7 @@ struct Columns {
   const i32* left;
   const i16* weights;
   std::size_t count;
+  std::size_t wide_count;  // of these, reading 8 bytes at the left pixel stays inside the row
 };
 
 // The scores of `classes` x `points`; rows have channel_stride 1, planes point_stride 1.
@@ -79,8 +80,18 @@ struct Kernels {
   void (*halve)(const u8* top, const u8* bottom, int channels, std::size_t count, u8* const out[3]);
   // One row of interleaved pixels into `channels` planes.
   void (*split)(const u8* row, int channels, std::size_t count, u8* const out[3]);
-  // out = (pixel - mean) * scale
+  // Three planes into one row of interleaved pixels.
+  void (*join)(const u8* const rows[3], std::size_t count, u8* out);
+  // One row of YUV into BGR. Two neighbours share a chroma; steps are bytes to the next luma and
+  // to the next chroma: 1 and 1 (I420), 1 and 2 (NV12, v = u + 1), 2 and 4 (YUYV, of one row).
+  void (*convert)(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                  std::size_t count, u8* bgr);
+  // Pixels to int8: the same as subtracting 128.
+  void (*flip_sign)(u8* row, std::size_t count);
+  // out = (pixel - mean) * scale; one channel, or three interleaved.
   void (*normalise)(const u8* row, std::size_t count, float mean, float scale, float* out);
+  void (*normalise_pixels)(const u8* row, std::size_t count, const float mean[3],
+                           const float scale[3], float* out);
 };
 
 const Kernels& baseline();

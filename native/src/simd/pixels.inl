@@ -1,42 +1,109 @@
-// The loops of the letterbox.
+// The loops of the letterbox. Each does as much as it can with the wide version of this target
+// (pixels_*.inl), which returns how far it came, and ends plainly.
+
+// ITU-R BT.601, studio range, in 20-bit fixed point: OpenCV's.
+constexpr i32 kLuma = 1220542, kBlue = 2116026, kGreenU = 409993, kGreenV = 852492, kRed = 1673527;
+constexpr i32 kRound = 1 << 19;
+
+#if defined(__AVX2__)
+#include "simd/pixels_avx2.inl"
+#elif defined(__aarch64__)
+#include "simd/pixels_neon.inl"
+#else
+#include "simd/pixels_plain.inl"
+#endif
 
 void mix_columns(const u8* row, int channels, const Columns& columns, i16* const out[3]) {
-  for (int c = 0; c < channels; ++c) {
-    for (std::size_t x = 0; x < columns.count; ++x) {
-      const u8* pixel = row + columns.left[x] * channels + c;
-      const i32 mixed =
-          pixel[0] * columns.weights[2 * x] + pixel[channels] * columns.weights[2 * x + 1];
-      out[c][x] = static_cast<i16>(mixed >> 4);
+  std::size_t x = channels == 3 ? wide_mix_columns(row, columns, out) : 0;
+  for (; x < columns.count; ++x) {
+    const u8* pixel = row + columns.left[x] * channels;
+    const i32 a = columns.weights[2 * x];
+    const i32 b = columns.weights[2 * x + 1];
+    for (int c = 0; c < channels; ++c) {
+      out[c][x] = static_cast<i16>((pixel[c] * a + pixel[c + channels] * b) >> 4);
     }
   }
 }
 
 void mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count, u8* out) {
-  for (std::size_t x = 0; x < count; ++x) {
+  std::size_t x = wide_mix_rows(a, b, weight_a, weight_b, count, out);
+  for (; x < count; ++x) {
     const i32 mixed = (a[x] * weight_a >> 16) + (b[x] * weight_b >> 16);
     out[x] = static_cast<u8>((mixed + 2) >> 2);
   }
 }
 
 void halve(const u8* top, const u8* bottom, int channels, std::size_t count, u8* const out[3]) {
-  for (int c = 0; c < channels; ++c) {
-    for (std::size_t x = 0; x < count; ++x) {
-      const std::size_t i =
-          2 * x * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c);
-      const std::size_t j = i + static_cast<std::size_t>(channels);
-      out[c][x] = static_cast<u8>((top[i] + top[j] + bottom[i] + bottom[j] + 2) >> 2);
+  const std::size_t wide = channels == 3 ? wide_halve(top, bottom, count, out) : 0;
+  const std::size_t step = static_cast<std::size_t>(channels);
+  for (std::size_t c = 0; c < step; ++c) {
+    for (std::size_t x = wide; x < count; ++x) {
+      const std::size_t i = 2 * x * step + c;
+      const int total = top[i] + top[i + step] + bottom[i] + bottom[i + step];
+      out[c][x] = static_cast<u8>((total + 2) >> 2);
     }
   }
 }
 
 void split(const u8* row, int channels, std::size_t count, u8* const out[3]) {
-  for (int c = 0; c < channels; ++c) {
-    for (std::size_t x = 0; x < count; ++x) {
-      out[c][x] = row[x * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)];
-    }
+  const std::size_t wide = channels == 3 ? wide_split(row, count, out) : 0;
+  const std::size_t step = static_cast<std::size_t>(channels);
+  for (std::size_t c = 0; c < step; ++c) {
+    for (std::size_t x = wide; x < count; ++x) out[c][x] = row[x * step + c];
   }
 }
 
+void join(const u8* const rows[3], std::size_t count, u8* out) {
+  for (std::size_t x = wide_join(rows, count, out); x < count; ++x) {
+    for (std::size_t c = 0; c < 3; ++c) out[3 * x + c] = rows[c][x];
+  }
+}
+
+inline u8 to_byte(i32 value) {
+  value >>= 20;
+  return static_cast<u8>(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+void convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+             std::size_t count, u8* bgr) {
+  for (std::size_t x = wide_convert(y, u, v, luma_step, chroma_step, count, bgr); x < count; ++x) {
+    const std::size_t pair = x / 2 * static_cast<std::size_t>(chroma_step);
+    const i32 bright = y[x * static_cast<std::size_t>(luma_step)] - 16;
+    const i32 luma = (bright < 0 ? 0 : bright) * kLuma + kRound;
+    const i32 blue = u[pair] - 128;
+    const i32 red = v[pair] - 128;
+    bgr[3 * x] = to_byte(luma + kBlue * blue);
+    bgr[3 * x + 1] = to_byte(luma - kGreenU * blue - kGreenV * red);
+    bgr[3 * x + 2] = to_byte(luma + kRed * red);
+  }
+}
+
+void flip_sign(u8* row, std::size_t count) {
+  for (std::size_t x = 0; x < count; ++x) row[x] ^= 0x80;
+}
+
 void normalise(const u8* row, std::size_t count, float mean, float scale, float* out) {
-  for (std::size_t x = 0; x < count; ++x) out[x] = (static_cast<float>(row[x]) - mean) * scale;
+  for (std::size_t x = 0; x < count; ++x) {
+    out[x] = (static_cast<float>(row[x]) - mean) * scale;
+  }
+}
+
+// A multiple of three vectors at a time, so that every lane keeps its channel.
+void normalise_pixels(const u8* row, std::size_t count, const float mean[3], const float scale[3],
+                      float* out) {
+  constexpr std::size_t kStep = 24;
+  float means[kStep], scales[kStep];
+  for (std::size_t i = 0; i < kStep; ++i) {
+    means[i] = mean[i % 3];
+    scales[i] = scale[i % 3];
+  }
+  std::size_t x = 0;
+  for (; x + kStep <= 3 * count; x += kStep) {
+    for (std::size_t i = 0; i < kStep; ++i) {
+      out[x + i] = (static_cast<float>(row[x + i]) - means[i]) * scales[i];
+    }
+  }
+  for (; x < 3 * count; ++x) {
+    out[x] = (static_cast<float>(row[x]) - mean[x % 3]) * scale[x % 3];
+  }
 }

@@ -21,7 +21,8 @@ namespace {
 constexpr Kernels kTable{
     &scan_rows<float>, &scan_rows<i8>, &scan_rows<u8>, &scan_planes<float>, &scan_planes<i8>,
     &scan_planes<u8>,  &suppress,      &mix_columns,   &mix_rows,           &halve,
-    &split,            &normalise};
+    &split,            &join,          &convert,       &flip_sign,          &normalise,
+    &normalise_pixels};
 
 }  // namespace
 

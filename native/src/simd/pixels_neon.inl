@@ -1,0 +1,134 @@
+// aarch64: 16 pixels at a time, with the structure loads and stores.
+
+std::size_t wide_split(const u8* row, std::size_t count, u8* const out[3]) {
+  std::size_t x = 0;
+  for (; x + 16 <= count; x += 16) {
+    const uint8x16x3_t pixels = vld3q_u8(row + 3 * x);
+    for (int c = 0; c < 3; ++c) vst1q_u8(out[c] + x, pixels.val[c]);
+  }
+  return x;
+}
+
+std::size_t wide_join(const u8* const rows[3], std::size_t count, u8* out) {
+  std::size_t x = 0;
+  for (; x + 16 <= count; x += 16) {
+    uint8x16x3_t pixels;
+    for (int c = 0; c < 3; ++c) pixels.val[c] = vld1q_u8(rows[c] + x);
+    vst3q_u8(out + 3 * x, pixels);
+  }
+  return x;
+}
+
+std::size_t wide_halve(const u8* top, const u8* bottom, std::size_t count, u8* const out[3]) {
+  std::size_t x = 0;
+  for (; x + 8 <= count; x += 8) {
+    const uint8x16x3_t a = vld3q_u8(top + 6 * x);
+    const uint8x16x3_t b = vld3q_u8(bottom + 6 * x);
+    for (int c = 0; c < 3; ++c) {
+      const uint16x8_t total = vpadalq_u8(vpaddlq_u8(a.val[c]), b.val[c]);
+      vst1_u8(out[c] + x, vrshrn_n_u16(total, 2));
+    }
+  }
+  return x;
+}
+
+// Eight columns at a time. Four registers hold their 6 bytes each (8 are read); a table look-up
+// collects one channel: eight first taps, then eight second ones.
+std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const out[3]) {
+  const u8 order[16] = {0, 8, 16, 24, 32, 40, 48, 56, 3, 11, 19, 27, 35, 43, 51, 59};
+  const uint8x16_t gather = vld1q_u8(order);
+  std::size_t x = 0;
+  for (; x + 8 <= columns.wide_count; x += 8) {
+    const i32* left = columns.left + x;
+    const auto at = [&](int i) {
+      return vld1_u8(row + 3 * static_cast<std::ptrdiff_t>(left[i]));
+    };
+    uint8x16x4_t taps;
+    for (int i = 0; i < 4; ++i) taps.val[i] = vcombine_u8(at(2 * i), at(2 * i + 1));
+    const int16x8x2_t weights = vld2q_s16(columns.weights + 2 * x);
+    for (int c = 0; c < 3; ++c) {
+      const uint8x16_t bytes = vqtbl4q_u8(taps, vaddq_u8(gather, vdupq_n_u8(static_cast<u8>(c))));
+      const int16x8_t a = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes)));
+      const int16x8_t b = vreinterpretq_s16_u16(vmovl_high_u8(bytes));
+      const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(a), vget_low_s16(weights.val[0])),
+                                      vget_low_s16(b), vget_low_s16(weights.val[1]));
+      const int32x4_t high =
+          vmlal_high_s16(vmull_high_s16(a, weights.val[0]), b, weights.val[1]);
+      vst1q_s16(out[c] + x, vcombine_s16(vshrn_n_s32(low, 4), vshrn_n_s32(high, 4)));
+    }
+  }
+  return x;
+}
+
+// The high half of a product. The doubling multiply gives one bit more than that.
+inline int16x8_t high_half(int16x8_t value, i16 by) {
+  return vshrq_n_s16(vqdmulhq_n_s16(value, by), 1);
+}
+
+std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b,
+                          std::size_t count, u8* out) {
+  const auto half = [&](std::size_t x) {
+    const int16x8_t mixed = vaddq_s16(high_half(vld1q_s16(a + x), static_cast<i16>(weight_a)),
+                                      high_half(vld1q_s16(b + x), static_cast<i16>(weight_b)));
+    return vqmovun_s16(vrshrq_n_s16(mixed, 2));
+  };
+  std::size_t x = 0;
+  for (; x + 16 <= count; x += 16) vst1q_u8(out + x, vcombine_u8(half(x), half(x + 8)));
+  return x;
+}
+
+// Eight pixels of one channel, of luma (rounding included) and the chroma of their four pairs.
+inline uint8x8_t shade(int32x4_t luma_low, int32x4_t luma_high, int32x4_t chroma) {
+  const int32x4_t low = vaddq_s32(luma_low, vzip1q_s32(chroma, chroma));
+  const int32x4_t high = vaddq_s32(luma_high, vzip2q_s32(chroma, chroma));
+  return vqmovun_s16(
+      vcombine_s16(vqmovn_s32(vshrq_n_s32(low, 20)), vqmovn_s32(vshrq_n_s32(high, 20))));
+}
+
+std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                         std::size_t count, u8* bgr) {
+  const int32x4_t round = vdupq_n_s32(kRound);
+  std::size_t x = 0;
+  for (; x + 16 <= count; x += 16) {
+    uint8x16_t bright;
+    uint8x8_t chroma[2];
+    if (luma_step == 2) {  // y u y v
+      const uint8x8x4_t quads = vld4_u8(y + 2 * x);
+      const uint8x8x2_t both = vzip_u8(quads.val[0], quads.val[2]);
+      bright = vcombine_u8(both.val[0], both.val[1]);
+      chroma[0] = quads.val[1];
+      chroma[1] = quads.val[3];
+    } else {
+      bright = vld1q_u8(y + x);
+      if (chroma_step == 2) {
+        const uint8x8x2_t pairs = vld2_u8(u + x);
+        chroma[0] = pairs.val[0];
+        chroma[1] = pairs.val[1];
+      } else {
+        chroma[0] = vld1_u8(u + x / 2);
+        chroma[1] = vld1_u8(v + x / 2);
+      }
+    }
+    bright = vqsubq_u8(bright, vdupq_n_u8(16));
+    const int16x8_t middle = vdupq_n_s16(128);
+    const int16x8_t blue = vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(chroma[0])), middle);
+    const int16x8_t red = vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(chroma[1])), middle);
+    uint8x8_t half[2][3];
+    for (int i = 0; i < 2; ++i) {
+      const uint16x8_t luma = vmovl_u8(i == 0 ? vget_low_u8(bright) : vget_high_u8(bright));
+      const int32x4_t low =
+          vmlaq_n_s32(round, vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(luma))), kLuma);
+      const int32x4_t high =
+          vmlaq_n_s32(round, vreinterpretq_s32_u32(vmovl_high_u16(luma)), kLuma);
+      const int32x4_t b = vmovl_s16(i == 0 ? vget_low_s16(blue) : vget_high_s16(blue));
+      const int32x4_t r = vmovl_s16(i == 0 ? vget_low_s16(red) : vget_high_s16(red));
+      half[i][0] = shade(low, high, vmulq_n_s32(b, kBlue));
+      half[i][1] = shade(low, high, vmlaq_n_s32(vmulq_n_s32(b, -kGreenU), r, -kGreenV));
+      half[i][2] = shade(low, high, vmulq_n_s32(r, kRed));
+    }
+    uint8x16x3_t pixels;
+    for (int c = 0; c < 3; ++c) pixels.val[c] = vcombine_u8(half[0][c], half[1][c]);
+    vst3q_u8(bgr + 3 * x, pixels);
+  }
+  return x;
+}
