@@ -61,29 +61,25 @@ Taps column_taps(int from, int to) {
 
 int channels_of(PixelFormat format) { return format == PixelFormat::gray ? 1 : 3; }
 
-// Gives the rows of an image as BGR, RGB or grey. Converted rows alternate between two buffers.
+// Gives the rows of an image: as they lie, or converted from YUV into planes of B, G, R.
 class Rows {
  public:
-  Rows(const Image& image, const simd::Kernels& kernels) : image_(image), kernels_(kernels) {
-    if (image.format > PixelFormat::gray) {
-      converted_.resize(6 * static_cast<std::size_t>(image.width));
-    }
-  }
+  Rows(const Image& image, const simd::Kernels& kernels) : image_(image), kernels_(kernels) {}
 
-  const u8* operator[](int y) {
+  bool converted() const { return image_.format > PixelFormat::gray; }
+
+  const u8* lying(int y) const { return plane(0, y); }
+
+  void convert(int y, u8* const out[3]) const {
     const u8* first = plane(0, y);
-    if (image_.format <= PixelFormat::gray) return first;
-    u8* out = converted_.data() + (y & 1) * 3 * image_.width;
     const auto count = static_cast<std::size_t>(image_.width);
     switch (image_.format) {
       case PixelFormat::yuyv: kernels_.convert(first, first + 1, first + 3, 2, 4, count, out); break;
       case PixelFormat::i420:
         kernels_.convert(first, plane(1, y / 2), plane(2, y / 2), 1, 1, count, out);
         break;
-      default:
-        kernels_.convert(first, plane(1, y / 2), plane(1, y / 2) + 1, 1, 2, count, out);
+      default: kernels_.convert(first, plane(1, y / 2), plane(1, y / 2) + 1, 1, 2, count, out);
     }
-    return out;
   }
 
  private:
@@ -93,7 +89,6 @@ class Rows {
 
   const Image& image_;
   const simd::Kernels& kernels_;
-  std::vector<u8> converted_;
 };
 
 // Gives the rows of the resized image, one plane per channel.
@@ -114,8 +109,11 @@ class Resized {
   void write(int y, u8* const out[3]) {
     const int channels = channels_of(image_.format);
     const auto count = static_cast<std::size_t>(size_.width);
-    if (same()) return kernels_.split(rows_[y], channels, count, out);
-    if (halved()) return kernels_.halve(rows_[2 * y], rows_[2 * y + 1], channels, count, out);
+    if (same()) {
+      if (rows_.converted()) return rows_.convert(y, out);
+      return kernels_.split(rows_.lying(y), channels, count, out);
+    }
+    if (halved()) return halve(y, out);
     const auto k = static_cast<std::size_t>(y);
     const int low = std::clamp(vertical_.low[k], 0, image_.height - 1);
     const int high = std::clamp(vertical_.low[k] + 1, 0, image_.height - 1);
@@ -133,6 +131,43 @@ class Resized {
     return 2 * size_.height == image_.height && 2 * size_.width == image_.width;
   }
 
+  void halve(int y, u8* const out[3]) {
+    const auto count = static_cast<std::size_t>(size_.width);
+    if (!rows_.converted()) {
+      const u8* top = rows_.lying(2 * y);
+      return kernels_.halve(top, rows_.lying(2 * y + 1), channels_of(image_.format), count, out);
+    }
+    const Planes top = converted(0);
+    const Planes bottom = converted(1);
+    rows_.convert(2 * y, top.data);
+    rows_.convert(2 * y + 1, bottom.data);
+    for (int c = 0; c < 3; ++c) {
+      u8* const one[3] = {out[c], nullptr, nullptr};
+      kernels_.halve(top.data[c], bottom.data[c], 1, count, one);
+    }
+  }
+
+  // Three planes of a row of the image, and room for as many interleaved.
+  struct Planes {
+    u8* data[3];
+    u8* joined;
+  };
+
+  Planes converted(int slot) {
+    const auto width = static_cast<std::size_t>(image_.width);
+    converted_.resize(12 * width);
+    u8* first = converted_.data() + static_cast<std::size_t>(slot) * 6 * width;
+    return {{first, first + width, first + 2 * width}, first + 3 * width};
+  }
+
+  const u8* interleaved(int y) {
+    if (!rows_.converted()) return rows_.lying(y);
+    const Planes planes = converted(0);
+    rows_.convert(y, planes.data);
+    kernels_.join(planes.data, static_cast<std::size_t>(image_.width), planes.joined);
+    return planes.joined;
+  }
+
   // Row `y` of the image, interpolated along its columns; the last two are remembered.
   const i16* mixed(int y, int other) {
     for (std::size_t i = 0; i < 2; ++i) {
@@ -143,7 +178,7 @@ class Resized {
     i16* data = mixed_[slot].data();
     i16* const out[3] = {data, data + count, data + 2 * count};
     const int channels = channels_of(image_.format);
-    const u8* row = rows_[y];
+    const u8* row = interleaved(y);
     u8 doubled[6];
     if (image_.width == 1) {  // the second tap needs a second pixel
       std::memcpy(doubled, row, static_cast<std::size_t>(channels));
@@ -166,6 +201,7 @@ class Resized {
   std::size_t wide_count_ = 0;
   std::vector<i16> mixed_[2];
   int held_[2] = {-1, -1};
+  std::vector<u8> converted_;
 };
 
 // Element (y, x, c) of the input.
@@ -182,26 +218,27 @@ float real(u8 pixel, const Pixels& pixels, int c) {
 
 u8 code(u8 pixel, Type type) { return type == Type::int8 ? pixel ^ 0x80 : pixel; }
 
-template <class T>
-void fill(const Input& input, int y, int x, int count, const T (&value)[3]) {
-  if (!input.interleaved) {
-    for (int c = 0; c < 3; ++c) std::fill_n(at<T>(input, y, x, c), count, value[c]);
-    return;
-  }
-  T* out = at<T>(input, y, x, 0);
-  for (int i = 0; i < count; ++i, out += 3) std::copy_n(value, 3, out);
-}
-
 // The border of the input around `place`.
 template <class T>
 void pad(const Input& input, const Placement& place, const T (&value)[3]) {
+  std::vector<T> line;  // of interleaved padding
+  if (input.interleaved) {
+    for (int x = 0; x < input.width; ++x) line.insert(line.end(), value, value + 3);
+  }
+  const auto fill = [&](int y, int x, int count) {
+    if (input.interleaved) {
+      std::copy_n(line.data(), 3 * count, at<T>(input, y, x, 0));
+    } else {
+      for (int c = 0; c < 3; ++c) std::fill_n(at<T>(input, y, x, c), count, value[c]);
+    }
+  };
   for (int y = 0; y < input.height; ++y) {
     if (y < place.top || y >= place.top + place.height) {
-      fill(input, y, 0, input.width, value);
+      fill(y, 0, input.width);
     } else {
       const int right = place.left + place.width;
-      fill(input, y, 0, place.left, value);
-      fill(input, y, right, input.width - right, value);
+      fill(y, 0, place.left);
+      fill(y, right, input.width - right);
     }
   }
 }

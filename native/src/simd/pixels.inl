@@ -1,9 +1,10 @@
 // The loops of the letterbox. Each does as much as it can with the wide version of this target
 // (pixels_*.inl), which returns how far it came, and ends plainly.
 
-// ITU-R BT.601, studio range, in 20-bit fixed point: OpenCV's.
-constexpr i32 kLuma = 1220542, kBlue = 2116026, kGreenU = 409993, kGreenV = 852492, kRed = 1673527;
-constexpr i32 kRound = 1 << 19;
+// ITU-R BT.601, studio range, 6 fractional bits, all in 16: a product is (value << shift) *
+// coefficient >> 15, rounded. At most one level from a conversion with more bits (OpenCV has 20),
+// and that in some three of a hundred values, where the exact one lies next to a half.
+constexpr i16 kLuma = 19071, kBlue = 16531, kGreenU = 3203, kGreenV = 6660, kRed = 13074;
 
 #if defined(__AVX2__)
 #include "simd/pixels_avx2.inl"
@@ -34,7 +35,7 @@ void mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_
 }
 
 void halve(const u8* top, const u8* bottom, int channels, std::size_t count, u8* const out[3]) {
-  const std::size_t wide = channels == 3 ? wide_halve(top, bottom, count, out) : 0;
+  const std::size_t wide = wide_halve(top, bottom, channels, count, out);
   const std::size_t step = static_cast<std::size_t>(channels);
   for (std::size_t c = 0; c < step; ++c) {
     for (std::size_t x = wide; x < count; ++x) {
@@ -59,22 +60,24 @@ void join(const u8* const rows[3], std::size_t count, u8* out) {
   }
 }
 
+inline i32 rounded_product(i32 value, i32 by) { return (value * by + (1 << 14)) >> 15; }
+
 inline u8 to_byte(i32 value) {
-  value >>= 20;
+  value >>= 6;
   return static_cast<u8>(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
 void convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-             std::size_t count, u8* bgr) {
+             std::size_t count, u8* const bgr[3]) {
   for (std::size_t x = wide_convert(y, u, v, luma_step, chroma_step, count, bgr); x < count; ++x) {
     const std::size_t pair = x / 2 * static_cast<std::size_t>(chroma_step);
     const i32 bright = y[x * static_cast<std::size_t>(luma_step)] - 16;
-    const i32 luma = (bright < 0 ? 0 : bright) * kLuma + kRound;
-    const i32 blue = u[pair] - 128;
-    const i32 red = v[pair] - 128;
-    bgr[3 * x] = to_byte(luma + kBlue * blue);
-    bgr[3 * x + 1] = to_byte(luma - kGreenU * blue - kGreenV * red);
-    bgr[3 * x + 2] = to_byte(luma + kRed * red);
+    const i32 luma = rounded_product((bright < 0 ? 0 : bright) * 128, kLuma) + 32;
+    const i32 blue = (u[pair] - 128) * 256;
+    const i32 red = (v[pair] - 128) * 256;
+    bgr[0][x] = to_byte(luma + rounded_product(blue, kBlue));
+    bgr[1][x] = to_byte(luma - rounded_product(blue, kGreenU) - rounded_product(red, kGreenV));
+    bgr[2][x] = to_byte(luma + rounded_product(red, kRed));
   }
 }
 

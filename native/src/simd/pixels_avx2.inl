@@ -102,13 +102,22 @@ inline __m256i pair_sums(__m256i bytes) {
   return _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
 }
 
-std::size_t wide_halve(const u8* top, const u8* bottom, std::size_t count, u8* const out[3]) {
+inline Lanes load_pixels(const u8* row, int channels) {
+  if (channels == 3) return split_lanes(row);
+  Lanes out{};
+  out.channel[0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row));
+  return out;
+}
+
+std::size_t wide_halve(const u8* top, const u8* bottom, int channels, std::size_t count,
+                       u8* const out[3]) {
   const __m256i two = _mm256_set1_epi16(2);
+  const std::size_t step = 2 * static_cast<std::size_t>(channels);
   std::size_t x = 0;
   for (; x + 16 <= count; x += 16) {
-    const Lanes a = split_lanes(top + 6 * x);
-    const Lanes b = split_lanes(bottom + 6 * x);
-    for (int c = 0; c < 3; ++c) {
+    const Lanes a = load_pixels(top + step * x, channels);
+    const Lanes b = load_pixels(bottom + step * x, channels);
+    for (int c = 0; c < channels; ++c) {
       const __m256i total = _mm256_add_epi16(pair_sums(a.channel[c]), pair_sums(b.channel[c]));
       const __m256i mean = _mm256_srli_epi16(_mm256_add_epi16(total, two), 2);
       const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(mean, mean), 0x08);
@@ -187,97 +196,81 @@ std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b
   return x;
 }
 
-// A 21-bit coefficient times an 8-bit value by one multiply-add of 16-bit pairs: the value meets
-// the low seven bits, the value times 128 the rest.
-inline __m256i coefficient(i32 value) {
-  return _mm256_set1_epi32((value & 127) | (value >> 7) << 16);
-}
-
-inline __m256i pairs_low(__m256i value) {
-  return _mm256_unpacklo_epi16(value, _mm256_slli_epi16(value, 7));
-}
-
-inline __m256i pairs_high(__m256i value) {
-  return _mm256_unpackhi_epi16(value, _mm256_slli_epi16(value, 7));
-}
-
-// 16 pixels of one channel: two luma registers of 8 (rounding included), chroma of 8 pairs.
-inline __m256i shade(__m256i luma_low, __m256i luma_high, __m256i chroma) {
-  const __m256i low = _mm256_add_epi32(luma_low, _mm256_unpacklo_epi32(chroma, chroma));
-  const __m256i high = _mm256_add_epi32(luma_high, _mm256_unpackhi_epi32(chroma, chroma));
-  return _mm256_packs_epi32(_mm256_srai_epi32(low, 20), _mm256_srai_epi32(high, 20));
-}
-
-// 32 pixels. Everything stays in the order that unpacking within lanes gives, and packing
-// takes back.
-inline Lanes to_bgr(__m256i y, __m128i u_bytes, __m128i v_bytes) {
-  const __m256i middle = _mm256_set1_epi16(128);
-  const __m256i zero = _mm256_setzero_si256();
-  const __m256i round = _mm256_set1_epi32(kRound);
-  const __m256i bright = _mm256_subs_epu8(y, _mm256_set1_epi8(16));
-  const __m256i u = _mm256_sub_epi16(_mm256_cvtepu8_epi16(u_bytes), middle);
-  const __m256i v = _mm256_sub_epi16(_mm256_cvtepu8_epi16(v_bytes), middle);
-  __m256i half[2][3];
-  for (int i = 0; i < 2; ++i) {
-    const __m256i luma =
-        i == 0 ? _mm256_unpacklo_epi8(bright, zero) : _mm256_unpackhi_epi8(bright, zero);
-    const __m256i by = coefficient(kLuma);
-    const __m256i low = _mm256_add_epi32(_mm256_madd_epi16(pairs_low(luma), by), round);
-    const __m256i high = _mm256_add_epi32(_mm256_madd_epi16(pairs_high(luma), by), round);
-    const __m256i blue = i == 0 ? pairs_low(u) : pairs_high(u);
-    const __m256i red = i == 0 ? pairs_low(v) : pairs_high(v);
-    const __m256i green = _mm256_add_epi32(_mm256_madd_epi16(blue, coefficient(kGreenU)),
-                                           _mm256_madd_epi16(red, coefficient(kGreenV)));
-    half[i][0] = shade(low, high, _mm256_madd_epi16(blue, coefficient(kBlue)));
-    half[i][1] = shade(low, high, _mm256_sub_epi32(zero, green));
-    half[i][2] = shade(low, high, _mm256_madd_epi16(red, coefficient(kRed)));
-  }
-  Lanes out;
-  for (int c = 0; c < 3; ++c) out.channel[c] = _mm256_packus_epi16(half[0][c], half[1][c]);
-  return out;
-}
-
-// The even bytes of 64, in order.
-inline __m256i even_bytes(__m256i a, __m256i b) {
-  const __m256i mask = _mm256_set1_epi16(0xff);
-  return _mm256_permute4x64_epi64(
-      _mm256_packus_epi16(_mm256_and_si256(a, mask), _mm256_and_si256(b, mask)), 0xD8);
-}
-
-inline __m256i odd_bytes(__m256i a, __m256i b) {
-  return even_bytes(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8));
-}
-
 inline __m256i load_bytes(const u8* from) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-                         std::size_t count, u8* bgr) {
+// Chroma as 16-bit numbers, 128 taken off and times 256.
+struct Chroma {
+  __m256i blue, red;
+};
+
+inline Chroma centred(__m256i blue, __m256i red) {  // in the upper bytes; 0 below
+  const __m256i middle = _mm256_set1_epi16(-32768);
+  return {_mm256_xor_si256(blue, middle), _mm256_xor_si256(red, middle)};
+}
+
+inline Chroma split_chroma(__m256i pairs) {  // u v u v
+  return centred(_mm256_slli_epi16(pairs, 8),
+                 _mm256_and_si256(pairs, _mm256_set1_epi16(-256)));
+}
+
+inline __m256i widen(const u8* from) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return _mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 8);
+}
+
+// 32 pixels of one channel. Unpacking within lanes gives pixels 0-7 | 16-23 and 8-15 | 24-31,
+// packing puts them back; the sixteen chroma pairs follow suit.
+inline __m256i shade(const __m256i luma[2], __m256i chroma) {
+  const __m256i low = _mm256_adds_epi16(luma[0], _mm256_unpacklo_epi16(chroma, chroma));
+  const __m256i high = _mm256_adds_epi16(luma[1], _mm256_unpackhi_epi16(chroma, chroma));
+  return _mm256_packus_epi16(_mm256_srai_epi16(low, 6), _mm256_srai_epi16(high, 6));
+}
+
+inline void to_bgr(__m256i y, const Chroma& chroma, u8* const bgr[3], std::size_t x) {
   const __m256i zero = _mm256_setzero_si256();
+  const __m256i round = _mm256_set1_epi16(32);
+  const __m256i bright = _mm256_subs_epu8(y, _mm256_set1_epi8(16));
+  const auto lit = [&](__m256i upper) {
+    const __m256i by = _mm256_set1_epi16(kLuma);
+    return _mm256_add_epi16(_mm256_mulhrs_epi16(_mm256_srli_epi16(upper, 1), by), round);
+  };
+  const __m256i luma[2] = {lit(_mm256_unpacklo_epi8(zero, bright)),
+                           lit(_mm256_unpackhi_epi8(zero, bright))};
+  const auto times = [](__m256i value, i16 by) {
+    return _mm256_mulhrs_epi16(value, _mm256_set1_epi16(by));
+  };
+  const __m256i green =
+      _mm256_add_epi16(times(chroma.blue, kGreenU), times(chroma.red, kGreenV));
+  store(bgr[0] + x, shade(luma, times(chroma.blue, kBlue)));
+  store(bgr[1] + x, shade(luma, _mm256_sub_epi16(zero, green)));
+  store(bgr[2] + x, shade(luma, times(chroma.red, kRed)));
+}
+
+std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                         std::size_t count, u8* const bgr[3]) {
   std::size_t x = 0;
-  for (; x + 32 <= count; x += 32) {
-    __m256i bright;
-    __m128i blue, red;
-    if (luma_step == 2) {  // y u y v
+  if (luma_step == 2) {  // y u y v
+    const __m256i low = _mm256_set1_epi16(255);
+    const auto packed = [](__m256i a, __m256i b) {
+      return _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xD8);
+    };
+    for (; x + 32 <= count; x += 32) {
       const __m256i a = load_bytes(y + 2 * x);
       const __m256i b = load_bytes(y + 2 * x + 32);
-      bright = even_bytes(a, b);
-      const __m256i chroma = odd_bytes(a, b);
-      blue = _mm256_castsi256_si128(even_bytes(chroma, zero));
-      red = _mm256_castsi256_si128(odd_bytes(chroma, zero));
-    } else {
-      bright = load_bytes(y + x);
-      if (chroma_step == 2) {
-        const __m256i chroma = load_bytes(u + x);
-        blue = _mm256_castsi256_si128(even_bytes(chroma, zero));
-        red = _mm256_castsi256_si128(odd_bytes(chroma, zero));
-      } else {
-        blue = _mm_loadu_si128(reinterpret_cast<const __m128i*>(u + x / 2));
-        red = _mm_loadu_si128(reinterpret_cast<const __m128i*>(v + x / 2));
-      }
+      const __m256i bright = packed(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
+      const __m256i pairs = packed(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8));
+      to_bgr(bright, split_chroma(pairs), bgr, x);
     }
-    join_lanes(to_bgr(bright, blue, red), bgr + 3 * x);
+  } else if (chroma_step == 2) {
+    for (; x + 32 <= count; x += 32) {
+      to_bgr(load_bytes(y + x), split_chroma(load_bytes(u + x)), bgr, x);
+    }
+  } else {
+    for (; x + 32 <= count; x += 32) {
+      to_bgr(load_bytes(y + x), centred(widen(u + x / 2), widen(v + x / 2)), bgr, x);
+    }
   }
   return x;
 }

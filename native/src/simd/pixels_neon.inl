@@ -19,15 +19,19 @@ std::size_t wide_join(const u8* const rows[3], std::size_t count, u8* out) {
   return x;
 }
 
-std::size_t wide_halve(const u8* top, const u8* bottom, std::size_t count, u8* const out[3]) {
+std::size_t wide_halve(const u8* top, const u8* bottom, int channels, std::size_t count,
+                       u8* const out[3]) {
+  const auto mean = [](uint8x16_t a, uint8x16_t b) {
+    return vrshrn_n_u16(vpadalq_u8(vpaddlq_u8(a), b), 2);
+  };
   std::size_t x = 0;
-  for (; x + 8 <= count; x += 8) {
+  for (; x + 8 <= count && channels == 1; x += 8) {
+    vst1_u8(out[0] + x, mean(vld1q_u8(top + 2 * x), vld1q_u8(bottom + 2 * x)));
+  }
+  for (; x + 8 <= count && channels == 3; x += 8) {
     const uint8x16x3_t a = vld3q_u8(top + 6 * x);
     const uint8x16x3_t b = vld3q_u8(bottom + 6 * x);
-    for (int c = 0; c < 3; ++c) {
-      const uint16x8_t total = vpadalq_u8(vpaddlq_u8(a.val[c]), b.val[c]);
-      vst1_u8(out[c] + x, vrshrn_n_u16(total, 2));
-    }
+    for (int c = 0; c < 3; ++c) vst1_u8(out[c] + x, mean(a.val[c], b.val[c]));
   }
   return x;
 }
@@ -77,25 +81,32 @@ std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b
   return x;
 }
 
-// Eight pixels of one channel, of luma (rounding included) and the chroma of their four pairs.
-inline uint8x8_t shade(int32x4_t luma_low, int32x4_t luma_high, int32x4_t chroma) {
-  const int32x4_t low = vaddq_s32(luma_low, vzip1q_s32(chroma, chroma));
-  const int32x4_t high = vaddq_s32(luma_high, vzip2q_s32(chroma, chroma));
-  return vqmovun_s16(
-      vcombine_s16(vqmovn_s32(vshrq_n_s32(low, 20)), vqmovn_s32(vshrq_n_s32(high, 20))));
+// 128 taken off, times 256.
+inline int16x8_t centred(uint8x8_t chroma) {
+  return vreinterpretq_s16_u16(veorq_u16(vshll_n_u8(chroma, 8), vdupq_n_u16(0x8000)));
+}
+
+// 16 pixels of one channel.
+inline uint8x16_t shade(const int16x8_t luma[2], int16x8_t chroma) {
+  const int16x8_t low = vqaddq_s16(luma[0], vzip1q_s16(chroma, chroma));
+  const int16x8_t high = vqaddq_s16(luma[1], vzip2q_s16(chroma, chroma));
+  return vcombine_u8(vqshrun_n_s16(low, 6), vqshrun_n_s16(high, 6));
 }
 
 std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-                         std::size_t count, u8* bgr) {
-  const int32x4_t round = vdupq_n_s32(kRound);
+                         std::size_t count, u8* const bgr[3]) {
+  const auto lit = [](uint8x8_t bright) {
+    const int16x8_t value = vreinterpretq_s16_u16(vshll_n_u8(bright, 7));
+    return vaddq_s16(vqrdmulhq_n_s16(value, kLuma), vdupq_n_s16(32));
+  };
   std::size_t x = 0;
   for (; x + 16 <= count; x += 16) {
     uint8x16_t bright;
     uint8x8_t chroma[2];
     if (luma_step == 2) {  // y u y v
       const uint8x8x4_t quads = vld4_u8(y + 2 * x);
-      const uint8x8x2_t both = vzip_u8(quads.val[0], quads.val[2]);
-      bright = vcombine_u8(both.val[0], both.val[1]);
+      bright = vcombine_u8(vzip1_u8(quads.val[0], quads.val[2]),
+                           vzip2_u8(quads.val[0], quads.val[2]));
       chroma[0] = quads.val[1];
       chroma[1] = quads.val[3];
     } else {
@@ -110,25 +121,14 @@ std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, i
       }
     }
     bright = vqsubq_u8(bright, vdupq_n_u8(16));
-    const int16x8_t middle = vdupq_n_s16(128);
-    const int16x8_t blue = vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(chroma[0])), middle);
-    const int16x8_t red = vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(chroma[1])), middle);
-    uint8x8_t half[2][3];
-    for (int i = 0; i < 2; ++i) {
-      const uint16x8_t luma = vmovl_u8(i == 0 ? vget_low_u8(bright) : vget_high_u8(bright));
-      const int32x4_t low =
-          vmlaq_n_s32(round, vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(luma))), kLuma);
-      const int32x4_t high =
-          vmlaq_n_s32(round, vreinterpretq_s32_u32(vmovl_high_u16(luma)), kLuma);
-      const int32x4_t b = vmovl_s16(i == 0 ? vget_low_s16(blue) : vget_high_s16(blue));
-      const int32x4_t r = vmovl_s16(i == 0 ? vget_low_s16(red) : vget_high_s16(red));
-      half[i][0] = shade(low, high, vmulq_n_s32(b, kBlue));
-      half[i][1] = shade(low, high, vmlaq_n_s32(vmulq_n_s32(b, -kGreenU), r, -kGreenV));
-      half[i][2] = shade(low, high, vmulq_n_s32(r, kRed));
-    }
-    uint8x16x3_t pixels;
-    for (int c = 0; c < 3; ++c) pixels.val[c] = vcombine_u8(half[0][c], half[1][c]);
-    vst3q_u8(bgr + 3 * x, pixels);
+    const int16x8_t luma[2] = {lit(vget_low_u8(bright)), lit(vget_high_u8(bright))};
+    const int16x8_t blue = centred(chroma[0]);
+    const int16x8_t red = centred(chroma[1]);
+    const int16x8_t green =
+        vaddq_s16(vqrdmulhq_n_s16(blue, kGreenU), vqrdmulhq_n_s16(red, kGreenV));
+    vst1q_u8(bgr[0] + x, shade(luma, vqrdmulhq_n_s16(blue, kBlue)));
+    vst1q_u8(bgr[1] + x, shade(luma, vnegq_s16(green)));
+    vst1q_u8(bgr[2] + x, shade(luma, vqrdmulhq_n_s16(red, kRed)));
   }
   return x;
 }
