@@ -64,6 +64,28 @@ def letterbox(image, geometry, *, order=(2, 1, 0), pad=(114, 114, 114)) -> np.nd
     return out
 
 
+def yuv_to_bgr(frame) -> np.ndarray:
+    """(H, W, 3) of an NV12, I420 or YUYV frame: BT.601, studio range, 6 fractional bits."""
+    height, width = frame.planes[0].shape[:2]
+    if frame.format == "YUYV":
+        quads = frame.planes[0].reshape(height, width // 2, 4)
+        y, u, v = frame.planes[0][..., 0], quads[..., 1], quads[..., 3]
+    else:
+        y = frame.planes[0]
+        u, v = frame.planes[1:] if frame.format == "I420" else np.moveaxis(frame.planes[1], 2, 0)
+        u, v = (np.repeat(plane, 2, axis=0)[:height] for plane in (u, v))
+    u, v = (np.repeat(plane, 2, axis=1)[:, :width].astype(np.int32) for plane in (u, v))
+
+    def product(value, by):
+        return (value * by + (1 << 14)) >> 15
+
+    luma = product(np.maximum(y.astype(np.int32) - 16, 0) * 128, 19071) + 32
+    u, v = (u - 128) * 256, (v - 128) * 256
+    green = product(u, 3203) + product(v, 6660)
+    bgr = np.stack([luma + product(u, 16531), luma - green, luma + product(v, 13074)], axis=2)
+    return (bgr >> 6).clip(0, 255).astype(np.uint8)
+
+
 def to_float(pixels, mean, scale) -> np.ndarray:
     return (pixels.astype(F) - np.array(mean, F)) * np.array(scale, F)
 

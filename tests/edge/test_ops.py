@@ -20,6 +20,17 @@ def picture(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
+def yuv(seed: int, h: int, w: int, pixel_format) -> Frame:
+    half = (h + 1) // 2, (w + 1) // 2
+    shapes = {
+        "NV12": [(h, w), (*half, 2)],
+        "I420": [(h, w), half, half],
+        "YUYV": [(h, w, 2)],
+    }[pixel_format]
+    planes = tuple(picture(seed + i, *shape) for i, shape in enumerate(shapes))
+    return Frame(planes, pixel_format)
+
+
 def boxed(frame: Frame, geometry: Letterbox, dtype=np.uint8, layout="NHWC", **options):
     size = geometry.input
     shape = (3, size.height, size.width) if layout == "NCHW" else (size.height, size.width, 3)
@@ -111,6 +122,53 @@ class TestLetterbox:
         for target in ops.targets():
             found = boxed(Frame.of(image), geometry, target=target)
             np.testing.assert_array_equal(found, expected)
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.integers(0, 9999), sides, sides, sides, st.sampled_from(["NV12", "I420", "YUYV"]))
+    def test_yuv_equals_the_reference(self, seed, h, w, size, pixel_format):
+        frame = yuv(seed, h, w + w % 2 if pixel_format == "YUYV" else w, pixel_format)
+        geometry = Letterbox.fit(frame.size, Size(size, size))
+        expected = reference.letterbox(reference.yuv_to_bgr(frame), geometry)
+        for target in ops.targets():
+            found = boxed(frame, geometry, target=target)
+            np.testing.assert_array_equal(found, expected)
+
+    @pytest.mark.parametrize(
+        ("pixel_format", "code"),
+        [
+            ("NV12", cv2.COLOR_YUV2RGB_NV12),
+            ("I420", cv2.COLOR_YUV2RGB_I420),
+            ("YUYV", cv2.COLOR_YUV2RGB_YUYV),
+        ],
+    )
+    @pytest.mark.parametrize("size", [(96, 128), (48, 64), (80, 80)])
+    def test_yuv_is_within_two_levels_of_opencv(self, pixel_format, code, size):
+        frame = yuv(7, 96, 128, pixel_format)
+        packed = frame.planes[0]
+        if pixel_format != "YUYV":
+            packed = np.concatenate([plane.ravel() for plane in frame.planes]).reshape(144, 128)
+        geometry = Letterbox.fit(frame.size, Size(*size))
+        inner = (geometry.resized.width, geometry.resized.height)
+        expected = cv2.resize(cv2.cvtColor(packed, code), inner, interpolation=cv2.INTER_LINEAR)
+        found = boxed(frame, geometry)[geometry.top :, geometry.left :][: inner[1], : inner[0]]
+        difference = np.abs(found.astype(int) - expected)
+        assert difference.max() <= 2
+        assert (difference > 0).mean() < 0.1
+        swapped = np.abs(found[..., ::-1].astype(int) - expected)  # red for blue: must not pass
+        assert swapped.max() > 2
+
+    def test_refuses_planes_that_are_no_frame(self):
+        frame = yuv(0, 4, 6, "NV12")
+        geometry = Letterbox.fit(frame.size, Size(8, 8))
+        with pytest.raises(ValueError, match="a frame of NV12 has 2 planes, got 1"):
+            boxed(Frame(frame.planes[:1], "NV12"), geometry)
+        with pytest.raises(ValueError, match=r"plane 1 of the NV12 frame has shape \(2, 3, 2\)"):
+            boxed(Frame((frame.planes[0], frame.planes[0]), "NV12"), geometry)
+        odd = Frame((np.zeros((4, 5, 2), np.uint8),), "YUYV")
+        with pytest.raises(ValueError, match="a YUYV frame has an even width, got 5"):
+            boxed(odd, Letterbox.fit(odd.size, Size(8, 8)))
+        with pytest.raises(ValueError, match="a frame is BGR, RGB, GRAY, NV12, I420 or YUYV"):
+            boxed(Frame(frame.planes, "P010"), geometry)
 
     def test_takes_a_cropped_view_without_copying(self):
         image = picture(1, 50, 60, 3)

@@ -116,6 +116,72 @@ def random_heads(seed: int, classes: int, bins: int, logits: bool) -> list[np.nd
     return heads
 
 
+def random_codes(seed: int, shape: tuple[int, ...], dtype, scale: float) -> Tensor:
+    """Mostly low codes, so that scores are mostly low."""
+    rng = np.random.default_rng(seed)
+    low = np.iinfo(dtype).min
+    values = (rng.random(shape) ** 3 * 256).astype(np.int16) + low
+    return Tensor(values.astype(dtype), scale, low + int(rng.integers(0, 20)))
+
+
+class TestCodes:
+    @settings(max_examples=150, deadline=None)
+    @given(
+        seeds,
+        st.integers(0, 60),
+        st.integers(1, 90),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([np.int8, np.uint8]),
+        st.sampled_from([1 / 256, 1 / 127, 1 / 50]),
+        st.sampled_from([-1.0, 0.0, 0.001, 0.25, 0.5, 0.996, 2.0]),
+    )
+    def test_rows_equal_the_reference(
+        self, seed, n, classes, objectness, multi_label, dtype, scale, at
+    ):
+        rows = random_codes(seed, (n, 4 + objectness + classes), dtype, scale)
+        options = {
+            "objectness": objectness,
+            "score_threshold": at,
+            "multi_label": multi_label,
+        }
+        expected = reference.decode_rows(rows, **options)
+        planar = Tensor(np.asfortranarray(rows.values), rows.scale, rows.zero_point)
+        apart = Tensor(np.repeat(rows.values, 2, axis=1)[:, ::2], rows.scale, rows.zero_point)
+        for target in ops.targets():
+            for view in (rows, planar, apart):
+                equal(ops.decode_rows(view, **options, target=target), expected)
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        seeds,
+        st.integers(1, 40),
+        st.sampled_from([np.int8, np.uint8]),
+        st.booleans(),
+        st.sampled_from([1, 8]),
+    )
+    def test_heads_may_have_scales_of_their_own(self, seed, classes, dtype, logits, bins):
+        scores = random_codes(seed, (classes, 5, 7), dtype, 0.05 if logits else 1 / 255)
+        boxes = random_codes(seed + 1, (4 * bins, 5, 7), np.int8, 0.07)
+        options = {
+            "strides": (8,),
+            "score_threshold": 0.6,
+            "logits": logits,
+            "bins": bins,
+            "boxes": [boxes],
+        }
+        expected = reference.decode_distances([scores], **options)
+        for target in ops.targets():
+            found = ops.decode_distances([scores], **options, target=target)
+            equal(found, expected, exact=not logits and bins == 1)
+
+    @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+    def test_refuse_a_scale_that_is_none(self, scale):
+        rows = Tensor(np.zeros((2, 85), np.int8), scale)
+        with pytest.raises(ValueError, match="whose scale is above 0"):
+            ops.decode_rows(rows, objectness=True, score_threshold=0.5)
+
+
 class TestDistances:
     @settings(max_examples=100, deadline=None)
     @given(
