@@ -1,7 +1,5 @@
 #include "edge/decode.h"
 
-#include <cmath>
-
 #include "arithmetic.h"
 #include "scan.h"
 
@@ -12,15 +10,40 @@ struct Box {
   float x1, y1, x2, y2;
 };
 
-void append(const Box& box, const Hit& hit, Candidates& out) {
-  if (!(std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) &&
-        std::isfinite(box.y2))) {
-    return;
+// Adds boxes to columns that have room for all of them.
+class Appender {
+ public:
+  Appender(Candidates& out, std::size_t most) : out_(out), count_(out.scores.size()) {
+    out.boxes.resize(4 * (count_ + most));
+    out.scores.resize(count_ + most);
+    out.class_ids.resize(count_ + most);
   }
-  out.boxes.insert(out.boxes.end(), {box.x1, box.y1, box.x2, box.y2});
-  out.scores.push_back(hit.score);
-  out.class_ids.push_back(hit.class_id);
-}
+  Appender(const Appender&) = delete;
+  Appender& operator=(const Appender&) = delete;
+
+  ~Appender() {
+    out_.boxes.resize(4 * count_);
+    out_.scores.resize(count_);
+    out_.class_ids.resize(count_);
+  }
+
+  void add(const Box& box, const Hit& hit) {
+    // A sum of zeros is a number only when none of them was infinite or not a number.
+    if (box.x1 * 0 + box.y1 * 0 + box.x2 * 0 + box.y2 * 0 != 0) return;
+    float* to = out_.boxes.data() + 4 * count_;
+    to[0] = box.x1;
+    to[1] = box.y1;
+    to[2] = box.x2;
+    to[3] = box.y2;
+    out_.scores[count_] = hit.score;
+    out_.class_ids[count_] = hit.class_id;
+    ++count_;
+  }
+
+ private:
+  Candidates& out_;
+  std::size_t count_;
+};
 
 // The mean of softmax over `bins` channels from `first` on.
 float expectation(const Table& boxes, std::size_t first, std::size_t bins, std::size_t point) {
@@ -43,17 +66,19 @@ float expectation(const Table& boxes, std::size_t first, std::size_t bins, std::
 
 void decode_boxes(const Head& head, BoxForm form, const Scoring& scoring, Candidates& out,
                   Target target) {
-  for (const Hit& hit : scan(head, scoring, target)) {
+  const auto& hits = scan(head, scoring, target);
+  Appender boxes(out, hits.size());
+  for (const Hit& hit : hits) {
     const float a = head.boxes.at(0, hit.point);
     const float b = head.boxes.at(1, hit.point);
     const float c = head.boxes.at(2, hit.point);
     const float d = head.boxes.at(3, hit.point);
     if (form == BoxForm::corners) {
-      append({a, b, c, d}, hit, out);
+      boxes.add({a, b, c, d}, hit);
     } else {
       const float half_width = c * 0.5f;
       const float half_height = d * 0.5f;
-      append({a - half_width, b - half_height, a + half_width, b + half_height}, hit, out);
+      boxes.add({a - half_width, b - half_height, a + half_width, b + half_height}, hit);
     }
   }
 }
@@ -61,7 +86,9 @@ void decode_boxes(const Head& head, BoxForm form, const Scoring& scoring, Candid
 void decode_distances(Span<const Head> heads, const Distances& distances, const Scoring& scoring,
                       Candidates& out, Target target) {
   for (const Head& head : heads) {
-    for (const Hit& hit : scan(head, scoring, target)) {
+    const auto& hits = scan(head, scoring, target);
+    Appender boxes(out, hits.size());
+    for (const Hit& hit : hits) {
       const float x = static_cast<float>(hit.point % head.width) + distances.offset;
       const float y = static_cast<float>(hit.point / head.width) + distances.offset;
       float side[4];
@@ -70,9 +97,9 @@ void decode_distances(Span<const Head> heads, const Distances& distances, const 
                       ? head.boxes.at(i, hit.point)
                       : expectation(head.boxes, i * distances.bins, distances.bins, hit.point);
       }
-      append({(x - side[0]) * head.stride, (y - side[1]) * head.stride, (x + side[2]) * head.stride,
-              (y + side[3]) * head.stride},
-             hit, out);
+      boxes.add({(x - side[0]) * head.stride, (y - side[1]) * head.stride,
+                 (x + side[2]) * head.stride, (y + side[3]) * head.stride},
+                hit);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
 
 #include "arithmetic.h"
 #include "simd/kernels.h"
@@ -17,20 +18,6 @@ using simd::Found;
 using simd::i32;
 using simd::i8;
 using simd::u8;
-
-// What the vector loops leave behind; kept from call to call, as it is large.
-template <class T>
-struct Workspace {
-  std::vector<T> best;
-  std::vector<Found> found;
-
-  void reserve(std::size_t points) {
-    if (found.size() < points) {
-      best.resize(points);
-      found.resize(points);
-    }
-  }
-};
 
 float score_of(float raw, const Scoring& scoring) { return scoring.logits ? sigmoid(raw) : raw; }
 
@@ -87,21 +74,18 @@ bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<T>& sca
 }
 
 std::size_t run(const simd::Kernels& kernels, const simd::Scan<float>& scan, bool planes,
-                Workspace<float>& space) {
-  return planes ? kernels.scan_planes_f32(scan, space.best.data(), space.found.data())
-                : kernels.scan_rows_f32(scan, space.found.data());
+                Found* found) {
+  return planes ? kernels.scan_planes_f32(scan, found) : kernels.scan_rows_f32(scan, found);
 }
 
 std::size_t run(const simd::Kernels& kernels, const simd::Scan<i8>& scan, bool planes,
-                Workspace<i8>& space) {
-  return planes ? kernels.scan_planes_i8(scan, space.best.data(), space.found.data())
-                : kernels.scan_rows_i8(scan, space.found.data());
+                Found* found) {
+  return planes ? kernels.scan_planes_i8(scan, found) : kernels.scan_rows_i8(scan, found);
 }
 
 std::size_t run(const simd::Kernels& kernels, const simd::Scan<u8>& scan, bool planes,
-                Workspace<u8>& space) {
-  return planes ? kernels.scan_planes_u8(scan, space.best.data(), space.found.data())
-                : kernels.scan_rows_u8(scan, space.found.data());
+                Found* found) {
+  return planes ? kernels.scan_planes_u8(scan, found) : kernels.scan_rows_u8(scan, found);
 }
 
 // Tables that are neither rows nor planes are gathered, so many points at a time.
@@ -150,13 +134,13 @@ void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels
   scan.objectness_stride = head.objectness.point_stride;
   if (!set_thresholds(head, scoring, scan)) return;
 
-  thread_local Workspace<T> space;
+  thread_local std::vector<Found> found;  // kept from call to call, as it is large
   const auto each = [&](std::size_t from, bool planes) {
-    space.reserve(scan.points);
-    const std::size_t count = run(kernels, scan, planes, space);
+    if (found.size() < scan.points) found.resize(scan.points);
+    const std::size_t count = run(kernels, scan, planes, found.data());
     for (std::size_t i = 0; i < count; ++i) {
-      look(from + static_cast<std::size_t>(space.found[i].point),
-           static_cast<std::size_t>(space.found[i].class_id));
+      look(from + static_cast<std::size_t>(found[i].point),
+           static_cast<std::size_t>(found[i].class_id));
     }
   };
   const bool objectness_fits = scan.objectness == nullptr || scan.objectness_stride == 1;
@@ -173,31 +157,44 @@ void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels
   });
 }
 
+template <class T>
+void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kernels,
+             std::vector<Hit>& hits) {
+  const auto value = [](const Table& table, std::size_t channel, std::size_t point) {
+    const T raw = static_cast<const T*>(table.data)[static_cast<std::ptrdiff_t>(channel) *
+                                                        table.channel_stride +
+                                                    static_cast<std::ptrdiff_t>(point) *
+                                                        table.point_stride];
+    if constexpr (std::is_same_v<T, float>) return raw;
+    return table.real(static_cast<int>(raw));
+  };
+  const auto push = [&](std::size_t point, std::size_t class_id, float objectness) {
+    const float score = score_of(value(head.scores, class_id, point), scoring) * objectness;
+    if (score > scoring.threshold && std::isfinite(score)) {
+      hits.push_back({static_cast<std::uint32_t>(point), static_cast<i32>(class_id), score});
+    }
+  };
+  find<T>(head, scoring, kernels, [&](std::size_t point, std::size_t best) {
+    float objectness = 1;
+    if (head.objectness.data != nullptr) {
+      objectness = score_of(value(head.objectness, 0, point), scoring);
+      if (!(objectness > scoring.threshold)) return;
+    }
+    if (!scoring.multi_label) return push(point, best, objectness);
+    for (std::size_t c = 0; c < head.scores.channels; ++c) push(point, c, objectness);
+  });
+}
+
 }  // namespace
 
 const std::vector<Hit>& scan(const Head& head, const Scoring& scoring, Target target) {
   thread_local std::vector<Hit> hits;
   hits.clear();
-  const auto push = [&](std::size_t point, std::size_t class_id, float objectness) {
-    const float score = score_of(head.scores.at(class_id, point), scoring) * objectness;
-    if (score > scoring.threshold && std::isfinite(score)) {
-      hits.push_back({point, static_cast<std::int32_t>(class_id), score});
-    }
-  };
-  const auto look = [&](std::size_t point, std::size_t best) {
-    float objectness = 1;
-    if (head.objectness.data != nullptr) {
-      objectness = score_of(head.objectness.at(0, point), scoring);
-      if (!(objectness > scoring.threshold)) return;
-    }
-    if (!scoring.multi_label) return push(point, best, objectness);
-    for (std::size_t c = 0; c < head.scores.channels; ++c) push(point, c, objectness);
-  };
   const simd::Kernels& kernels = simd::kernels(target);
   switch (head.scores.type) {
-    case Type::float32: find<float>(head, scoring, kernels, look); break;
-    case Type::int8: find<i8>(head, scoring, kernels, look); break;
-    case Type::uint8: find<u8>(head, scoring, kernels, look); break;
+    case Type::float32: scan_as<float>(head, scoring, kernels, hits); break;
+    case Type::int8: scan_as<i8>(head, scoring, kernels, hits); break;
+    case Type::uint8: scan_as<u8>(head, scoring, kernels, hits); break;
   }
   return hits;
 }

@@ -9,7 +9,7 @@
 namespace edge {
 
 struct Hit {
-  std::size_t point;
+  std::uint32_t point;
   std::int32_t class_id;
   float score;
 };

@@ -60,13 +60,13 @@ struct Groups {
 };
 
 struct Kernels {
-  // The number of points found. `found` and `best` have room for all points.
+  // The number of points found; `found` has room for all.
   std::size_t (*scan_rows_f32)(const Scan<float>& scan, Found* found);
   std::size_t (*scan_rows_i8)(const Scan<i8>& scan, Found* found);
   std::size_t (*scan_rows_u8)(const Scan<u8>& scan, Found* found);
-  std::size_t (*scan_planes_f32)(const Scan<float>& scan, float* best, Found* found);
-  std::size_t (*scan_planes_i8)(const Scan<i8>& scan, i8* best, Found* found);
-  std::size_t (*scan_planes_u8)(const Scan<u8>& scan, u8* best, Found* found);
+  std::size_t (*scan_planes_f32)(const Scan<float>& scan, Found* found);
+  std::size_t (*scan_planes_i8)(const Scan<i8>& scan, Found* found);
+  std::size_t (*scan_planes_u8)(const Scan<u8>& scan, Found* found);
   // The number of boxes kept, at most `most`, taken in `order`; `kept` gets their indices.
   std::size_t (*suppress)(const Boxes& boxes, const i32* order, const i32* group_of,
                           std::size_t count, Groups& groups, float iou_threshold, std::size_t most,

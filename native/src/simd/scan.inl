@@ -14,7 +14,14 @@ inline u8 weighed(u8 score, float) { return score; }
 template <class T>
 inline i32 class_of(const Scan<T>& scan, std::size_t p, T best) {
   const T* score = scan.scores + static_cast<std::ptrdiff_t>(p) * scan.point_stride;
-  for (std::size_t c = 0; c < scan.classes; ++c, score += scan.channel_stride) {
+  std::size_t c = 0;
+  if (scan.channel_stride == 1) {
+    constexpr std::size_t kStep = Vec<T>::lanes;
+    const auto sought = all<T>(best);
+    while (c + kStep <= scan.classes && !any(load(score + c) == sought)) c += kStep;
+  }
+  score += static_cast<std::ptrdiff_t>(c) * scan.channel_stride;
+  for (; c < scan.classes; ++c, score += scan.channel_stride) {
     if (*score == best) return static_cast<i32>(c);
   }
   return 0;
@@ -65,62 +72,104 @@ std::size_t scan_rows(const Scan<T>& scan, Found* found) {
   return count;
 }
 
-// One step of a running maximum over `planes` planes, `stride` apart.
-template <class T, int planes, bool first>
-inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t points, T* best) {
+// Planes are taken eight at a time, so many bytes of each: few enough for the running maximum to
+// stay in the nearest cache, and enough for the memory system to read ahead.
+constexpr std::size_t kGroup = 8;
+constexpr std::size_t kSegment = 8192;
+
+// The running maximum of some points, and the group of planes that it came from: the first, as
+// only a greater score replaces it. Groups are numbered while the lane has room for the number.
+template <class T>
+struct Running {
+  static constexpr std::size_t kPoints = kSegment / sizeof(T);
+  T best[kPoints];
+  typename Vec<T>::index group[kPoints];
+};
+
+// `planes` of them into the running maximum of `count` points.
+template <class T, bool first>
+inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t planes, std::size_t count,
+                  typename Vec<T>::index group, Running<T>& running) {
   using V = typename Vec<T>::type;
   constexpr std::size_t kStep = Vec<T>::lanes;
-  const auto step = [&](std::size_t p) {
-    V most = first ? all<T>(kLowest<T>) : load(best + p);
-    for (int c = 0; c < planes; ++c) most = greater(load(plane + c * stride + p), most);
-    store(best + p, most);
-  };
-  if (points < kStep) {
-    for (std::size_t p = 0; p < points; ++p) {
-      T most = first ? kLowest<T> : best[p];
-      for (int c = 0; c < planes; ++c) {
-        const T score = plane[c * stride + static_cast<std::ptrdiff_t>(p)];
-        most = score > most ? score : most;
-      }
-      best[p] = most;
+  const auto number = all<typename Vec<T>::index>(group);
+  const auto step = [&](std::size_t p, std::size_t many) {
+    V most = all<T>(kLowest<T>);
+    for (std::size_t c = 0; c < many; ++c) {
+      most = greater(load(plane + static_cast<std::ptrdiff_t>(c) * stride + p), most);
     }
-    return;
-  }
+    if constexpr (first) {
+      store(running.best + p, most);
+      store(running.group + p, number);
+    } else {
+      const V before = load(running.best + p);
+      const auto old = load(running.group + p);
+      const auto higher = most > before;
+      store(running.best + p, higher ? most : before);
+      store(running.group + p, higher ? number : old);
+    }
+  };
   std::size_t p = 0;
-  for (; p + kStep <= points; p += kStep) step(p);
-  if (p < points) step(points - kStep);  // some for a second time: a maximum does not mind
+  if (planes == kGroup) {
+    for (; p + kStep <= count; p += kStep) step(p, kGroup);
+  } else {
+    for (; p + kStep <= count; p += kStep) step(p, planes);
+  }
+  if (p < count) step(count - kStep, planes);  // some for a second time: a maximum does not mind
 }
 
-// Points side by side, no objectness. Four planes at a time against a running maximum: long
-// streams, which the memory system reads ahead.
+// Points side by side, no objectness.
 template <class T>
-std::size_t scan_dense_planes(const Scan<T>& scan, T* best, Found* found) {
-  using V = typename Vec<T>::type;
+std::size_t scan_dense_planes(const Scan<T>& scan, Found* found) {
   constexpr std::size_t kStep = Vec<T>::lanes;
-  const T* plane = scan.scores;
-  const std::ptrdiff_t stride = scan.channel_stride;
-  std::size_t c = 0;
-  if (scan.classes >= 4) {
-    raise<T, 4, true>(plane, stride, scan.points, best);
-    for (c = 4; c + 4 <= scan.classes; c += 4) {
-      raise<T, 4, false>(plane + static_cast<std::ptrdiff_t>(c) * stride, stride, scan.points,
-                         best);
-    }
-  } else {
-    raise<T, 1, true>(plane, stride, scan.points, best);
-    c = 1;
-  }
-  for (; c < scan.classes; ++c) {
-    raise<T, 1, false>(plane + static_cast<std::ptrdiff_t>(c) * stride, stride, scan.points, best);
-  }
-  const V at_least = all<T>(scan.at_least);
+  Running<T> running;
   std::size_t count = 0;
-  for (std::size_t p = 0; p < scan.points; p += kStep) {
-    const std::size_t end = p + kStep < scan.points ? p + kStep : scan.points;
-    if (end == p + kStep && !any(load(best + p) >= at_least)) continue;
-    for (std::size_t i = p; i < end; ++i) {
-      if (best[i] >= scan.at_least) {
-        found[count++] = {static_cast<i32>(i), class_of(scan, i, best[i])};
+  const auto take = [&](std::size_t p, T best, std::size_t group) {
+    const std::ptrdiff_t stride = scan.channel_stride;
+    std::size_t c = group * kGroup;
+    const T* score = scan.scores + static_cast<std::ptrdiff_t>(c) * stride + p;
+    while (c + 1 < scan.classes && *score != best) {
+      ++c;
+      score += stride;
+    }
+    found[count++] = {static_cast<i32>(p), static_cast<i32>(c)};
+  };
+  if (scan.points < kStep) {
+    for (std::size_t p = 0; p < scan.points; ++p) {
+      T best = kLowest<T>;
+      for (std::size_t c = 0; c < scan.classes; ++c) {
+        const T score = scan.scores[static_cast<std::ptrdiff_t>(c) * scan.channel_stride +
+                                    static_cast<std::ptrdiff_t>(p)];
+        best = score > best ? score : best;
+      }
+      if (best >= scan.at_least) take(p, best, 0);
+    }
+    return count;
+  }
+  constexpr std::size_t kPoints = Running<T>::kPoints;
+  const std::size_t segments = (scan.points + kPoints - 1) / kPoints;
+  const std::size_t size = (scan.points + segments - 1) / segments;
+  for (std::size_t from = 0; from < scan.points; from += size) {
+    const std::size_t points = scan.points - from < size ? scan.points - from : size;
+    const T* plane = scan.scores + from;
+    typename Vec<T>::index group = 0;
+    for (std::size_t c = 0; c < scan.classes; c += kGroup) {
+      const std::size_t planes = scan.classes - c < kGroup ? scan.classes - c : kGroup;
+      if (c == 0) {
+        raise<T, true>(plane, scan.channel_stride, planes, points, group, running);
+      } else {
+        raise<T, false>(plane, scan.channel_stride, planes, points, group, running);
+      }
+      plane += static_cast<std::ptrdiff_t>(planes) * scan.channel_stride;
+      if (group < Vec<T>::most) ++group;
+    }
+    for (std::size_t p = 0; p < points; p += kStep) {
+      const std::size_t end = p + kStep < points ? p + kStep : points;
+      if (end == p + kStep && !any(load(running.best + p) >= all<T>(scan.at_least))) continue;
+      for (std::size_t i = p; i < end; ++i) {
+        if (running.best[i] >= scan.at_least) {
+          take(from + i, running.best[i], static_cast<std::size_t>(running.group[i]));
+        }
       }
     }
   }
@@ -173,7 +222,7 @@ std::size_t scan_sparse_planes(const Scan<T>& scan, Found* found) {
 }
 
 template <class T>
-std::size_t scan_planes(const Scan<T>& scan, T* best, Found* found) {
+std::size_t scan_planes(const Scan<T>& scan, Found* found) {
   return scan.objectness != nullptr ? scan_sparse_planes(scan, found)
-                                    : scan_dense_planes(scan, best, found);
+                                    : scan_dense_planes(scan, found);
 }

@@ -7,23 +7,25 @@
 #define EDGE_VECTOR_BYTES 16
 #endif
 
-// `Vec<T>::type` is a register of T, `Vec<T>::memory` the same at any address.
+// `Vec<T>::type` is a register of T, `memory` the same at any address, `index` an integer of the
+// same width, which counts up to `most`.
 template <class T>
 struct Vec;
 
-#define EDGE_VEC(T)                                                                              \
+#define EDGE_VEC(T, I, MOST)                                                                     \
   template <>                                                                                    \
   struct Vec<T> {                                                                                \
     typedef T type __attribute__((vector_size(EDGE_VECTOR_BYTES)));                              \
     typedef T memory                                                                             \
         __attribute__((vector_size(EDGE_VECTOR_BYTES), aligned(alignof(T)), may_alias));         \
+    typedef I index;                                                                             \
+    static constexpr I most = MOST;                                                              \
     static constexpr std::size_t lanes = EDGE_VECTOR_BYTES / sizeof(T);                          \
   };
-EDGE_VEC(float)
-EDGE_VEC(i32)
-EDGE_VEC(i16)
-EDGE_VEC(i8)
-EDGE_VEC(u8)
+EDGE_VEC(float, i32, 0x7fffffff)
+EDGE_VEC(i32, i32, 0x7fffffff)
+EDGE_VEC(i8, i8, 127)
+EDGE_VEC(u8, i8, 127)
 #undef EDGE_VEC
 
 template <class T>
