@@ -74,7 +74,9 @@ class Rows {
     const u8* first = plane(0, y);
     const auto count = static_cast<std::size_t>(image_.width);
     switch (image_.format) {
-      case PixelFormat::yuyv: kernels_.convert(first, first + 1, first + 3, 2, 4, count, out); break;
+      case PixelFormat::yuyv:
+        kernels_.convert(first, first + 1, first + 3, 2, 4, count, out);
+        break;
       case PixelFormat::i420:
         kernels_.convert(first, plane(1, y / 2), plane(2, y / 2), 1, 1, count, out);
         break;

@@ -66,8 +66,7 @@ bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<T>& sca
   if (head.objectness.data != nullptr) {
     if (!least_code(head.objectness, scoring, above, scan.objectness_at_least)) return false;
     // An objectness above 1 (rounding of its scale) lets lower classes pass.
-    const float greatest =
-        score_of(head.objectness.real(std::numeric_limits<T>::max()), scoring);
+    const float greatest = score_of(head.objectness.real(std::numeric_limits<T>::max()), scoring);
     if (greatest > 1) at_least = above / greatest * (1 - 1e-6f);
   }
   return least_code(head.scores, scoring, at_least, scan.at_least);
@@ -161,10 +160,9 @@ template <class T>
 void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kernels,
              std::vector<Hit>& hits) {
   const auto value = [](const Table& table, std::size_t channel, std::size_t point) {
-    const T raw = static_cast<const T*>(table.data)[static_cast<std::ptrdiff_t>(channel) *
-                                                        table.channel_stride +
-                                                    static_cast<std::ptrdiff_t>(point) *
-                                                        table.point_stride];
+    const T raw = static_cast<const T*>(
+        table.data)[static_cast<std::ptrdiff_t>(channel) * table.channel_stride +
+                    static_cast<std::ptrdiff_t>(point) * table.point_stride];
     if constexpr (std::is_same_v<T, float>) return raw;
     return table.real(static_cast<int>(raw));
   };

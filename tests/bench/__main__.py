@@ -4,6 +4,7 @@ Needs EDGE_SHARED or the shared data beside the checkout, and a C++ compiler. Pe
 installed (numba, lsnms, onnxruntime, torch) are left out.
 """
 
+# ruff: noqa: E402, T201
 from __future__ import annotations
 
 import argparse
@@ -46,7 +47,10 @@ def machine() -> dict[str, str]:
 def markdown(found: list[Comparison], about: dict[str, str]) -> str:
     """One row per job and peer."""
     lines = [", ".join(f"{key} {value}" for key, value in about.items()), ""]
-    lines += ["| job | cache | edge, µs | peer | peer, µs | peer / edge |", "|---|---|---|---|---|---|"]
+    lines += [
+        "| job | cache | edge, µs | peer | peer, µs | peer / edge |",
+        "|---|---|---|---|---|---|",
+    ]
     for item in found:
         for peer, ratio in item.ratios.items():
             lines.append(

@@ -39,8 +39,8 @@ def rows(found: list[Sample], plain: Plain, threshold: float) -> list[dict[str, 
     numba = peers.numba_nms()
     return [
         _present({
-            "edge": lambda t=Tensor(s.rows): _ours(
-                ops.decode_rows(t, objectness=True, score_threshold=threshold)
+            "edge": lambda r=s.rows: _ours(
+                ops.decode_rows(Tensor(r), objectness=True, score_threshold=threshold)
             ),
             "NumPy": lambda r=s.rows: _then_nms(peers.numpy_rows(r, threshold)),
             "numba": numba and (
@@ -62,8 +62,8 @@ def planes(found: list[Sample], plain: Plain, threshold: float) -> list[dict[str
 
     return [
         _present({
-            "edge": lambda t=Tensor(s.planes.T): _ours(
-                ops.decode_rows(t, objectness=False, score_threshold=threshold)
+            "edge": lambda p=s.planes: _ours(
+                ops.decode_rows(Tensor(p.T), objectness=False, score_threshold=threshold)
             ),
             "NumPy": lambda p=s.planes: _then_nms(peers.numpy_planes(p, threshold)),
             "numba": numba and (
@@ -236,10 +236,10 @@ def run(shared: Path, only: str = "") -> Iterator[Comparison]:
         yield compare("NMS of 100 boxes", suppression(plain, 100))
         yield compare("NMS of 10 boxes", suppression(plain, 10))
     if wanted("letterbox"):
-        photograph = cv2.imread(str(sorted((shared / "data/coco/val").rglob("*.jpg"))[0]))
+        photograph = cv2.imread(str(min((shared / "data/coco/val").rglob("*.jpg"))))
         for height, width in ((480, 640), (720, 1280), (1080, 1920)):
             image = cv2.resize(photograph, (width, height), interpolation=cv2.INTER_CUBIC)
-            for size in (320, 640):
+            for size in (320, 416, 640):
                 name = f"{width}x{height} to {size}"
                 yield compare(f"letterbox f32 CHW {name}", letterbox_float(image, size))
                 yield compare(f"letterbox u8 CHW {name}", letterbox_uint8(image, size))

@@ -99,8 +99,8 @@ int plain_rows(const float* rows, int n, int classes, float threshold, float iou
     }
     const float score = rows[4] * best;
     if (score > threshold) {
-      objects.push_back({rows[0] - rows[2] / 2, rows[1] - rows[3] / 2, rows[2], rows[3], label,
-                         score});
+      objects.push_back(
+          {rows[0] - rows[2] / 2, rows[1] - rows[3] / 2, rows[2], rows[3], label, score});
     }
   }
   return finish(objects, iou, out);

@@ -82,8 +82,9 @@ struct Kernels {
   void (*split)(const u8* row, int channels, std::size_t count, u8* const out[3]);
   // Three planes into one row of interleaved pixels.
   void (*join)(const u8* const rows[3], std::size_t count, u8* out);
-  // One row of YUV into planes of B, G, R. Two neighbours share a chroma; steps are bytes to the next luma and
-  // to the next chroma: 1 and 1 (I420), 1 and 2 (NV12, v = u + 1), 2 and 4 (YUYV, of one row).
+  // One row of YUV into planes of B, G, R. Two neighbours share a chroma; steps are bytes to the
+  // next luma and to the next chroma: 1 and 1 (I420), 1 and 2 (NV12, v = u + 1), 2 and 4 (YUYV, of
+  // one row).
   void (*convert)(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
                   std::size_t count, u8* const bgr[3]);
   // Pixels to int8: the same as subtracting 128.

@@ -65,8 +65,7 @@ inline void join_lanes(const Lanes& lanes, u8* pixels) {
     spread[i] = _mm256_shuffle_epi8(lanes.channel[i], twice(kInterleaving.scatter[i]));
   }
   for (int r = 0; r < 3; ++r) {
-    const __m256i ab =
-        _mm256_blendv_epi8(spread[0], spread[1], twice(kInterleaving.owner[1][r]));
+    const __m256i ab = _mm256_blendv_epi8(spread[0], spread[1], twice(kInterleaving.owner[1][r]));
     const __m256i all = _mm256_blendv_epi8(ab, spread[2], twice(kInterleaving.owner[2][r]));
     store_lanes(all, pixels + 16 * r, pixels + 48 + 16 * r);
   }
@@ -98,9 +97,7 @@ std::size_t wide_join(const u8* const rows[3], std::size_t count, u8* out) {
 }
 
 // 16 sums of two neighbours each, of 32 bytes.
-inline __m256i pair_sums(__m256i bytes) {
-  return _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
-}
+inline __m256i pair_sums(__m256i bytes) { return _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1)); }
 
 inline Lanes load_pixels(const u8* row, int channels) {
   if (channels == 3) return split_lanes(row);
@@ -162,9 +159,9 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
     const __m256i weights_b = _mm256_unpackhi_epi64(weights, weights);
     const __m256i mixed_a = mix(_mm256_shuffle_epi8(a, first_two), weights_a);
     const __m256i mixed_b = mix(_mm256_shuffle_epi8(b, first_two), weights_b);
-    const __m256i mixed_third = mix(
-        _mm256_unpacklo_epi64(_mm256_shuffle_epi8(a, third), _mm256_shuffle_epi8(b, third)),
-        weights);
+    const __m256i mixed_third =
+        mix(_mm256_unpacklo_epi64(_mm256_shuffle_epi8(a, third), _mm256_shuffle_epi8(b, third)),
+            weights);
     const __m256i zeroth = _mm256_unpacklo_epi64(mixed_a, mixed_b);
     const __m256i first = _mm256_unpackhi_epi64(mixed_a, mixed_b);
     const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(zeroth, first), 0xD8);
@@ -177,8 +174,8 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
   return x;
 }
 
-std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b,
-                          std::size_t count, u8* out) {
+std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
+                          u8* out) {
   const __m256i by_a = _mm256_set1_epi16(static_cast<i16>(weight_a));
   const __m256i by_b = _mm256_set1_epi16(static_cast<i16>(weight_b));
   const __m256i two = _mm256_set1_epi16(2);
@@ -211,8 +208,7 @@ inline Chroma centred(__m256i blue, __m256i red) {  // in the upper bytes; 0 bel
 }
 
 inline Chroma split_chroma(__m256i pairs) {  // u v u v
-  return centred(_mm256_slli_epi16(pairs, 8),
-                 _mm256_and_si256(pairs, _mm256_set1_epi16(-256)));
+  return centred(_mm256_slli_epi16(pairs, 8), _mm256_and_si256(pairs, _mm256_set1_epi16(-256)));
 }
 
 inline __m256i widen(const u8* from) {
@@ -241,8 +237,7 @@ inline void to_bgr(__m256i y, const Chroma& chroma, u8* const bgr[3], std::size_
   const auto times = [](__m256i value, i16 by) {
     return _mm256_mulhrs_epi16(value, _mm256_set1_epi16(by));
   };
-  const __m256i green =
-      _mm256_add_epi16(times(chroma.blue, kGreenU), times(chroma.red, kGreenV));
+  const __m256i green = _mm256_add_epi16(times(chroma.blue, kGreenU), times(chroma.red, kGreenV));
   store(bgr[0] + x, shade(luma, times(chroma.blue, kBlue)));
   store(bgr[1] + x, shade(luma, _mm256_sub_epi16(zero, green)));
   store(bgr[2] + x, shade(luma, times(chroma.red, kRed)));

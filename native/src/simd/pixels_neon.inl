@@ -44,9 +44,7 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
   std::size_t x = 0;
   for (; x + 8 <= columns.wide_count; x += 8) {
     const i32* left = columns.left + x;
-    const auto at = [&](int i) {
-      return vld1_u8(row + 3 * static_cast<std::ptrdiff_t>(left[i]));
-    };
+    const auto at = [&](int i) { return vld1_u8(row + 3 * static_cast<std::ptrdiff_t>(left[i])); };
     uint8x16x4_t taps;
     for (int i = 0; i < 4; ++i) taps.val[i] = vcombine_u8(at(2 * i), at(2 * i + 1));
     const int16x8x2_t weights = vld2q_s16(columns.weights + 2 * x);
@@ -56,8 +54,7 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
       const int16x8_t b = vreinterpretq_s16_u16(vmovl_high_u8(bytes));
       const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(a), vget_low_s16(weights.val[0])),
                                       vget_low_s16(b), vget_low_s16(weights.val[1]));
-      const int32x4_t high =
-          vmlal_high_s16(vmull_high_s16(a, weights.val[0]), b, weights.val[1]);
+      const int32x4_t high = vmlal_high_s16(vmull_high_s16(a, weights.val[0]), b, weights.val[1]);
       vst1q_s16(out[c] + x, vcombine_s16(vshrn_n_s32(low, 4), vshrn_n_s32(high, 4)));
     }
   }
@@ -69,8 +66,8 @@ inline int16x8_t high_half(int16x8_t value, i16 by) {
   return vshrq_n_s16(vqdmulhq_n_s16(value, by), 1);
 }
 
-std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b,
-                          std::size_t count, u8* out) {
+std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
+                          u8* out) {
   const auto half = [&](std::size_t x) {
     const int16x8_t mixed = vaddq_s16(high_half(vld1q_s16(a + x), static_cast<i16>(weight_a)),
                                       high_half(vld1q_s16(b + x), static_cast<i16>(weight_b)));
@@ -105,8 +102,8 @@ std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, i
     uint8x8_t chroma[2];
     if (luma_step == 2) {  // y u y v
       const uint8x8x4_t quads = vld4_u8(y + 2 * x);
-      bright = vcombine_u8(vzip1_u8(quads.val[0], quads.val[2]),
-                           vzip2_u8(quads.val[0], quads.val[2]));
+      bright =
+          vcombine_u8(vzip1_u8(quads.val[0], quads.val[2]), vzip2_u8(quads.val[0], quads.val[2]));
       chroma[0] = quads.val[1];
       chroma[1] = quads.val[3];
     } else {

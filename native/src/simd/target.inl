@@ -12,17 +12,15 @@
 namespace edge::simd {
 namespace {
 
-#include "simd/vector.inl"
-
 #include "simd/pixels.inl"
 #include "simd/scan.inl"
 #include "simd/suppress.inl"
+#include "simd/vector.inl"
 
-constexpr Kernels kTable{
-    &scan_rows<float>, &scan_rows<i8>, &scan_rows<u8>, &scan_planes<float>, &scan_planes<i8>,
-    &scan_planes<u8>,  &suppress,      &mix_columns,   &mix_rows,           &halve,
-    &split,            &join,          &convert,       &flip_sign,          &normalise,
-    &normalise_pixels};
+constexpr Kernels kTable{&scan_rows<float>, &scan_rows<i8>,   &scan_rows<u8>, &scan_planes<float>,
+                         &scan_planes<i8>,  &scan_planes<u8>, &suppress,      &mix_columns,
+                         &mix_rows,         &halve,           &split,         &join,
+                         &convert,          &flip_sign,       &normalise,     &normalise_pixels};
 
 }  // namespace
 

@@ -12,15 +12,15 @@
 template <class T>
 struct Vec;
 
-#define EDGE_VEC(T, I, MOST)                                                                     \
-  template <>                                                                                    \
-  struct Vec<T> {                                                                                \
-    typedef T type __attribute__((vector_size(EDGE_VECTOR_BYTES)));                              \
-    typedef T memory                                                                             \
-        __attribute__((vector_size(EDGE_VECTOR_BYTES), aligned(alignof(T)), may_alias));         \
-    typedef I index;                                                                             \
-    static constexpr I most = MOST;                                                              \
-    static constexpr std::size_t lanes = EDGE_VECTOR_BYTES / sizeof(T);                          \
+#define EDGE_VEC(T, I, MOST)                                                             \
+  template <>                                                                            \
+  struct Vec<T> {                                                                        \
+    typedef T type __attribute__((vector_size(EDGE_VECTOR_BYTES)));                      \
+    typedef T memory                                                                     \
+        __attribute__((vector_size(EDGE_VECTOR_BYTES), aligned(alignof(T)), may_alias)); \
+    typedef I index;                                                                     \
+    static constexpr I most = MOST;                                                      \
+    static constexpr std::size_t lanes = EDGE_VECTOR_BYTES / sizeof(T);                  \
   };
 EDGE_VEC(float, i32, 0x7fffffff)
 EDGE_VEC(i32, i32, 0x7fffffff)
