@@ -12,10 +12,11 @@
 namespace edge::simd {
 namespace {
 
+#include "simd/vector.inl"  // first: the others are made of it
+//
 #include "simd/pixels.inl"
 #include "simd/scan.inl"
 #include "simd/suppress.inl"
-#include "simd/vector.inl"
 
 constexpr Kernels kTable{&scan_rows<float>, &scan_rows<i8>,   &scan_rows<u8>, &scan_planes<float>,
                          &scan_planes<i8>,  &scan_planes<u8>, &suppress,      &mix_columns,
