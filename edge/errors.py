@@ -8,6 +8,7 @@ EdgeError
 │   └── BackendNotInstalledError  that package is a runtime (also a BackendError)
 ├── SourceError                   a camera, file or stream could not be read
 ├── SinkError                     results could not be written
+├── DownloadError                 a model could not be fetched, or is not the one wanted
 ├── DataError                     a dataset, its images or its labels, is not usable
 └── CalibrationError              the data or the recipe cannot give a valid result
 
@@ -50,6 +51,10 @@ class SourceError(EdgeError):
 
 class SinkError(EdgeError):
     """Results could not be written."""
+
+
+class DownloadError(EdgeError):
+    """A model could not be fetched, or is not the one that was wanted."""
 
 
 class DataError(EdgeError):

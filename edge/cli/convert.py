@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import edge.package
-from edge.cli import options
+from edge.cli import UsageError, checkpoints, options
 from edge.models import FAMILIES
-from edge.recognise import Overrides, open_model
+from edge.recognise import Overrides
 from edge.types import Size
 
 HELP = "make a .edge package from a model's files"
@@ -18,7 +18,11 @@ HELP = "make a .edge package from a model's files"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="ncnn: .param and .bin (one will do)"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="the files of one model (of a pair, one will do), or a training checkpoint (.pt)",
     )
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="NAME.edge", help="the package"
@@ -69,13 +73,13 @@ def labels(text: str) -> tuple[str, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Recognise the files, write the package, say what was concluded."""
-    said = overrides(args)
-    name = args.output.stem
-    opened = open_model(
-        args.files, Overrides(said.family, said.input, said.labels, name, args.licence)
-    )
+    said = replace(overrides(args), name=args.output.stem, licence=args.licence)
+    if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
+        if args.output.exists() and not args.force:
+            raise UsageError(f"{args.output}: already exists; --force replaces it")
+        checkpoints.report(checkpoints.to_onnx(args.files, args.output, said), args.output)
+        return 0
+    opened = checkpoints.open_model(args.files, said)
     edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)
-    for sentence in opened.evidence:
-        print(sentence, file=sys.stderr)
-    print(f"wrote {args.output}", file=sys.stderr)
+    checkpoints.report(opened.evidence, args.output)
     return 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from edge import package
@@ -49,3 +51,53 @@ def test_bad_labels_are_bad_usage(lite, tmp_path, capsys):
         main(["convert", lite, "-o", str(tmp_path / "s.edge"), "--labels", "a,,b"])
     assert stopped.value.code == 2
     assert "class names" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    from networks import trained
+    from upstream_files import Upstream, as_release_04, model, save
+
+    state = {as_release_04(key): value for key, value in trained("yolov6n-v3").state_dict().items()}
+    with Upstream() as upstream:
+        content = {"model": None, "ema": model(upstream, state).half(), "epoch": -1}
+        return save(content, tmp_path_factory.mktemp("official") / "yolov6n.pt")
+
+
+def test_a_checkpoint_becomes_a_package(checkpoint, tmp_path, capsys):
+    target = tmp_path / "n.edge"
+    assert main(["convert", str(checkpoint), "-o", str(target), "--imgsz", "96x128"]) == 0
+    found = package.read(target)
+    assert found.spec.family == "yolov6"
+    assert (found.spec.input.height, found.spec.input.width) == (96, 128)
+    assert list(found.provenance["sources"]) == ["yolov6n.pt"]
+    assert "yolov6n-v3, 80 classes, training form, from 'ema'" in capsys.readouterr().err
+
+
+def test_a_checkpoint_becomes_an_onnx_file(checkpoint, tmp_path, capsys):
+    target = tmp_path / "n.onnx"
+    words = ["convert", str(checkpoint), "-o", str(target), "--imgsz", "96"]
+    assert main(words) == 0
+    before = target.read_bytes()
+    assert main(words) == 2
+    assert "already exists; --force replaces it" in capsys.readouterr().err
+    assert main([*words, "--force"]) == 0
+    assert target.read_bytes() == before  # the same file twice, bit for bit
+    assert main(["inspect", str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["family"] == "yolov6"
+
+
+def test_a_checkpoint_s_options_are_checked(checkpoint, tmp_path, capsys):
+    for option, why in ((["--imgsz", "100"], "multiple of 32"), (["--labels", "a,b"], "2 labels")):
+        assert main(["convert", str(checkpoint), "-o", str(tmp_path / "n.edge"), *option]) == 2
+        assert why in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path, capsys):
+    (tmp_path / "x.pt").write_bytes(b"PK\x03\x04")
+    assert main(["convert", str(tmp_path / "x.pt"), "-o", str(tmp_path / "x.edge")]) == 1
+    assert "x.pt: damaged zip archive" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt"]

@@ -1,0 +1,72 @@
+"""Training checkpoints (.pt) for the commands that take model files.
+
+They are read by the calibrator, which is imported when such a file is given.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edge import recognise
+from edge.cli import UsageError
+from edge.errors import ModelError
+from edge.recognise import OpenedModel, Overrides
+
+SUFFIXES = (".pt", ".pth", ".ckpt")
+
+
+def is_checkpoint(files: Sequence[Path]) -> bool:
+    """Whether these are to be read as a checkpoint, by the first one's name."""
+    return files[0].suffix.lower() in SUFFIXES
+
+
+def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
+    """As `edge.recognise.open_model`, of checkpoints too.
+
+    Raises:
+        EdgeError: As there; and `NotInstalledError` where torch is missing.
+        UsageError: An option does not fit the network.
+    """
+    if not is_checkpoint(files):
+        return recognise.open_model(files, overrides)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / f"{files[0].stem}.onnx"
+        sentences = to_onnx(files, file, overrides)
+        try:
+            opened = recognise.open_model([file], overrides)
+        except ModelError as error:
+            raise type(error)(str(error).replace(str(file), str(files[0]))) from error
+    package = opened.package
+    sources = {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
+    evidence = (*sentences, *opened.evidence)
+    provenance = {**package.provenance, "sources": sources, "recognised": list(evidence)}
+    return OpenedModel(replace(package, provenance=provenance), evidence)
+
+
+def to_onnx(files: Sequence[Path], out: Path, overrides: Overrides) -> tuple[str, ...]:
+    """Write a checkpoint as ONNX. Returns sentences: what it is.
+
+    Raises:
+        EdgeError: The file is no checkpoint of a network known here, or torch is missing.
+        UsageError: An option does not fit the network.
+    """
+    try:
+        sentences: tuple[str, ...] = import_module("calibration.convert").convert(
+            files, out, input_=overrides.input, labels=overrides.labels or ()
+        )
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{files[0]}: {error}") from error
+    return sentences
+
+
+def report(sentences: Sequence[str], out: Path) -> None:
+    """Say on stderr what was concluded and written."""
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    print(f"wrote {out}", file=sys.stderr)
