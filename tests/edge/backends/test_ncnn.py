@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from time import perf_counter
 
 import ncnn
 import ncnn_files
@@ -154,18 +152,6 @@ class TestFiles:
 
 
 class TestRun:
-    def test_gives_the_interpreter_to_other_threads(self, shared):
-        backend = load(
-            ncnn_files.official(shared, "l"),
-            TensorSpec("in0", (1, 3, 640, 640)),
-            ("out0",),
-            ONE_THREAD,
-        )
-        backend.run()
-        numbers = list(np.random.default_rng(0).random(400_000))
-        assert _ticks_during(backend.run) > 0.5
-        assert _ticks_during(lambda: sorted(numbers)) < 0.5  # holds it throughout
-
     def test_after_close_is_an_error_and_close_is_safe_twice(self):
         backend = open_small()
         backend.close()
@@ -178,33 +164,6 @@ class TestRun:
         monkeypatch.setattr(backend, "_outputs", ("gone",))
         with pytest.raises(BackendError, match="output gone failed, code -1"):
             backend.run()
-
-
-def _ticks_during(work) -> float:
-    """In how many of ten calls another Python thread advanced while the work was in its middle."""
-    ticks: list[float] = []
-    stop = threading.Event()
-
-    def count():
-        while not stop.wait(0.0005):
-            ticks.append(perf_counter())
-
-    spans = []
-    thread = threading.Thread(target=count)
-    thread.start()
-    try:
-        for _ in range(10):
-            start = perf_counter()
-            work()
-            spans.append((start, perf_counter()))
-    finally:
-        stop.set()
-        thread.join()
-    hits = [
-        any(start + (end - start) / 4 < tick < end - (end - start) / 4 for tick in ticks)
-        for start, end in spans
-    ]
-    return sum(hits) / len(hits)
 
 
 class TestPrecision:
