@@ -14,12 +14,14 @@ import numpy as np
 from edge import models, ops
 from edge.backends import open_backend
 from edge.backends.base import Backend, BackendOptions, Precision, TensorSpec
-from edge.models.base import ModelSpec
+from edge.models.base import ModelSpec, Preprocessing
 from edge.package import Package
 from edge.recognise import open_model
 from edge.types import (
+    AnyArray,
     Candidates,
     Detections,
+    Float32Array,
     Frame,
     Int32Array,
     Latency,
@@ -81,6 +83,9 @@ class Detector:
         self._max_detections = max_detections
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
         self._multi_label = multi_label
+        # A quantised input whose codes are not the pixels themselves is rounded from this.
+        whole = _codes_are_pixels(backend.input, spec.preprocessing)
+        self._real = None if whole else np.empty(backend.input.shape, np.float32)
 
     @classmethod
     def load(
@@ -161,16 +166,19 @@ class Detector:
         start = perf_counter()
         pre = self.spec.preprocessing
         geometry = Letterbox.fit(frame.size, self.spec.input, pre.placement)
+        view = self.backend.input_view()
         ops.letterbox(
             frame,
             geometry,
-            self.backend.input_view(),
+            view if self._real is None else self._real,
             layout=self.backend.input.layout,
             colour=pre.colour,
             mean=pre.mean,
             scale=pre.scale,
             pad=pre.pad,
         )
+        if self._real is not None:
+            _quantise(self._real, self.backend.input, view)
         ready = perf_counter()
         outputs = self.backend.run()
         inferred = perf_counter()
@@ -217,6 +225,23 @@ class Detector:
         boxes = geometry.to_image(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
+
+
+def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:
+    """Whether pixels, as they are or less 128, mean to the network what it was trained on."""
+    if input_.dtype == "float32":
+        return True
+    zero = input_.zero_point + (128 if input_.dtype == "int8" else 0)
+    return np.allclose(pre.scale, input_.scale, rtol=1e-4) and np.allclose(pre.mean, zero, atol=1e-2)
+
+
+def _quantise(real: Float32Array, input_: TensorSpec, out: AnyArray) -> None:
+    limits = np.iinfo(out.dtype)
+    np.divide(real, np.float32(input_.scale), out=real)
+    np.rint(real, out=real)
+    real += input_.zero_point
+    np.clip(real, limits.min, limits.max, out=real)
+    out[...] = real
 
 
 def _take(found: Candidates, rows: Int32Array | Mask) -> Candidates:

@@ -87,6 +87,27 @@ class TestDetections:
         np.testing.assert_allclose(backend.tensor[0, :, 0, 0], 114 / 255, rtol=1e-6)
 
 
+class TestQuantisedInputs:
+    """An INT8 network must see the picture that the float network sees, to half a code."""
+
+    @pytest.mark.parametrize(
+        ("dtype", "scale", "zero_point"),
+        [("int8", 1 / 255, -128), ("uint8", 1 / 255, 0), ("int8", 0.01, 3), ("uint8", 1 / 300, 20)],
+    )
+    def test_hold_what_the_float_input_holds(self, dtype, scale, zero_point):
+        image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+        real = FixedBackend(ROWS)
+        Detector(SPEC, real)(image)
+        coded = FixedBackend(ROWS)
+        coded.input = TensorSpec("images", (1, 3, 64, 64), dtype, "NCHW", scale, zero_point)
+        coded.tensor = np.zeros(coded.input.shape, dtype)
+        Detector(SPEC, coded)(image)
+        found = scale * (coded.tensor.astype(np.float64) - zero_point)
+        limits = scale * (np.array([np.iinfo(dtype).min, np.iinfo(dtype).max]) - zero_point)
+        wanted = np.clip(real.tensor, *limits)
+        assert np.abs(found - wanted).max() <= scale / 2 + 1e-6
+
+
 class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
