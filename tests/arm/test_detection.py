@@ -1,15 +1,19 @@
-"""A network, the kernels and the command line together find the same on ARM as here."""
+"""A network, the kernels, the command line and a camera find the same on ARM as here."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+
+HERE = Path(__file__).parent
 
 Found = list[dict[str, Any]]
 
@@ -86,3 +90,27 @@ def test_half_precision_detections_are_close_to_float(pi5, model, shared):
 def test_detections_of_another_image_do_not_agree(model, shared):
     first, second = images(shared)[:2]
     assert not agree(here(model, first), here(model, second), score=0.03, iou=0.9)
+
+
+def test_a_camera_shows_what_this_machine_sees_until_it_is_unplugged(
+    arm_folder, model, shared, tmp_path
+):
+    photograph = np.zeros((480, 640, 3), np.uint8)
+    image = cv2.imread(str(images(shared)[0]))
+    photograph[: image.shape[0], : image.shape[1]] = image
+    cv2.imwrite(str(tmp_path / "photograph.png"), photograph)
+    given = tmp_path / "given"
+    given.mkdir()
+    photograph.tofile(given / "photograph.bgr")
+    (given / "model.edge").symlink_to(model)
+
+    command = ["bash", HERE / "camera", HERE / "photographed.sh", given]
+    chosen = os.environ | {"EDGE_ARM": str(arm_folder)}
+    done = subprocess.run(command, env=chosen, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seen, status, *unplugged = done.stdout.splitlines()
+    assert status == "status 0"
+    expected = here(model, tmp_path / "photograph.png")
+    assert agree(json.loads(seen)["detections"], expected, score=0.002, iou=0.99)
+    assert unplugged[0] == "status 1"
+    assert unplugged[1].startswith("edge: error: /dev/video0: no frame, after ")

@@ -1,0 +1,28 @@
+# What the emulated machine with a camera runs: a photograph is played on the HDMI output, which is
+# looped to the HDMI input of the camera; then the camera, on its own picture, is unplugged.
+edge="python3 -m edge run --model /given/model.edge --source 0 --precision fp32 --conf 0.2 --json"
+{
+  v4l2-ctl -d /dev/video0 -i 3
+  v4l2-ctl -d /dev/video1 -o 1
+  for device in /dev/video0 /dev/video1; do
+    v4l2-ctl -d $device --set-dv-bt-timings width=640,height=480,interlaced=0,pixelclock=25175000,\
+hfp=16,hs=96,hbp=48,vfp=10,vs=2,vbp=33,polarities=0
+  done
+  v4l2-ctl -d /dev/video0 -c loop_video=1,osd_text_mode=2
+  v4l2-ctl -d /dev/video1 --set-fmt-video-out=width=640,height=480,pixelformat=BGR3
+  v4l2-ctl -d /dev/video1 --stream-out-mmap --stream-from=/given/photograph.bgr --stream-loop &
+} > /dev/null 2>&1
+playing=$!
+busybox sleep 3
+$edge --max-frames 1 2> /dev/null
+echo "status $?"
+
+kill $playing 2> /dev/null
+v4l2-ctl -d /dev/video0 -i 0 > /dev/null 2>&1
+{
+  until [ -s /tmp/lines ]; do busybox sleep 1; done
+  v4l2-ctl -d /dev/video0 -c disconnect=1
+} > /dev/null 2>&1 &
+busybox timeout 100 $edge --imgsz 64 > /tmp/lines 2> /tmp/errors
+echo "status $?"
+busybox grep '^edge: ' /tmp/errors
