@@ -172,7 +172,7 @@ def state(root: Path = ROOT) -> State:
         now |= {"throttled"}
     return State(
         clocks=_clocks(root),
-        temperatures=MappingProxyType(_temperatures(root)),
+        temperatures=_temperatures(root),
         limits=tuple(sorted(now)),
         past_limits=tuple(sorted(past)),
         throttle_count=_throttle_count(root),

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "convert": "edge.cli.convert",
         "inspect": "edge.cli.inspect",
         "eval": "edge.cli.eval",
+        "bench": "edge.cli.bench",
         "models": "edge.cli.models",
     }
 )

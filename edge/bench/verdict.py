@@ -1,0 +1,45 @@
+"""Whether measurements may be believed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from edge.board import State
+
+SPREAD = 0.10  # of the median latency, between the slowest and the fastest repetition
+OTHERS = 0.20  # cores: what a quiet desktop takes stays below it
+
+
+def reasons(
+    latencies: Sequence[float],
+    states: Sequence[tuple[State, State]],
+    others: Sequence[float | None],
+) -> tuple[str, ...]:
+    """Why the numbers of a configuration must not be believed; empty where they may.
+
+    Args:
+        latencies: Median latency of each repetition, in any unit.
+        states: The machine before and after each.
+        others: Cores that other programs kept busy during each.
+    """
+    found = []
+    limits = sorted({limit for before, after in states for limit in held_back(before, after)})
+    if limits:
+        found.append(f"the machine was held back: {', '.join(limits)}")
+    most = max((value for value in others if value is not None), default=0.0)
+    if most > OTHERS:
+        found.append(f"other programs kept {most:.1f} cores busy")
+    spread = (max(latencies) - min(latencies)) / statistics.median(latencies)
+    if spread > SPREAD:
+        found.append(f"repetitions differ by {spread:.0%} in latency, above {SPREAD:.0%}")
+    return tuple(found)
+
+
+def held_back(before: State, after: State) -> set[str]:
+    """What held the machine back between two moments."""
+    found = {*before.limits, *after.limits, *(set(after.past_limits) - set(before.past_limits))}
+    counts = (before.throttle_count, after.throttle_count)
+    if counts[0] is not None and counts[1] is not None and counts[1] > counts[0]:
+        found.add("throttled")
+    return found
