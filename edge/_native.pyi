@@ -28,16 +28,75 @@ def decode_rows(
     target: str | None,
     /,
 ) -> _Columns: ...
+def decode_boxes(
+    scores: Tensor,
+    boxes: Tensor,
+    score_threshold: float,
+    multi_label: bool,
+    activation: str,
+    background: str | None,
+    corners: bool,
+    scale: tuple[float, float],
+    priors: Float32Array | None,
+    variances: tuple[float, float],
+    most: int | None,
+    target: str | None,
+    /,
+) -> _Columns: ...
 def decode_distances(
     heads: Sequence[Tensor],
     boxes: Sequence[Tensor] | None,
+    centreness: Sequence[Tensor] | None,
     strides: Sequence[float],
     bins: int,
     offset: float,
+    in_pixels: bool,
     score_threshold: float,
     multi_label: bool,
     logits: bool,
+    root: bool,
     target: str | None,
+    /,
+) -> _Columns: ...
+def decode_centres(
+    heads: Sequence[Tensor],
+    strides: Sequence[float],
+    score_threshold: float,
+    multi_label: bool,
+    logits: bool,
+    objectness: bool,
+    target: str | None,
+    /,
+) -> _Columns: ...
+def decode_anchors(
+    heads: Sequence[Tensor],
+    anchors: Sequence[Sequence[tuple[float, float]]],
+    strides: Sequence[float],
+    score_threshold: float,
+    multi_label: bool,
+    logits: bool,
+    objectness: bool,
+    target: str | None,
+    /,
+) -> _Columns: ...
+def decode_peaks(
+    heat: Tensor,
+    sizes: Tensor,
+    offsets: Tensor | None,
+    stride: float,
+    score_threshold: float,
+    logits: bool,
+    most: int | None,
+    target: str | None,
+    /,
+) -> _Columns: ...
+def decode_final(
+    boxes: Tensor,
+    scores: Tensor,
+    class_ids: AnyArray,
+    score_threshold: float,
+    corners: bool,
+    scale: tuple[float, float],
     /,
 ) -> _Columns: ...
 def nms(

@@ -105,24 +105,39 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
         return F(1) / (F(1) + np.exp(-x.astype(np.float64)).astype(F))
 
 
-def select(scores, objectness, boxes, *, threshold, multi_label=False, logits=False):
+def softmax(x: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):
+        weights = np.exp((x - np.nanmax(x, axis=-1, keepdims=True)).astype(np.float64))
+        return (weights / weights.sum(axis=-1, keepdims=True)).astype(F)
+
+
+def select(
+    scores, objectness, boxes, *, threshold, multi_label=False, activation="none", root=False,
+    background=None,
+):  # fmt: skip
     """Scores (N, C), objectness (N,) or None, boxes (N, 4) -> boxes, scores, class_ids."""
     threshold = F(threshold)
+    activate = sigmoid if activation == "sigmoid" else lambda x: x
+    bar = threshold * threshold if root else threshold
     found = []
     for i, row in enumerate(scores):
         quality = F(1)
         if objectness is not None:
-            quality = sigmoid(objectness[i : i + 1])[0] if logits else objectness[i]
-            if not quality > threshold:
+            quality = activate(objectness[i : i + 1])[0]
+            if not quality > bar:
                 continue
-        if multi_label:
-            classes = range(len(row))
-        else:
-            classes = [] if np.isnan(row).all() else [int(np.nanargmax(row))]
+        foreground = {"first": row[1:], "last": row[:-1], None: row}[background]
+        if np.isnan(foreground).all():
+            continue
+        ready = activate(foreground)
+        if activation == "softmax":
+            ready = softmax(row)
+            ready = {"first": ready[1:], "last": ready[:-1], None: ready}[background]
+        classes = range(len(foreground)) if multi_label else [int(np.nanargmax(foreground))]
         for c in classes:
-            raw = row[c : c + 1]
             with np.errstate(invalid="ignore", over="ignore"):
-                score = (sigmoid(raw) if logits else raw)[0] * quality
+                score = ready[c] * quality
+                score = np.sqrt(score) if root else score
             if score > threshold and np.isfinite(score) and np.isfinite(boxes[i]).all():
                 found.append((boxes[i], score, c))
     return (
@@ -130,6 +145,12 @@ def select(scores, objectness, boxes, *, threshold, multi_label=False, logits=Fa
         np.array([f[1] for f in found], F),
         np.array([f[2] for f in found], np.int32),
     )
+
+
+def best(found, most):
+    """The best `most` of boxes, scores, class_ids, the earlier first among equals."""
+    order = np.argsort(-found[1], kind="stable")[:most]
+    return tuple(column[order] for column in found)
 
 
 def from_centre(boxes: np.ndarray) -> np.ndarray:
@@ -146,6 +167,33 @@ def decode_rows(rows, *, objectness, score_threshold, multi_label=False, corners
     return select(scores, quality, boxes, threshold=score_threshold, multi_label=multi_label)
 
 
+def decode_boxes(
+    scores, boxes, *, score_threshold, multi_label=False, activation="none", background=None,
+    corners=False, scale=(1, 1), priors=None, variances=(0.1, 0.2), most=None,
+):  # fmt: skip
+    values = real(boxes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if priors is not None:
+            centre = values[:, :2] * F(variances[0]) * priors[:, 2:] + priors[:, :2]
+            size = np.exp((values[:, 2:] * F(variances[1])).astype(np.float64)).astype(F)
+            values = np.concatenate([centre, size * priors[:, 2:]], axis=1)
+        values = values * np.array([*scale, *scale], F)
+    found = select(
+        real(scores), None, values if corners else from_centre(values), threshold=score_threshold,
+        multi_label=multi_label, activation=activation, background=background,
+    )  # fmt: skip
+    return found if most is None else best(found, most)
+
+
+def decode_final(boxes, scores, class_ids, *, score_threshold, corners=True, scale=(1, 1)):
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = real(boxes) * np.array([*scale, *scale], F)
+    rows = values if corners else from_centre(values)
+    good = real(scores) > F(score_threshold)
+    good &= np.isfinite(real(scores)) & np.isfinite(rows).all(axis=1) & (class_ids >= 0)
+    return rows[good], real(scores)[good], class_ids[good].astype(np.int32)
+
+
 def points(height: int, width: int, offset: float) -> np.ndarray:
     """(H * W, 2) x, y of the cells' points, in cells."""
     y, x = np.mgrid[:height, :width]
@@ -159,17 +207,19 @@ def expectation(logits: np.ndarray) -> np.ndarray:
         return (weights @ np.arange(logits.shape[2]) / weights.sum(axis=2)).astype(F)
 
 
+def flat(values: np.ndarray) -> np.ndarray:
+    """(C, H, W) -> (H * W, C)"""
+    return values.reshape(len(values), -1).T
+
+
+def joined(parts):
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
 def decode_distances(
-    heads,
-    *,
-    strides,
-    score_threshold,
-    multi_label=False,
-    logits=False,
-    bins=1,
-    offset=0.5,
-    boxes=None,
-):
+    heads, *, strides, score_threshold, multi_label=False, logits=False, bins=1, offset=0.5,
+    boxes=None, centreness=None, root=False, in_pixels=False,
+):  # fmt: skip
     parts = []
     for i, (head, stride) in enumerate(zip(heads, strides, strict=True)):
         values = real(head)
@@ -182,20 +232,85 @@ def decode_distances(
         distances = sides[..., 0] if bins == 1 else expectation(sides)
         centre = points(height, width, offset)
         with np.errstate(invalid="ignore", over="ignore"):
-            first, second = centre - distances[:, :2], centre + distances[:, 2:]
-            corners = np.concatenate([first, second], axis=1) * F(stride)
-        flat = scores.reshape(len(scores), -1).T
-        parts.append(
-            select(
-                flat,
-                None,
-                corners,
-                threshold=score_threshold,
-                multi_label=multi_label,
-                logits=logits,
-            )
-        )
-    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+            if in_pixels:
+                centre = centre * F(stride)
+            corners = [centre - distances[:, :2], centre + distances[:, 2:]]
+            corners = np.concatenate(corners, axis=1) * F(1 if in_pixels else stride)
+        found = select(
+            flat(scores), None if centreness is None else flat(real(centreness[i]))[:, 0], corners,
+            threshold=score_threshold, multi_label=multi_label,
+            activation="sigmoid" if logits else "none", root=root,
+        )  # fmt: skip
+        parts.append(found)
+    return joined(parts)
+
+
+def _cells(head, objectness: bool, stride, boxes_of, **options):
+    """One grid of x, y, w, h, [objectness,] classes; `boxes_of` gets (N, 4) and the cells."""
+    table = flat(head)
+    with np.errstate(invalid="ignore", over="ignore"):
+        boxes = from_centre(boxes_of(table[:, :4], points(*head.shape[1:], 0), F(stride)))
+    quality = table[:, 4] if objectness else None
+    return select(table[:, 5 if objectness else 4 :], quality, boxes, **options)
+
+
+def decode_centres(
+    heads, *, strides, score_threshold, multi_label=False, logits=False, objectness=True
+):
+    def boxes_of(raw, cells, stride):
+        size = np.exp(raw[:, 2:].astype(np.float64)).astype(F)
+        return np.concatenate([raw[:, :2] + cells, size], axis=1) * stride
+
+    options = {"threshold": score_threshold, "multi_label": multi_label}
+    options["activation"] = "sigmoid" if logits else "none"
+    return joined(
+        _cells(real(head), objectness, stride, boxes_of, **options)
+        for head, stride in zip(heads, strides, strict=True)
+    )
+
+
+def decode_anchors(
+    heads, *, anchors, strides, score_threshold, multi_label=False, logits=True, objectness=True
+):
+    options = {"threshold": score_threshold, "multi_label": multi_label}
+    options["activation"] = "sigmoid" if logits else "none"
+    parts = []
+    for head, sizes, stride in zip(heads, anchors, strides, strict=True):
+        values = real(head)
+        height, width = values.shape[-2:]
+        for one, anchor in zip(values.reshape(len(sizes), -1, height, width), sizes, strict=True):
+
+            def boxes_of(raw, cells, stride, anchor=anchor):
+                twice = (sigmoid(raw) if logits else raw) * F(2)
+                centre = (twice[:, :2] - F(0.5) + cells) * stride
+                size = twice[:, 2:] * twice[:, 2:] * np.array(anchor, F)
+                return np.concatenate([centre, size], axis=1)
+
+            parts.append(_cells(one, objectness, stride, boxes_of, **options))
+    return joined(parts)
+
+
+def decode_peaks(heat, sizes, offsets=None, *, stride, score_threshold, logits=False, most=100):
+    values = real(heat)
+    count, height, width = values.shape
+    padded = np.full((count, height + 2, width + 2), -np.inf, F)
+    padded[:, 1:-1, 1:-1] = values
+    beaten = np.zeros(values.shape, bool)
+    for y in range(3):
+        for x in range(3):
+            beaten |= padded[:, y : y + height, x : x + width] > values
+    place = F(0.5) if offsets is None else flat(real(offsets))
+    with np.errstate(invalid="ignore", over="ignore"):
+        centre = (points(height, width, 0) + place) * F(stride)
+        size = flat(real(sizes)) * F(stride)
+        boxes = from_centre(np.concatenate([centre, size], axis=1))
+    parts = []
+    for c in range(count):
+        scores = np.where(beaten[c], F(np.nan), values[c]).reshape(-1, 1)
+        activation = "sigmoid" if logits else "none"
+        found = select(scores, None, boxes, threshold=score_threshold, activation=activation)
+        parts.append((*found[:2], np.full(len(found[1]), c, np.int32)))
+    return joined(parts) if most is None else best(joined(parts), most)
 
 
 # --- Suppression --------------------------------------------------------------------------------

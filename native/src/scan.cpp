@@ -19,14 +19,24 @@ using simd::i32;
 using simd::i8;
 using simd::u8;
 
-float score_of(float raw, const Scoring& scoring) { return scoring.logits ? sigmoid(raw) : raw; }
+float score_of(float raw, const Scoring& scoring) {
+  return scoring.activation == Activation::sigmoid ? sigmoid(raw) : raw;
+}
+
+// What an objectness must be above, and, an objectness being at most 1, a class score as well.
+float bar(const Scoring& scoring) {
+  return scoring.root ? scoring.threshold * scoring.threshold : scoring.threshold;
+}
 
 // The least raw value that can pass `threshold`: never too high, so that nothing is lost, and
 // every point found is looked at again with its true score.
-float least(float threshold, bool logits) {
-  if (!logits) return std::nextafter(threshold, kInfinity);
-  if (threshold >= 1) return kInfinity;
-  const double p = static_cast<double>(threshold);
+float least(const Scoring& scoring) {
+  const float least_score = std::nextafter(bar(scoring), kInfinity);
+  if (scoring.activation == Activation::none) {
+    return scoring.root ? least_score * (1 - 1e-6f) : least_score;  // roots are rounded
+  }
+  if (scoring.threshold >= 1) return kInfinity;
+  const double p = static_cast<double>(bar(scoring)) * (1 - 1e-6);
   const double slack = 1e-4 + 1e-6 / (1 - p);  // of rounding in exp, and of sigmoid near 1
   return static_cast<float>(std::log(p / (1 - p)) - slack);
 }
@@ -46,22 +56,22 @@ bool least_code(const Table& table, const Scoring& scoring, float at_least, T& c
 // Fills in the thresholds. False when nothing can pass. Below zero nearly everything passes, and
 // products are no longer ordered like their factors: every point is looked at.
 bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<float>& scan) {
-  if (scoring.threshold < 0) {
+  if (scoring.threshold < 0 || scoring.activation == Activation::softmax) {
     scan.at_least = scan.objectness_at_least = -kInfinity;
     return true;
   }
-  scan.at_least = scan.objectness_at_least = least(scoring.threshold, scoring.logits);
-  scan.multiply = head.objectness.data != nullptr && !scoring.logits;
+  scan.at_least = scan.objectness_at_least = least(scoring);
+  scan.multiply = head.objectness.data != nullptr && scoring.activation == Activation::none;
   return true;
 }
 
 template <class T>
 bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<T>& scan) {
-  if (scoring.threshold < 0) {
+  if (scoring.threshold < 0 || scoring.activation == Activation::softmax) {
     scan.at_least = scan.objectness_at_least = std::numeric_limits<T>::min();
     return true;
   }
-  const float above = std::nextafter(scoring.threshold, kInfinity);
+  const float above = std::nextafter(bar(scoring), kInfinity) * (scoring.root ? 1 - 1e-6f : 1.0f);
   float at_least = above;
   if (head.objectness.data != nullptr) {
     if (!least_code(head.objectness, scoring, above, scan.objectness_at_least)) return false;
@@ -166,20 +176,44 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
     if constexpr (std::is_same_v<T, float>) return raw;
     return table.real(static_cast<int>(raw));
   };
-  const auto push = [&](std::size_t point, std::size_t class_id, float objectness) {
-    const float score = score_of(value(head.scores, class_id, point), scoring) * objectness;
+  const auto push = [&](std::size_t point, std::size_t class_id, float score) {
     if (score > scoring.threshold && std::isfinite(score)) {
       hits.push_back({static_cast<std::uint32_t>(point), static_cast<i32>(class_id), score});
     }
   };
+  const auto each_class = [&](std::size_t point, std::size_t best, const auto& score) {
+    if (!scoring.multi_label) return push(point, best, score(best));
+    for (std::size_t c = 0; c < head.scores.channels; ++c) push(point, c, score(c));
+  };
+  if (scoring.activation == Activation::softmax) {
+    // A score is at most e^(its raw value - the greatest), so most points need no sum.
+    const float within = scoring.threshold > 0 ? std::log(scoring.threshold) - 1e-4f : -kInfinity;
+    find<T>(head, scoring, kernels, [&](std::size_t point, std::size_t best) {
+      const bool open = head.background.data != nullptr;
+      const float ground = open ? value(head.background, 0, point) : -kInfinity;
+      const float own = value(head.scores, best, point);
+      const float most = ground > own ? ground : own;
+      if (own - most < within) return;
+      float total = 0;
+      for (std::size_t c = 0; c < head.scores.channels; ++c) {
+        total += exp(value(head.scores, c, point) - most);
+      }
+      if (open) total += exp(ground - most);
+      each_class(point, best,
+                 [&](std::size_t c) { return exp(value(head.scores, c, point) - most) / total; });
+    });
+    return;
+  }
   find<T>(head, scoring, kernels, [&](std::size_t point, std::size_t best) {
     float objectness = 1;
     if (head.objectness.data != nullptr) {
       objectness = score_of(value(head.objectness, 0, point), scoring);
-      if (!(objectness > scoring.threshold)) return;
+      if (!(objectness > bar(scoring))) return;
     }
-    if (!scoring.multi_label) return push(point, best, objectness);
-    for (std::size_t c = 0; c < head.scores.channels; ++c) push(point, c, objectness);
+    each_class(point, best, [&](std::size_t c) {
+      const float score = score_of(value(head.scores, c, point), scoring) * objectness;
+      return scoring.root ? std::sqrt(score) : score;
+    });
   });
 }
 

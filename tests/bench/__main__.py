@@ -4,7 +4,7 @@ Needs EDGE_SHARED or the shared data beside the checkout, and a C++ compiler. Pe
 installed (numba, lsnms, onnxruntime, torch) are left out.
 """
 
-# ruff: noqa: E402, T201
+# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse

@@ -259,3 +259,205 @@ class TestDistances:
             ops.decode_distances(
                 [Tensor(head) for head in heads], strides=strides, score_threshold=0.5
             )
+
+
+class TestCentreness:
+    @settings(max_examples=60, deadline=None)
+    @given(seeds, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+    def test_weighs_the_scores(self, seed, classes, logits, root, multi_label, in_pixels):
+        rng = np.random.default_rng(seed)
+        heads, centreness = [], []
+        for head in random_heads(seed, classes, 1, logits):
+            quality = rng.normal(0, 2, (1, *head.shape[1:])).astype(np.float32)
+            heads.append(Tensor(head))
+            centreness.append(Tensor(quality if logits else 1 / (1 + np.exp(-quality))))
+        options = {
+            "strides": (8, 16),
+            "score_threshold": 0.21,
+            "centreness": centreness,
+            "root": root,
+            "logits": logits,
+            "multi_label": multi_label,
+            "in_pixels": in_pixels,
+        }
+        expected = reference.decode_distances(heads, **options)
+        for target in ops.targets():
+            found = ops.decode_distances(heads, **options, target=target)
+            equal(found, expected, exact=not logits)
+
+    def test_has_the_dtype_of_its_head(self):
+        head = Tensor(np.zeros((5, 2, 2), np.float32))
+        with pytest.raises(TypeError, match="centreness 0 has the dtype of its head"):
+            ops.decode_distances(
+                [head],
+                strides=(8,),
+                score_threshold=0.5,
+                centreness=[Tensor(np.zeros((1, 2, 2), np.int8))],
+            )
+
+
+def random_grids(seed: int, channels: int) -> list[Tensor]:
+    """Two levels of moderate logits, a few of them hostile."""
+    rng = np.random.default_rng(seed)
+    shapes = (channels, int(rng.integers(1, 9)), int(rng.integers(1, 20))), (channels, 3, 4)
+    return [Tensor(sprinkle(rng, rng.normal(-1, 2, s).astype(np.float32))) for s in shapes]
+
+
+class TestCentres:
+    @settings(max_examples=60, deadline=None)
+    @given(seeds, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans())
+    def test_equal_the_reference(self, seed, classes, objectness, logits, multi_label):
+        heads = random_grids(seed, 4 + objectness + classes)
+        options = {
+            "strides": (8, 16),
+            "score_threshold": 0.3,
+            "multi_label": multi_label,
+            "logits": logits,
+            "objectness": objectness,
+        }
+        expected = reference.decode_centres(heads, **options)
+        for target in ops.targets():
+            equal(ops.decode_centres(heads, **options, target=target), expected, exact=False)
+
+
+class TestAnchors:
+    ANCHORS = (((10, 13), (16, 30), (33, 23)), ((30, 61), (62, 45), (59, 119)))
+
+    @settings(max_examples=60, deadline=None)
+    @given(seeds, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans())
+    def test_equal_the_reference(self, seed, classes, objectness, logits, multi_label):
+        heads = random_grids(seed, 3 * (4 + objectness + classes))
+        options = {
+            "strides": (8, 16),
+            "anchors": self.ANCHORS,
+            "score_threshold": 0.15,
+            "multi_label": multi_label,
+            "logits": logits,
+            "objectness": objectness,
+        }
+        expected = reference.decode_anchors(heads, **options)
+        apart, last = [], []
+        for head in heads:
+            split = head.values.reshape(3, -1, *head.values.shape[1:])
+            apart.append(Tensor(split))
+            last.append(
+                Tensor(np.ascontiguousarray(split.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
+            )
+        for target in ops.targets():
+            for views in (heads, apart, last):
+                found = ops.decode_anchors(views, **options, target=target)
+                equal(found, expected, exact=False)
+
+    def test_refuses_channels_that_the_anchors_do_not_divide(self):
+        head = Tensor(np.zeros((20, 2, 2), np.float32))
+        with pytest.raises(ValueError, match=r"head 0 has shape \(3, channels, H, W\)"):
+            ops.decode_anchors([head], anchors=self.ANCHORS[:1], strides=(8,), score_threshold=0.5)
+
+
+class TestPeaks:
+    @settings(max_examples=60, deadline=None)
+    @given(
+        seeds,
+        st.integers(1, 4),
+        st.booleans(),
+        st.booleans(),
+        st.one_of(st.none(), st.integers(0, 9)),
+    )
+    def test_equal_the_reference(self, seed, classes, logits, placed, most):
+        rng = np.random.default_rng(seed)
+        grid = (int(rng.integers(1, 9)), int(rng.integers(1, 20)))
+        heat = np.round(rng.normal(0, 2, (classes, *grid)), 1).astype(np.float32)
+        if not logits:
+            heat = (rng.integers(0, 30, heat.shape) / 30).astype(np.float32)  # with ties
+        sizes = Tensor(rng.uniform(0, 9, (2, *grid)).astype(np.float32))
+        offsets = Tensor(rng.random((2, *grid), np.float32)) if placed else None
+        heat = Tensor(sprinkle(rng, heat))
+        options = {"stride": 4, "score_threshold": 0.4, "logits": logits, "most": most}
+        expected = reference.decode_peaks(heat, sizes, offsets, **options)
+        for target in ops.targets():
+            found = ops.decode_peaks(heat, sizes, offsets, **options, target=target)
+            equal(found, expected, exact=not logits)
+
+
+class TestBoxes:
+    @settings(max_examples=80, deadline=None)
+    @given(
+        seeds,
+        st.integers(1, 12),
+        st.sampled_from(["none", "sigmoid", "softmax"]),
+        st.sampled_from([None, "first", "last"]),
+        st.booleans(),
+        st.one_of(st.none(), st.integers(0, 30)),
+    )
+    def test_equal_the_reference(self, seed, classes, activation, background, multi_label, most):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(0, 60))
+        scores = rng.normal(0, 2, (n, classes + (background is not None))).astype(np.float32)
+        boxes = Tensor(sprinkle(rng, rng.random((n, 4), np.float32)))
+        options = {
+            "score_threshold": 0.26,
+            "multi_label": multi_label,
+            "activation": activation,
+            "background": background,
+            "scale": (640, 480),
+            "most": most,
+        }
+        scores = Tensor(sprinkle(rng, scores))
+        expected = reference.decode_boxes(scores, boxes, **options)
+        planar = Tensor(np.asfortranarray(scores.values))
+        for target in ops.targets():
+            for view in (scores, planar):
+                found = ops.decode_boxes(view, boxes, **options, target=target)
+                equal(found, expected, exact=activation == "none")
+
+    @settings(max_examples=30, deadline=None)
+    @given(seeds)
+    def test_priors_are_where_boxes_start_from(self, seed):
+        rng = np.random.default_rng(seed)
+        scores = Tensor(rng.normal(0, 2, (50, 4)).astype(np.float32))
+        boxes = Tensor(rng.normal(0, 1, (50, 4)).astype(np.float32))
+        priors = rng.random((50, 4), np.float32)
+        options = {
+            "score_threshold": 0.4,
+            "activation": "softmax",
+            "background": "first",
+            "priors": priors,
+            "scale": (300, 300),
+        }
+        expected = reference.decode_boxes(scores, boxes, **options)
+        equal(ops.decode_boxes(scores, boxes, **options), expected, exact=False)
+
+    @pytest.mark.parametrize(
+        ("change", "error", "message"),
+        [
+            ({"activation": "relu"}, ValueError, "activation is none, sigmoid or softmax"),
+            ({"background": "middle"}, ValueError, "background is first or last"),
+            ({"priors": np.zeros((2, 4), np.float32)}, ValueError, r"priors has shape \(3, 4\)"),
+            ({"scale": (1, float("nan"))}, ValueError, "scale is finite"),
+            ({"most": -1}, ValueError, "most is not negative"),
+        ],
+    )
+    def test_refuse_what_does_not_fit(self, change, error, message):
+        scores, boxes = Tensor(np.ones((3, 2), np.float32)), Tensor(np.ones((3, 4), np.float32))
+        with pytest.raises(error, match=message):
+            ops.decode_boxes(scores, boxes, score_threshold=0.5, **change)
+        with pytest.raises(ValueError, match=r"boxes has shape \(3, 4\), got \(2, 4\)"):
+            ops.decode_boxes(scores, Tensor(boxes.values[:2]), score_threshold=0.5)
+
+
+class TestFinal:
+    @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int64])
+    @pytest.mark.parametrize("corners", [True, False])
+    def test_equals_the_reference(self, dtype, corners):
+        rng = np.random.default_rng(4)
+        table = sprinkle(rng, rng.random((300, 6), np.float32), 0.05)
+        class_ids = rng.integers(-1, 80, 300).astype(dtype)
+        boxes, scores = Tensor(table[:, :4]), Tensor(table[:, 4])
+        options = {"score_threshold": 0.3, "corners": corners, "scale": (640, 480)}
+        expected = reference.decode_final(boxes, scores, class_ids, **options)
+        equal(ops.decode_final(boxes, scores, class_ids, **options), expected)
+
+    def test_refuses_other_class_ids(self):
+        boxes, scores = Tensor(np.zeros((2, 4), np.float32)), Tensor(np.zeros(2, np.float32))
+        with pytest.raises(TypeError, match="class_ids is float32, int32 or int64, got uint8"):
+            ops.decode_final(boxes, scores, np.zeros(2, np.uint8), score_threshold=0.5)
