@@ -28,7 +28,7 @@ def convert(
         files: One checkpoint (.pt, .pth, .ckpt).
         out: An .onnx file; it appears whole or not at all.
         input_: Size of the network input; 640x640 where not given.
-        form: Of the outputs, key into `calibration.export.forms`; boxes in pixels where not given.
+        form: Of the outputs, key into `calibration.forms.forms`; boxes in pixels where not given.
         labels: Class names, in place of the file's own.
 
     Returns:

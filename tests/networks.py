@@ -65,7 +65,7 @@ def image(size: Size, seed: int = 0, count: int = 1):
 
 
 def write_onnx(folder: Path, name: str, form: str, size: Size, **options) -> Path:
-    """An ONNX file of that network in a form of `calibration.export`."""
+    """An ONNX file of that network in a form of `calibration.forms`."""
     from calibration.export import export
 
     path = folder / f"{name}-{form}-{size}.onnx"

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from calibration.checkpoints.archive import Archive, read_archive
-from calibration.checkpoints.module_tree import modules, tensors
+from calibration.checkpoints.module_tree import is_name, modules, tensors
+from calibration.checkpoints.pickled import Record, Tensor
 from calibration.checkpoints.recognise import (
     anchors_of,
     canonical,
     check_activations,
     recognise,
 )
-from calibration.checkpoints.unpickler import Record, Tensor
 from calibration.nets.config import STRIDES, Config, YOLOv7Tiny
 from calibration.nets.fold import EPS, fold
 from edge.errors import ModelError, UnsupportedModelError
@@ -86,11 +86,15 @@ def _checkpoint(archive: Archive) -> Checkpoint:
         found = tensors(holder)
     else:
         tree = []
-        found = {name: value for name, value in holder.items() if isinstance(value, Tensor)}
+        found = {
+            name: value
+            for name, value in holder.items()
+            if is_name(name) and isinstance(value, Tensor)
+        }
     named = {own: tensor for name, tensor in found.items() if (own := canonical(name)) is not None}
     root = holder.name if isinstance(holder, Record) else ""
     name, config = recognise({key: tensor.shape for key, tensor in named.items()}, root)
-    config = check_activations((module.name for module in tree), config)
+    config = check_activations(tree, config)
     state = {key: _float32(archive.array(tensor)) for key, tensor in named.items()}
     notes = [] if tree else ["the file holds tensors only: activation and classes are assumed"]
     anchors: Anchors = ()
@@ -137,7 +141,7 @@ def _chosen(root: Any) -> tuple[str, Record | Mapping[str, Any]]:
             return key, value
     if any(isinstance(value, Tensor) for value in root.values()):
         return "tensors", root
-    keys = ", ".join(str(key) for key in list(root)[:6]) or "none"
+    keys = ", ".join([key for key in root if is_name(key)][:6]) or "none"
     raise ModelError(f"the file holds neither a model nor tensors; its entries: {keys}")
 
 
@@ -176,17 +180,14 @@ def _folded(state: Mapping[str, AnyArray]) -> bool:
 
 
 def _eps(tree: list[Record]) -> float:
-    found = {
+    found = [
         module.state.get("eps", EPS)
         for module in tree
         if module.name.startswith("torch.nn.modules.batchnorm.")
-    } or {EPS}
-    eps = found.pop()
-    if found or not isinstance(eps, float) or not 0 < eps < 1:
-        raise UnsupportedModelError(
-            f"batch normalisations with one eps are wanted, found {[eps, *found][:4]}"
-        )
-    return eps
+    ] or [EPS]
+    if not all(isinstance(eps, float) and 0 < eps < 1 for eps in found) or len(set(found)) > 1:
+        raise UnsupportedModelError("the batch normalisations have no eps, or not all the same")
+    return float(found[0])
 
 
 def _labels(
@@ -207,6 +208,7 @@ def _strides(archive: Archive, holder: Record | Mapping[str, Any]) -> tuple[int,
     value = holder.state.get("stride") if isinstance(holder, Record) else None
     if isinstance(value, Tensor):
         value = archive.array(value).ravel().tolist()
-    if isinstance(value, list | tuple) and tuple(value) != STRIDES:
-        raise UnsupportedModelError(f"strides {STRIDES} are wanted, found {tuple(value)}")
+    if isinstance(value, list | tuple) and list(value) != list(STRIDES):
+        numbers = [x for x in value if isinstance(x, int | float)]
+        raise UnsupportedModelError(f"strides {STRIDES} are wanted, found {numbers[:8]}")
     return STRIDES

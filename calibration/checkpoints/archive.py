@@ -14,7 +14,8 @@ from typing import IO
 
 import numpy as np
 
-from calibration.checkpoints.unpickler import Contents, Tensor, unpickle
+from calibration.checkpoints.pickled import Tensor
+from calibration.checkpoints.unpickler import Contents, unpickle
 from edge.errors import ModelError, UnsupportedModelError
 from edge.types import AnyArray
 
@@ -42,6 +43,9 @@ _TYPES: Mapping[str, str] = MappingProxyType(  # torch's names of storages and t
         "bool": "?",
     }
 )
+_MOST_AXES = 8
+# What reading a zip raises of one that is damaged, or encrypted (RuntimeError).
+_BAD_ZIP = (zipfile.BadZipFile, ValueError, RuntimeError, OSError, EOFError, struct.error)
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 
@@ -72,23 +76,21 @@ class Archive:
             raise UnsupportedModelError(
                 f"a tensor holds {tensor.dtype or storage.type}, which is not supported"
             )
-        order = "<" if self.little else ">"
-        flat = np.frombuffer(
-            self.read(storage.key), f"{order}u2" if code == "bf16" else f"{order}{code}"
-        )
-        count = math.prod(tensor.shape)
+        raw = np.dtype(f"{'<' if self.little else '>'}{'u2' if code == 'bf16' else code}")
+        content = self.read(storage.key)
+        flat = np.frombuffer(content, raw, len(content) // raw.itemsize)
         if code == "bf16":
             flat = (flat.astype("u4") << 16).view("f4")
+        count = math.prod(tensor.shape)
         pairs = zip(tensor.shape, tensor.strides, strict=True)
         last = tensor.offset + sum((size - 1) * stride for size, stride in pairs)
-        if count > flat.size or (count and last >= flat.size):
+        if len(tensor.shape) > _MOST_AXES or not 0 < count <= flat.size or last >= flat.size:
             raise ModelError(
-                f"a tensor of shape {tensor.shape} reaches beyond its storage {storage.key!r} "
-                f"of {flat.size} elements"
+                f"a tensor of shape {tensor.shape[:_MOST_AXES]} is empty or reaches beyond its "
+                f"storage of {flat.size} elements"
             )
         steps = [stride * flat.itemsize for stride in tensor.strides]
-        start = flat[tensor.offset :] if count else flat[:0]
-        view = np.lib.stride_tricks.as_strided(start, tensor.shape, steps)
+        view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, steps)
         return view.astype(flat.dtype.newbyteorder("="))
 
 
@@ -118,7 +120,7 @@ def _zip(path: Path, data: bytes) -> Archive:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         names = {info.filename: info for info in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+    except _BAD_ZIP as error:
         raise ModelError(f"{path}: damaged zip archive: {error}") from error
     pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -137,7 +139,7 @@ def _zip(path: Path, data: bytes) -> Archive:
             raise ModelError(f"{path}: {name} is compressed, which torch.save never does")
         try:
             return archive.read(info)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError) as error:
+        except _BAD_ZIP as error:
             raise ModelError(f"{path}: {name} is damaged: {error}") from error
 
     little = f"{folder}byteorder" not in names or content("byteorder").strip() != b"big"
@@ -149,9 +151,10 @@ def _legacy(path: Path, file: IO[bytes]) -> Archive:
     """Pickles in a row (magic, version, machine, object, keys), then the storages."""
     if _contents(path, file).root != _LEGACY_MAGIC:
         raise ModelError(f"{path}: a pickle, but not of torch.save")
-    version = _contents(path, file).root
-    if version != _LEGACY_PROTOCOL:
-        raise UnsupportedModelError(f"{path}: version {version!r} of torch.save's old form")
+    if _contents(path, file).root != _LEGACY_PROTOCOL:
+        raise UnsupportedModelError(
+            f"{path}: torch.save's old form in another version than {_LEGACY_PROTOCOL}"
+        )
     machine = _contents(path, file).root
     contents = _contents(path, file)
     keys = _contents(path, file).root

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from calibration.checkpoints.unpickler import Record, Tensor
+from calibration.checkpoints.pickled import Record, Tensor
 from edge.errors import ModelError
 
 _DEEPEST = 64  # modules in modules; a detector has about 8
@@ -50,4 +50,9 @@ def _section(module: Record, name: str) -> dict[str, Any]:
     section = module.state.get(name)
     if not isinstance(section, Mapping):
         return {}
-    return {key: value for key, value in section.items() if isinstance(key, str)}
+    return {key: value for key, value in section.items() if is_name(key)}
+
+
+def is_name(key: Any) -> bool:
+    """Whether this can name a tensor; names go into messages, so they are printable."""
+    return isinstance(key, str) and key.isprintable()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from calibration.checkpoints.pickled import Record
 from calibration.nets.config import NETS, STRIDES, Config, YOLOv6, YOLOv7Tiny
 from edge.errors import UnsupportedModelError
 from edge.models.base import Anchors
@@ -127,29 +129,34 @@ def _supported() -> str:
     return "YOLOv6-n, -t and -s, and YOLOv7-tiny"
 
 
-def check_activations(classes: Iterable[str], config: Config) -> Config:
+def check_activations(modules: Iterable[Record], config: Config) -> Config:
     """The network with the activation that its modules show; the tensors do not tell.
 
     Args:
-        classes: Of all modules in the file; empty where it holds tensors only.
+        modules: All in the file; none where it holds tensors only.
         config: As recognised by the tensors.
 
     Raises:
         UnsupportedModelError: An activation that the network is not built with.
     """
-    found = {
-        name.rsplit(".", 1)[1]
-        for name in classes
-        if name.startswith("torch.nn.modules.activation.")
-    }
+    found = set()
+    for module in modules:
+        if module.name.startswith("torch.nn.modules.activation."):
+            name = module.name.rsplit(".", 1)[1]
+            slope = module.state.get("negative_slope", 0.1)
+            found.add(name if slope == 0.1 else f"{name} of slope {_number(slope)}")
     if isinstance(config, YOLOv7Tiny) and found == {"SiLU"}:
-        return YOLOv7Tiny(config.classes, config.anchors, "silu")
+        return replace(config, activation="silu")
     usual = {"LeakyReLU"} if isinstance(config, YOLOv7Tiny) else {"ReLU", "SiLU"}
     if found - usual:
         raise UnsupportedModelError(
             f"the network uses {', '.join(sorted(found))}; {', '.join(sorted(usual))} was expected"
         )
     return config
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "unknown"
 
 
 def anchors_of(state: Mapping[str, AnyArray]) -> Anchors:

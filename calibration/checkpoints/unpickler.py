@@ -10,70 +10,15 @@ stays a record of its class and state (`Record`), and a call is done only for th
 from __future__ import annotations
 
 import pickletools
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, Any
 
+from calibration.checkpoints.calls import CALLS, key_of, mapping_of, record_of, set_of
+from calibration.checkpoints.pickled import Global, Record, Storage
 from edge.errors import ModelError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Global:
-    """The name of a class or function, never looked up."""
-
-    name: str
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """An object of some class, never made.
-
-    Attributes:
-        name: Module and class.
-        args: What its constructor was given.
-        state: Its attributes by name; empty where it has none.
-        items: What was appended to it, or set in it as (key, value).
-    """
-
-    name: str
-    args: tuple[Any, ...] = ()
-    state: dict[str, Any] = field(default_factory=dict)
-    items: list[Any] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Storage:
-    """Where numbers lie: a key into the file.
-
-    Attributes:
-        key: Name inside the file.
-        type: torch's name of the storage, such as "HalfStorage".
-        count: Elements; bytes for "UntypedStorage".
-    """
-
-    key: str
-    type: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
-    """A strided view of a storage. Numbers are read from the file only when asked for.
-
-    Attributes:
-        storage: Where the numbers lie.
-        offset: Of the first, in elements.
-        shape: Of the tensor.
-        strides: In elements.
-        dtype: torch's name, where the storage does not say it.
-    """
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    dtype: str = ""
 
 
 @dataclass(slots=True)
@@ -92,95 +37,8 @@ class Contents:
 
 
 _MARK = object()
+_NAME = re.compile(r"[\w<>]+(\.[\w<>]+)*")  # of a module, class or function
 _PYTHON2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-_KEYS = (str, bytes, int, float, type(None), Global, Record)
-
-
-def _tensor(
-    storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any, dtype: str = ""
-) -> Tensor:
-    whole = [offset, *shape, *strides]
-    if not isinstance(storage, Storage) or not all(type(x) is int and x >= 0 for x in whole):
-        raise ModelError("a tensor is not made of a storage, an offset, a shape and strides")
-    if len(shape) != len(strides):
-        raise ModelError(f"a tensor has shape {tuple(shape)} but strides {tuple(strides)}")
-    return Tensor(storage, offset, tuple(shape), tuple(strides), dtype)
-
-
-def _tensor_of(*args: Any) -> Tensor:  # storage, offset, shape, strides, grad, hooks, dtype, …
-    if len(args) < 7 or not isinstance(args[6], Global):
-        raise ModelError("a tensor of an untyped storage says no type")
-    return _tensor(*args[:4], dtype=args[6].name.removeprefix("torch."))
-
-
-def _from_type(function: Any, _cls: Any, args: Any, _state: Any) -> Any:
-    if not isinstance(function, Global) or function.name not in _TENSORS:
-        raise ModelError("a tensor is rebuilt by something else than torch's functions")
-    return _TENSORS[function.name](*args)
-
-
-def _mapping(pairs: Any = ()) -> dict[Any, Any]:
-    found = {}
-    for key, value in pairs.items() if isinstance(pairs, dict) else pairs:
-        found[_key(key)] = value
-    return found
-
-
-def _record(cls: Any, *args: Any) -> Record:
-    if not isinstance(cls, Global):
-        raise ModelError("an object is made of something that is no class")
-    return Record(cls.name, args)
-
-
-def _set(values: Any = ()) -> set[Any]:
-    return {_key(value) for value in values}
-
-
-def _key(value: Any) -> Any:
-    """The value, if its hash is quick: the hash of deeply nested tuples overflows the stack."""
-    parts = value if isinstance(value, tuple) else (value,)
-    if not all(isinstance(part, _KEYS) for part in parts):
-        raise ModelError(f"a key is a name or a number, got {type(value).__name__}")
-    return value
-
-
-_TENSORS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "torch._utils._rebuild_tensor": _tensor,
-        "torch._utils._rebuild_tensor_v2": _tensor,
-        "torch._utils._rebuild_tensor_v3": _tensor_of,
-        "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
-        "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,
-    }
-)
-
-# Every call that is ever done. To add one: a function here that makes plain data of plain data.
-CALLS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        **_TENSORS,
-        "torch._tensor._rebuild_from_type_v2": _from_type,
-        "torch.Size": lambda sizes=(): tuple(sizes),
-        "torch.device": lambda *name: ":".join(str(part) for part in name),
-        "collections.OrderedDict": _mapping,
-        "collections.defaultdict": lambda _factory=None, pairs=(): _mapping(pairs),
-        "builtins.dict": _mapping,
-        "builtins.list": lambda values=(): list(values),
-        "builtins.tuple": lambda values=(): tuple(values),
-        "builtins.set": _set,
-        "builtins.frozenset": lambda values=(): frozenset(_set(values)),
-        "_codecs.encode": lambda text, _encoding="latin1": str(text).encode("latin1", "replace"),
-        "copyreg._reconstructor": lambda cls, *_: _record(cls),
-        "copyreg.__newobj__": _record,
-        # Harmless bookkeeping of training scripts, of no use here: kept as a record.
-        "numpy.core.multiarray.scalar": lambda *args: Record("numpy.scalar", args),
-        "numpy.core.multiarray._reconstruct": lambda *args: Record("numpy.ndarray", args),
-        "numpy._core.multiarray.scalar": lambda *args: Record("numpy.scalar", args),
-        "numpy._core.multiarray._reconstruct": lambda *args: Record("numpy.ndarray", args),
-        "numpy.dtype": lambda *args: Record("numpy.dtype", args),
-        "pathlib.PosixPath": lambda *parts: Record("pathlib.PosixPath", parts),
-        "pathlib.WindowsPath": lambda *parts: Record("pathlib.WindowsPath", parts),
-    }
-)
 
 
 def unpickle(file: IO[bytes]) -> Contents:
@@ -265,7 +123,7 @@ class _Machine:
     def add(self, values: Sequence[Any]) -> None:
         target = self.top()
         if isinstance(target, set):
-            target.update(_key(value) for value in values)
+            target.update(key_of(value) for value in values)
         elif isinstance(target, list):
             target.extend(values)
         elif isinstance(target, Record):
@@ -276,15 +134,16 @@ class _Machine:
     def assign(self, pairs: Sequence[tuple[Any, Any]]) -> None:
         target = self.top()
         if isinstance(target, dict):
-            target.update((_key(key), value) for key, value in pairs)
+            target.update((key_of(key), value) for key, value in pairs)
         elif isinstance(target, Record):
             target.items.extend(pairs)
         else:
             raise ModelError(f"the pickle sets items of a {type(target).__name__}")
 
     def find(self, module: Any, name: Any) -> None:
-        if not isinstance(module, str) or not isinstance(name, str):
-            raise ModelError("the pickle names a class by something else than text")
+        for part in (module, name):
+            if not isinstance(part, str) or not _NAME.fullmatch(part):
+                raise ModelError("the pickle names a class by something that is no name")
         self.stack.append(Global(f"{_PYTHON2.get(module, module)}.{name}"))
 
     def call(self, function: Any, args: Any) -> None:
@@ -297,7 +156,7 @@ class _Machine:
             self.stack.append(Record(function.name, args))
 
     def make(self, cls: Any, args: Any) -> None:
-        self.stack.append(_record(cls, *args))
+        self.stack.append(record_of(cls, *args))
 
     def build(self, _: Any) -> None:
         state = self.pop()
@@ -313,10 +172,10 @@ class _Machine:
     def persistent(self, what: Any) -> None:
         """A reference out of the pickle: torch keeps numbers, and old files classes, there."""
         match what:
-            case ("storage", Global(name), key, _location, int(count), *view) if not any(
+            case ("storage", Global(name), str(key), _location, int(count), *view) if not any(
                 part is not None for part in view
             ):
-                storage = Storage(str(key), name.removeprefix("torch."), count)
+                storage = Storage(key, name.removeprefix("torch."), count)
                 self.storages[storage.key] = storage
                 self.stack.append(storage)
             case ("module", Global() as cls, *_source):
@@ -368,8 +227,8 @@ _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = MappingProxyType(
         "TUPLE3": lambda machine, _: machine.collect(tuple, 3),
         "TUPLE": lambda machine, _: machine.collect(tuple, None),
         "LIST": lambda machine, _: machine.collect(list, None),
-        "DICT": lambda machine, _: machine.collect(lambda x: _mapping(_pairs(x)), None),
-        "FROZENSET": lambda machine, _: machine.collect(lambda x: frozenset(_set(x)), None),
+        "DICT": lambda machine, _: machine.collect(lambda x: mapping_of(_pairs(x)), None),
+        "FROZENSET": lambda machine, _: machine.collect(lambda x: frozenset(set_of(x)), None),
         "APPEND": lambda machine, _: machine.add([machine.pop()]),
         "APPENDS": lambda machine, _: machine.add(machine.pop_mark()),
         "ADDITEMS": lambda machine, _: machine.add(machine.pop_mark()),

@@ -8,7 +8,8 @@ import onnx
 import pytest
 from networks import image, torch, trained, write_onnx
 
-from calibration.export import Suppression, export, forms, module
+from calibration.export import export
+from calibration.forms import Suppression, forms, module
 from calibration.nets.config import NETS, YOLOv7Tiny
 from calibration.nets.network import network
 from edge.types import Size
@@ -224,6 +225,36 @@ def test_one_class_of_yolov7_scores_by_objectness(tmp_path):
         found = module(net, "end2end", SIZE, rule)(x)
     best = rows[0, :, 4].sort(descending=True).values[:3]
     torch.testing.assert_close(found[:3, 6], best)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("yolov6n-v2", "decoded"),
+        ("yolov6n-v2", "heads"),
+        ("yolov7-tiny", "raw"),
+        ("yolov7-tiny", "grid"),
+    ],
+)
+def test_an_open_batch_takes_any_number_of_images(tmp_path, name, form):
+    path = write_onnx(tmp_path, name, form, SIZE, any_batch=True)
+    x = image(SIZE, count=3)
+    together = run(path, x)
+    for i in range(3):
+        for many, one in zip(together, run(path, x[i : i + 1]), strict=True):
+            assert_near(many[i : i + 1], one)
+
+
+def test_suppression_of_several_images_says_whose_a_box_is(tmp_path):
+    path = write_onnx(tmp_path, "yolov6n-v2", "end2end", SIZE, suppression=RULE, any_batch=True)
+    x = image(SIZE, count=2)
+    found = run(path, x)[0]
+    for i in range(2):
+        wanted = run(path, x[i : i + 1])[0]
+        assert len(wanted) > 3
+        assert_near(found[found[:, 0] == i][:, 1:], wanted[:, 1:])
+    with pytest.raises(ValueError, match="of one image"):
+        write_onnx(tmp_path, "yolov6n-v2", "end2end-ort", SIZE, any_batch=True)
 
 
 def test_metadata_goes_into_the_file(tmp_path):

@@ -17,9 +17,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from calibration.checkpoints import read, unpickler
+from calibration.checkpoints import calls, read
 from calibration.checkpoints.archive import read_archive
-from calibration.checkpoints.unpickler import CALLS, Contents, Global, Record, unpickle
+from calibration.checkpoints.calls import CALLS
+from calibration.checkpoints.pickled import Global, Record, Storage, Tensor
+from calibration.checkpoints.unpickler import Contents, unpickle
 from edge.errors import ModelError
 
 EXTENSION = 0x7B
@@ -191,9 +193,9 @@ def test_a_refused_call_is_reported_and_the_rest_is_read(tmp_path):
 
 def test_state_given_to_a_function_changes_nothing():
     """Python's unpickler sets attributes of whatever a file names: here of this very module."""
-    target = unpickler._mapping
+    target = calls.mapping_of
     slots = b"}" + text("__defaults__") + b"K\x01\x85s"
-    data = b"\x80\x02ccalibration.checkpoints.unpickler\n_mapping\nN" + slots + b"\x86b."
+    data = b"\x80\x02ccalibration.checkpoints.calls\nmapping_of\nN" + slots + b"\x86b."
     before = target.__defaults__
     try:
         as_python_does(data)
@@ -202,7 +204,7 @@ def test_state_given_to_a_function_changes_nothing():
         target.__defaults__ = before
     contents = unpickle(io.BytesIO(data))
     assert target.__defaults__ == before
-    assert contents.refused == ["attributes of calibration.checkpoints.unpickler._mapping"]
+    assert contents.refused == ["attributes of calibration.checkpoints.calls.mapping_of"]
     assert isinstance(contents.root, Global)
 
 
@@ -216,8 +218,8 @@ def test_no_name_is_ever_imported(monkeypatch):
 
 
 def test_only_plain_data_comes_out_of_the_allowed_calls():
-    plain = (str, bytes, dict, list, tuple, set, frozenset, Record, unpickler.Tensor)
-    storage = unpickler.Storage("0", "FloatStorage", 4)
+    plain = (str, bytes, dict, list, tuple, set, frozenset, Record, Tensor)
+    storage = Storage("0", "FloatStorage", 4)
     tensor = (storage, 0, (2, 2), (2, 1), False, OrderedDict())
     arguments = {
         "torch._utils._rebuild_tensor": tensor[:4],
@@ -261,7 +263,9 @@ def test_only_plain_data_comes_out_of_the_allowed_calls():
         (b"\x80\x02](K\x01K\x02u.", "sets items of a list"),
         (b"\x80\x02K\x01K\x02a.", "appends to a int"),
         (b"\x80\x02K\x01Q.", "no storage of torch"),
-        (b"\x80\x02K\x01K\x02\x93.", "by something else than text"),
+        (b"\x80\x02K\x01K\x02\x93.", "by something that is no name"),
+        (b"\x80\x02c\x1b[2J\nevil\n.", "by something that is no name"),
+        (b"\x80\x02c_codecs\nencode\n]\x85R.", "something else than text"),
         (b"\x80\x02K\x01)\x81.", "no class"),
         (b"Pname\n.", "uses PERSID"),
         (b"\x80\x05\x97.", "uses NEXT_BUFFER"),
@@ -278,6 +282,63 @@ def test_keys_nested_without_end_do_not_overflow_the_stack():
     data = b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s."
     with pytest.raises(ModelError, match="a key is a name or a number, got tuple"):
         unpickle(io.BytesIO(data))
+
+
+DEEP = b"]" + b"\x85" * 200_000  # no text of it can be made: the stack overflows
+
+
+@pytest.mark.parametrize(
+    "data",
+    {
+        "a key of a storage": b"("
+        + text("storage")
+        + b"ctorch\nFloatStorage\n%s"
+        + text("cpu")
+        + b"K\x01tQ",
+        "a device": b"ctorch\ndevice\n%s\x85R",
+        "a call": b"ca\nb\n%s\x85R",
+        "a state": b"ca\nb\n)\x81}" + text("_modules") + b"%ssb",
+        "entries": b"}" + text("epoch") + b"%ss",
+        "a wrapped entry": b"}ca\nb\n%s\x85\x81K\x01s",
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_values_nested_without_end_are_never_made_into_text(tmp_path, data):
+    pickled = b"\x80\x02" + data[1].replace(b"%s", DEEP) + b"."
+    for file in as_files(pickled, tmp_path):
+        with pytest.raises(ModelError):
+            read(file)
+
+
+def test_facts_of_a_model_that_are_no_facts_are_refused(tmp_path):
+    torch = pytest.importorskip("torch")
+    from networks import trained
+    from upstream_files import Upstream, model
+
+    deep = [[["x"]]]
+    state = dict(trained("yolov7-tiny").state_dict())
+    with Upstream() as upstream:
+        tree = model(upstream, state)
+        tree.names, tree.stride = [deep] * 80, torch.tensor([8.0, 16.0, 32.0])
+        torch.save({"model": tree}, tmp_path / "names.pt")
+        tree.names, tree.stride = None, [deep, 16, 32]
+        torch.save({"model": tree}, tmp_path / "stride.pt")
+        tree.stride = None
+        normalisation = next(m for m in tree.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        for i, eps in enumerate((deep, 0.0, 7.0, 0.5)):
+            normalisation.eps = eps
+            torch.save({"model": tree}, tmp_path / f"eps{i}.pt")
+        normalisation.eps = 1e-3
+        tree.model[0].act.negative_slope = deep
+        torch.save({"model": tree}, tmp_path / "slope.pt")
+    assert read(tmp_path / "names.pt").labels == ()
+    with pytest.raises(ModelError, match=r"are wanted, found \[16, 32\]"):
+        read(tmp_path / "stride.pt")
+    for i in range(4):
+        with pytest.raises(ModelError, match="no eps, or not all the same"):
+            read(tmp_path / f"eps{i}.pt")
+    with pytest.raises(ModelError, match="slope unknown"):
+        read(tmp_path / "slope.pt")
 
 
 def test_a_module_that_holds_itself_is_refused(tmp_path):
@@ -305,6 +366,9 @@ def test_a_module_that_holds_itself_is_refused(tmp_path):
         (0, (-2,), (1,), "not made of"),
         (0, (2,), (-1,), "not made of"),
         (0, (1.5,), (1,), "not made of"),
+        (0, (0,), (1,), "empty"),
+        (0, (0, 1 << 62), (1, 1), "empty"),
+        (0, (1,) * 100, (1,) * 100, "beyond its storage"),
     ],
 )
 def test_a_tensor_that_leaves_its_storage_is_refused(tmp_path, offset, shape, strides, why):
@@ -364,6 +428,25 @@ def test_damaged_pickles_give_data_or_our_error(changes, length):
 def test_any_bytes_give_data_or_our_error(data):
     with suppress(ModelError):
         unpickle(io.BytesIO(data))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damaged_numbers_give_our_error(tmp_path_factory, data):
+    torch = pytest.importorskip("torch")
+    file = tmp_path_factory.mktemp("damaged") / "x.pt"
+    small = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2).bfloat16(), "c": torch.ones(3)}
+    torch.save(small, file, _use_new_zipfile_serialization=data.draw(st.booleans()))
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    with suppress(ModelError):
+        archive = read_archive(file)
+        root = archive.contents.root
+        for value in root.values() if isinstance(root, dict) else ():
+            if isinstance(value, Tensor):
+                archive.array(value)
 
 
 @settings(max_examples=150, deadline=None)

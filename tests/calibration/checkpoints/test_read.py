@@ -164,10 +164,14 @@ def test_the_activation_of_yolov7_tiny_is_read_from_its_modules(tmp_path):
                 module.act = torch.nn.SiLU()
         path = save({"model": tree}, tmp_path / "silu.pt")
         assert read(path).config.activation == "silu"
-        tree.model._modules["0"].act = torch.nn.Hardswish()
-        save({"model": tree}, path)
-    with pytest.raises(UnsupportedModelError, match="Hardswish"):
-        read(path)
+        for other, told in (
+            (torch.nn.Hardswish(), "Hardswish"),
+            (torch.nn.LeakyReLU(0.2), "LeakyReLU of slope 0.2"),
+        ):
+            tree.model._modules["0"].act = other
+            save({"model": tree}, path)
+            with pytest.raises(UnsupportedModelError, match=told):
+                read(path)
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
