@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "inspect": "edge.cli.inspect",
         "eval": "edge.cli.eval",
         "bench": "edge.cli.bench",
+        "doctor": "edge.cli.doctor",
         "models": "edge.cli.models",
     }
 )
