@@ -232,7 +232,9 @@ def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:
     if input_.dtype == "float32":
         return True
     zero = input_.zero_point + (128 if input_.dtype == "int8" else 0)
-    return np.allclose(pre.scale, input_.scale, rtol=1e-4) and np.allclose(pre.mean, zero, atol=1e-2)
+    return np.allclose(pre.scale, input_.scale, rtol=1e-4) and np.allclose(
+        pre.mean, zero, atol=1e-2
+    )
 
 
 def _quantise(real: Float32Array, input_: TensorSpec, out: AnyArray) -> None:

@@ -155,7 +155,7 @@ def _recognise(
     if facts.task not in (None, "detect"):
         raise UnsupportedModelError(f"a model for the task {facts.task!r}; edge runs detectors")
     candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
-    looks = _Looks(backend, files, description, overrides.input or facts.input)
+    looks = _Looks(backend, files, description, overrides, facts.input)
     matches = [
         (candidate, seen, found)
         for candidate in candidates
@@ -185,13 +185,19 @@ class _Looks:
     """Runs the model at the input sizes in question, each once."""
 
     def __init__(
-        self, backend: str, files: ModelFiles, description: Description, size: Size | None
+        self,
+        backend: str,
+        files: ModelFiles,
+        description: Description,
+        overrides: Overrides,
+        told: Size | None,
     ) -> None:
         if len(description.inputs) != 1:
             names = ", ".join(spec.name for spec in description.inputs) or "none"
             raise UnsupportedModelError(f"one input is wanted, found {names}")
         self._backend, self._files, self._description = backend, files, description
-        self._size = size or _fixed_size(description.inputs[0])
+        self._size = overrides.input or told or _fixed_size(description.inputs[0])
+        self._chosen = overrides.family is not None
         self.seen: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
 
@@ -225,7 +231,7 @@ class _Looks:
             }
         finally:
             backend.close()
-        return Seen(spec.name, size, outputs)
+        return Seen(spec.name, size, outputs, self._chosen)
 
 
 def _real(values: AnyArray, scale: float, zero_point: int) -> AnyArray:
@@ -270,5 +276,7 @@ def _labels(
             return labels, f"{len(labels)} classes, {who}"
     if classes in (None, len(coco.LABELS)):
         return coco.LABELS, f"{len(coco.LABELS)} classes: taken for COCO's"
+    if classes == len(coco.LABELS_BY_CATEGORY):
+        return coco.LABELS_BY_CATEGORY, f"{classes} classes: taken for COCO's category ids"
     names = tuple(map(str, range(classes or 0)))
     return names, f"{classes} classes, without names; --labels names them"

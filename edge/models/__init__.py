@@ -7,11 +7,48 @@ from types import MappingProxyType
 
 from edge.errors import UnsupportedModelError
 from edge.models.base import Family, Form
+from edge.models.centernet import CENTERNET
+from edge.models.detr import DETR, YOLOS
+from edge.models.fcos import FCOS
+from edge.models.nanodet import NANODET, NANODET_PLUS
+from edge.models.ppyoloe import PPYOLOE, PPYOLOE_PLUS
+from edge.models.rtdetr import RTDETR
+from edge.models.ssd import SSD
+from edge.models.yolov5 import YOLOV5
 from edge.models.yolov6 import YOLOV6
 from edge.models.yolov6lite import YOLOV6LITE
+from edge.models.yolov7 import YOLOV7
+from edge.models.yolov7tiny import YOLOV7_TINY
+from edge.models.yolov8 import YOLOV8
+from edge.models.yolov10 import YOLOV10
+from edge.models.yolox import YOLOX
 
-# To add a family: write its module, add it to this line.
-FAMILIES: Mapping[str, Family] = MappingProxyType({f.name: f for f in (YOLOV6, YOLOV6LITE)})
+# To add a family: write its module, add it to this list.
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        family.name: family
+        for family in (
+            YOLOV6,
+            YOLOV6LITE,
+            YOLOV7,
+            YOLOV7_TINY,
+            YOLOV5,
+            YOLOV8,
+            YOLOX,
+            YOLOV10,
+            PPYOLOE_PLUS,
+            PPYOLOE,
+            NANODET_PLUS,
+            NANODET,
+            FCOS,
+            CENTERNET,
+            DETR,
+            YOLOS,
+            RTDETR,
+            SSD,
+        )
+    }
+)
 
 
 def family(name: str) -> Family:

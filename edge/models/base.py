@@ -102,11 +102,14 @@ class Seen:
         input_name: Name of its input.
         input: Size of the network input.
         outputs: Name to value, without the batch axis where it is 1.
+        chosen: Whether the user named the family that looks at it: it then also takes what could
+            as well be another's.
     """
 
     input_name: str
     input: Size
     outputs: Mapping[str, AnyArray]
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,9 @@ LABELS: tuple[str, ...] = tuple(
 # The ids run from 1 to 90; of the 91 things first listed these never got a box.
 _UNUSED = frozenset({0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 CATEGORY_IDS: tuple[int, ...] = tuple(i for i in range(91) if i not in _UNUSED)
+
+# Names by category id, for networks that count so; the ids that COCO does not use are named by
+# their number.
+LABELS_BY_CATEGORY: tuple[str, ...] = tuple(
+    dict(zip(CATEGORY_IDS, LABELS, strict=True)).get(i, str(i)) for i in range(91)
+)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.errors import ModelError
-from edge.models.base import Seen
+from edge.models.base import ModelSpec, Seen
 from edge.types import AnyArray, Size, Tensor
 
 Strides = tuple[tuple[int, ...], ...]
@@ -62,6 +62,41 @@ def levels(input_size: Size, rows: int, anchors: int, known: Strides) -> tuple[i
         if anchors * points(input_size, strides) == rows:
             return strides
     return None
+
+
+def probabilities(seen: Seen, names: Sequence[str], last: int | None) -> bool:
+    """Whether the channels up to `last` of these outputs hold nothing outside 0 to 1."""
+    parts = [seen.outputs[name][:last] for name in names]
+    return all(part.min(initial=0) >= 0 and part.max(initial=0) <= 1 for part in parts)
+
+
+def grids(rows: Tensor, spec: ModelSpec) -> list[Tensor]:
+    """The (N, channels) rows of a table as one (channels, H, W) view for each level."""
+    views, start = [], 0
+    for stride in spec.strides:
+        size = cells(spec.input, stride)
+        end = start + size.height * size.width
+        planes = rows.values[start:end].T
+        views.append(replace(rows, values=planes.reshape(-1, size.height, size.width)))
+        start = end
+    if start != len(rows.values):
+        raise ModelError(f"an output has {len(rows.values)} rows, the strides call for {start}")
+    return views
+
+
+def channels(output: Tensor, first: int | None, last: int | None) -> Tensor:
+    """A view of some of the channels of a (channels, …) output."""
+    return replace(output, values=output.values[first:last])
+
+
+def columns(output: Tensor, first: int | None, last: int | None) -> Tensor:
+    """A view of some of the columns of an (N, columns) output."""
+    return replace(output, values=output.values[:, first:last])
+
+
+def in_pixels(spec: ModelSpec) -> tuple[float, float]:
+    """Input pixels per unit of boxes that are relative to the input: horizontally, vertically."""
+    return float(spec.input.width), float(spec.input.height)
 
 
 def unbatched(output: Tensor, axes: int) -> Tensor:

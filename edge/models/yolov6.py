@@ -4,7 +4,10 @@ Source: Li et al. 2022, arXiv:2209.02976, and what the official exports emit:
 - "rows": one output (N, 5 + C), decoded in the graph: centre x, centre y, width, height in input
   pixels, objectness (exactly 1 from release 0.2 on) and class probabilities;
 - "heads": per level (C + 4, H, W): class probabilities, then the distances from the cell's centre
-  to the left, top, right and bottom side, in cells.
+  to the left, top, right and bottom side, in cells;
+- "split": the same before the last step: class logits (C, H, W) per level, then (4, H, W) per
+  level; larger models have 17 bins of a distribution for each distance;
+- "final" and "rows7": suppression inside.
 """
 
 from __future__ import annotations
@@ -13,8 +16,18 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from edge import ops
+from edge.models import final
 from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import STRIDES, expect_channels, levels, pyramid, table, unbatched
+from edge.models.final import small_table
+from edge.models.shapes import (
+    STRIDES,
+    expect_channels,
+    levels,
+    probabilities,
+    pyramid,
+    table,
+    unbatched,
+)
 from edge.types import Candidates, Size, Tensor
 
 
@@ -49,10 +62,45 @@ def decode_heads(
     )
 
 
+def decode_split(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "split"; see `edge.models.base.Decode`."""
+    heads = [unbatched(output, 3) for output in outputs]
+    scores, boxes = heads[: len(heads) // 2], heads[len(heads) // 2 :]
+    for head in scores:
+        expect_channels("channels of class scores", head.values.shape[0], len(spec.labels))
+    return ops.decode_distances(
+        scores,
+        boxes=boxes,
+        strides=spec.strides,
+        bins=boxes[0].values.shape[0] // 4,
+        logits=True,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
 def recognise(seen: Seen) -> Recognition | None:
-    """Three maps of C + 4 channels, or a table with a row for each of their cells."""
+    """Three maps of C + 4 channels, a table with a row for each of their cells, or the end."""
+    if {"num_dets", "det_boxes", "det_scores", "det_classes"} == seen.outputs.keys():
+        return Recognition(
+            "final",
+            None,
+            ("det_boxes", "det_scores", "det_classes"),
+            "outputs det_boxes, det_scores, det_classes: suppression is inside",
+        )
+    rows7 = small_table(seen, 7)
+    if rows7 is not None and (rows7 == "outputs" or seen.chosen):
+        return Recognition(
+            "rows7", None, (rows7,), "a table of 7 columns called outputs: suppression is inside"
+        )
     heads = pyramid(seen, (8, 16, 32))
-    if heads is not None and heads.channels > 4:
+    if heads is not None and heads.channels > 4 and probabilities(seen, heads.names, -4):
         return Recognition(
             "heads",
             heads.channels - 4,
@@ -65,7 +113,8 @@ def recognise(seen: Seen) -> Recognition | None:
         return None
     name, rows = found
     strides = levels(seen.input, len(rows), 1, STRIDES)
-    if strides is None or not (seen.input_name == "image_arrays" or (rows[:, 4] == 1).all()):
+    certain = seen.input_name == "image_arrays" or (rows[:, 4] == 1).all()
+    if strides is None or not (certain or seen.chosen):
         return None
     return Recognition(
         "rows",
@@ -79,7 +128,15 @@ def recognise(seen: Seen) -> Recognition | None:
 
 YOLOV6 = Family(
     name="yolov6",
-    forms=MappingProxyType({"rows": Form(decode_rows), "heads": Form(decode_heads)}),
+    forms=MappingProxyType(
+        {
+            "rows": Form(decode_rows),
+            "heads": Form(decode_heads),
+            "split": Form(decode_split),
+            "final": Form(final.decode_columns, suppress=False),
+            "rows7": Form(final.decode_rows7, suppress=False),
+        }
+    ),
     recognise=recognise,
     input=Size(640, 640),
     preprocessing=Preprocessing(),

@@ -1,6 +1,7 @@
 """YOLOv6Lite: YOLOv6's mobile models, four levels, raw heads.
 
-Source: what the official ncnn files emit: per level (C + 4, H, W), laid out as YOLOv6's "heads".
+Source: what the official ncnn files emit: per level (C + 4, H, W), laid out as YOLOv6's "heads";
+"split" is the same before the last step.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from edge.models.base import Family, Form, Preprocessing, Recognition, Seen
-from edge.models.shapes import pyramid
-from edge.models.yolov6 import decode_heads
+from edge.models.shapes import probabilities, pyramid
+from edge.models.yolov6 import decode_heads, decode_split
 from edge.types import Size
 
 STRIDES = (8, 16, 32, 64)
@@ -18,7 +19,7 @@ STRIDES = (8, 16, 32, 64)
 def recognise(seen: Seen) -> Recognition | None:
     """Four maps of C + 4 channels at strides 8, 16, 32, 64."""
     heads = pyramid(seen, STRIDES)
-    if heads is None or heads.channels <= 4:
+    if heads is None or heads.channels <= 4 or not probabilities(seen, heads.names, -4):
         return None
     return Recognition(
         "heads",
@@ -31,7 +32,7 @@ def recognise(seen: Seen) -> Recognition | None:
 
 YOLOV6LITE = Family(
     name="yolov6lite",
-    forms=MappingProxyType({"heads": Form(decode_heads)}),
+    forms=MappingProxyType({"heads": Form(decode_heads), "split": Form(decode_split)}),
     recognise=recognise,
     input=Size(320, 320),
     preprocessing=Preprocessing(),

@@ -87,3 +87,109 @@ class TestRecognising:
     )
     def test_points_count_part_cells_as_whole(self, size, strides, count):
         assert points(Size(size, size), strides) == count
+
+
+def shown(shapes, *, size=640, name="images", chosen=False, pick=None):
+    """Outputs as a network of these shapes might give them: logits of both signs."""
+    rng = np.random.default_rng(0)
+    outputs = {n: rng.normal(0, 3, shape).astype(np.float32) for n, shape in shapes.items()}
+    for output, change in (pick or {}).items():
+        outputs[output] = change(outputs[output])
+    return Seen(name, Size(size, size), outputs, chosen)
+
+
+def probable(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def pixels(values):
+    values = probable(values)
+    values[..., :4] *= 600
+    return values
+
+
+def planes_of_pixels(values):
+    return pixels(values.T).T
+
+
+def halves(values):
+    """The first 80 columns probabilities, the rest logits."""
+    return np.concatenate([probable(values[:, :80]), values[:, 80:]], 1)
+
+
+RAW = {"output": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 20, 20, 85)}
+FCOS_MAPS = {f"{c}/{i}": (c, n, n) for c in (80, 4, 1) for i, n in enumerate((80, 40, 20, 10, 5))}
+FORMS = [
+    # what is shown, and all that may be concluded
+    (shown({"outputs": (0, 7)}), {("yolov6", "rows7")}),
+    (shown({"output": (3, 7)}), {("yolov7", "rows7")}),
+    (
+        shown(
+            {"num_dets": (1,), "det_boxes": (5, 4), "det_scores": (5,), "det_classes": (5,)},
+        ),
+        {("yolov6", "final")},
+    ),
+    (shown({"output": (25200, 85)}, pick={"output": pixels}), {("yolov7", "rows")}),
+    (shown({"output0": (25200, 85)}, pick={"output0": pixels}), {("yolov5", "rows")}),
+    (shown(RAW), {("yolov7", "heads"), ("yolov7-tiny", "heads"), ("yolov5", "heads")}),
+    (shown({"output0": (84, 8400)}, pick={"output0": planes_of_pixels}), {("yolov8", "planar")}),
+    (
+        shown({"output0": (84, 8400)}, pick={"output0": probable}),
+        {("yolov8", "planar-fractions")},
+    ),
+    (shown({"output": (8400, 85)}, pick={"output": pixels}), {("yolox", "rows")}),
+    (shown({"output": (8400, 85)}, pick={"output": probable}), {("yolox", "raw-rows")}),
+    (shown({"output0": (300, 6)}, pick={"output0": pixels}), {("yolov10", "rows6")}),
+    (shown({"output0": (300, 6)}, pick={"output0": np.zeros_like}), {("yolov10", "rows6")}),
+    (shown({"output0": (300, 6)}, pick={"output0": probable}), {("rtdetr", "rows6")}),
+    (shown({"output0": (300, 84)}, pick={"output0": probable}), {("rtdetr", "rows")}),
+    (shown({"labels": (300,), "boxes": (300, 4), "scores": (300,)}), {("rtdetr", "final")}),
+    (shown({"logits": (300, 80), "pred_boxes": (300, 4)}), {("rtdetr", "set")}),
+    (shown({"pred_logits": (100, 92), "pred_boxes": (100, 4)}), {("detr", "set")}),
+    (
+        shown({"a": (8400, 4), "b": (80, 8400)}),
+        {("ppyoloe", "boxes-scores"), ("ppyoloe+", "boxes-scores")},
+    ),
+    (shown({"a": (12, 6), "b": (1,)}), {("ppyoloe", "final"), ("ppyoloe+", "final")}),
+    (shown({"output": (8500, 112)}, pick={"output": halves}), {("nanodet-plus", "rows")}),
+    (shown({"output": (8400, 112)}, pick={"output": halves}), {("nanodet", "rows")}),
+    (shown(FCOS_MAPS, name="input_image"), {("fcos", "heads")}),
+    (shown(FCOS_MAPS, name="input"), {("fcos", "heads-product")}),
+    (
+        shown({"hm": (80, 160, 160), "wh": (2, 160, 160), "reg": (2, 160, 160)}),
+        {("centernet", "heads")},
+    ),
+    (shown({"a": (144, 80, 80), "b": (144, 40, 40), "c": (144, 20, 20)}), None),
+]
+
+
+@pytest.mark.parametrize(("look", "wanted"), FORMS, ids=[str(i) for i in range(len(FORMS))])
+def test_outputs_of_the_documented_shapes_are_recognised(look, wanted):
+    matches = {(f.name, f.recognise(look)) for f in FAMILIES.values() if f.recognise(look)}
+    found = {(name, recognition.form) for name, recognition in matches}
+    if wanted is None:  # shapes that several heads have: an error will list them
+        assert len(found) > 1
+    else:
+        assert found == wanted
+    for _, recognition in matches:
+        assert recognition.classes in (None, 80, 91, 43)
+        assert set(recognition.outputs) <= set(look.outputs)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "task"),
+    [
+        ({"output0": (116, 8400)}, "segmentation"),
+        ({"output0": (116, 8400), "output1": (32, 160, 160)}, "segmentation"),
+        ({"output0": (56, 8400)}, "pose"),
+        ({"output0": (20, 8400)}, "oriented-box"),  # the angle is no probability
+    ],
+)
+def test_models_for_other_tasks_are_refused_by_name(shapes, task):
+    with pytest.raises(UnsupportedModelError, match=task):
+        FAMILIES["yolov8"].recognise(shown(shapes))
+
+
+def test_a_shape_of_another_task_is_taken_when_the_family_is_chosen():
+    look = shown({"output0": (116, 8400)}, chosen=True, pick={"output0": planes_of_pixels})
+    assert FAMILIES["yolov8"].recognise(look).classes == 112

@@ -1,0 +1,89 @@
+"""DETR and YOLOS: a set of boxes, softmax over the classes and "no object"; no suppression.
+
+Source: Carion et al. 2020, arXiv:2005.12872; Fang et al. 2021, arXiv:2106.00666; and what exports
+emit: logits (N, C + 1), whose last is "no object", and boxes (N, 4) of centre x, centre y, width,
+height in fractions of the input. The 91 classes of the official models are COCO's category ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from edge import ops
+from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
+from edge.models.shapes import expect_channels, in_pixels, unbatched
+from edge.types import Candidates, Size, Tensor
+
+OFFICIAL = (92, 251)  # columns of the models for objects and for panoptic segmentation
+
+
+def decode(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "set"; see `edge.models.base.Decode`."""
+    logits, boxes = (unbatched(output, 2) for output in outputs)
+    expect_channels("columns of logits", logits.values.shape[1], len(spec.labels) + 1)
+    return ops.decode_boxes(
+        logits,
+        boxes,
+        activation="softmax",
+        background="last",
+        scale=in_pixels(spec),
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def pair(seen: Seen) -> tuple[str, str] | None:
+    """The names of logits and boxes, when the outputs are (N, classes) and (N, 4)."""
+    tables = {n: v for n, v in seen.outputs.items() if v.ndim == 2}
+    boxes = [n for n, v in tables.items() if v.shape[1] == 4]
+    others = [n for n in tables if n not in boxes]
+    if len(seen.outputs) != 2 or len(boxes) != 1 or len(others) != 1:
+        return None
+    same = len(tables[boxes[0]]) == len(tables[others[0]])
+    return (others[0], boxes[0]) if same else None
+
+
+def _recognise(seen: Seen) -> Recognition | None:
+    names = pair(seen)
+    if names is None:
+        return None
+    count, width = seen.outputs[names[0]].shape
+    if width not in OFFICIAL and not seen.chosen:
+        return None
+    return Recognition(
+        "set", width - 1, names, f"{count} boxes with {width} logits, the last for no object"
+    )
+
+
+def _recognise_yolos(seen: Seen) -> Recognition | None:
+    return _recognise(seen) if seen.chosen else None  # looks like DETR, and means the same
+
+
+_IMAGENET = Preprocessing(
+    mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
+    scale=(1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255)),
+    placement="stretch",
+)
+DETR = Family(
+    name="detr",
+    forms=MappingProxyType({"set": Form(decode, suppress=False)}),
+    recognise=_recognise,
+    input=Size(800, 1066),
+    preprocessing=_IMAGENET,
+    source="Carion et al. 2020, arXiv:2005.12872",
+)
+YOLOS = replace(
+    DETR,
+    name="yolos",
+    recognise=_recognise_yolos,
+    input=Size(512, 683),
+    source="Fang et al. 2021, arXiv:2106.00666",
+)

@@ -1,0 +1,142 @@
+"""NanoDet-Plus, and NanoDet of the 0.x releases.
+
+Source: what the official exports emit, with class probabilities and a distribution for each
+distance to the left, top, right and bottom side, in cells:
+- "rows": one output (N, C + 4 * bins);
+- "split-rows": (H * W, C) of all levels, then (H * W, 4 * bins) of all levels.
+NanoDet-Plus has four levels and its points at the corners of cells, the older models have three
+and their points in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+
+from edge import ops
+from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
+from edge.models.shapes import (
+    cells,
+    channels,
+    expect_channels,
+    grids,
+    points,
+    table,
+    unbatched,
+)
+from edge.types import Candidates, Size, Tensor
+
+PLUS_STRIDES = (8, 16, 32, 64)
+OLD_STRIDES = (8, 16, 32)
+BINS = (8, 11)  # of the small models, and of the larger old ones
+
+
+def _decode_rows(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+    offset: float,
+) -> Candidates:
+    """Read "rows"; see `edge.models.base.Decode`."""
+    heads = grids(unbatched(outputs[0], 2), spec)
+    found = heads[0].values.shape[0]
+    bins = (found - len(spec.labels)) // 4
+    expect_channels("columns", found, len(spec.labels) + 4 * bins)
+    return ops.decode_distances(
+        heads,
+        strides=spec.strides,
+        bins=bins,
+        offset=offset,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def _decode_split_rows(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "split-rows"; see `edge.models.base.Decode`."""
+    heads = []
+    for i, output in enumerate(outputs):
+        size = cells(spec.input, spec.strides[i % len(spec.strides)])
+        planes = unbatched(output, 2).values.T.reshape(-1, size.height, size.width)
+        heads.append(replace(output, values=planes))
+    scores, boxes = heads[: len(spec.strides)], heads[len(spec.strides) :]
+    return ops.decode_distances(
+        [channels(score, 0, len(spec.labels)) for score in scores],
+        boxes=boxes,
+        strides=spec.strides,
+        bins=boxes[0].values.shape[0] // 4,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def _recognise_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
+    found = table(seen)
+    if found is None or len(found[1]) != points(seen.input, strides):
+        return None
+    name, rows = found
+    # Probabilities come first and the distributions' logits last, of both signs.
+    for bins in BINS:
+        classes = rows.shape[1] - 4 * bins
+        if classes < 1 or rows[:, :classes].min() < 0 or rows[:, :classes].max() > 1:
+            continue
+        if rows[:, classes:].min() < 0 and (bins == BINS[0] or rows[:, classes].min() < 0):
+            return Recognition(
+                "rows",
+                classes,
+                (name,),
+                f"a table with a row for each of the {len(rows)} cells: {classes} probabilities "
+                f"and distributions of {bins} bins",
+                strides,
+            )
+    return None
+
+
+def _recognise_plus(seen: Seen) -> Recognition | None:
+    return _recognise_rows(seen, PLUS_STRIDES)
+
+
+def _recognise_old(seen: Seen) -> Recognition | None:
+    scores = tuple(f"cls_pred_stride_{stride}" for stride in OLD_STRIDES)
+    boxes = tuple(f"dis_pred_stride_{stride}" for stride in OLD_STRIDES)
+    if seen.outputs.keys() == {*scores, *boxes}:
+        classes = seen.outputs[scores[0]].shape[-1]
+        names = scores + boxes
+        return Recognition("split-rows", classes, names, "outputs named by stride", OLD_STRIDES)
+    return _recognise_rows(seen, OLD_STRIDES)
+
+
+_BGR = Preprocessing(
+    "BGR",
+    mean=(103.53, 116.28, 123.675),
+    scale=(1 / 57.375, 1 / 57.12, 1 / 58.395),
+    pad=(0, 0, 0),
+)
+NANODET_PLUS = Family(
+    name="nanodet-plus",
+    forms=MappingProxyType({"rows": Form(partial(_decode_rows, offset=0.0))}),
+    recognise=_recognise_plus,
+    input=Size(320, 320),
+    preprocessing=replace(_BGR, placement="stretch"),
+    source="NanoDet-Plus 1.0 and its exports",
+)
+NANODET = Family(
+    name="nanodet",
+    forms=MappingProxyType(
+        {"rows": Form(partial(_decode_rows, offset=0.5)), "split-rows": Form(_decode_split_rows)}
+    ),
+    recognise=_recognise_old,
+    input=Size(320, 320),
+    preprocessing=_BGR,
+    source="NanoDet 0.4 and its exports; Li et al. 2020, arXiv:2006.04388",
+)

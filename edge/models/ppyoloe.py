@@ -1,0 +1,119 @@
+"""PP-YOLOE and PP-YOLOE+: stretched pictures; the plain models want ImageNet's normalisation.
+
+Source: Xu et al. 2022, arXiv:2203.16250, and what the official exports emit (with a
+`scale_factor` of 1, boxes are in input pixels):
+- "boxes-scores": corners (N, 4) and class probabilities (C, N);
+- "rows": one output (N, 4 + C) of corners and class probabilities, coarsest level first;
+- "final": (K, 6) of class, score, corners, and a count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from edge import ops
+from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
+from edge.models.final import MOST_ROWS, decode_class_first
+from edge.models.shapes import STRIDES, expect_channels, levels, table, unbatched
+from edge.types import Candidates, Size, Tensor
+
+
+def decode_rows(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "rows"; see `edge.models.base.Decode`."""
+    rows = unbatched(outputs[0], 2)
+    expect_channels("columns", rows.values.shape[1], 4 + len(spec.labels))
+    return ops.decode_rows(
+        rows,
+        objectness=False,
+        corners=True,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def decode_boxes_scores(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "boxes-scores"; see `edge.models.base.Decode`."""
+    boxes, scores = (unbatched(output, 2) for output in outputs)
+    expect_channels("planes of scores", scores.values.shape[0], len(spec.labels))
+    return ops.decode_boxes(
+        replace(scores, values=scores.values.T),
+        boxes,
+        corners=True,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def _recognise(seen: Seen) -> Recognition | None:
+    shapes = {name: values.shape for name, values in seen.outputs.items()}
+    pairs = [(name, shape) for name, shape in shapes.items() if len(shape) == 2]
+    if len(shapes) == 2:
+        for name, shape in pairs:
+            (other,) = shapes.keys() - {name}
+            if shape[1] == 4 and len(shapes[other]) == 2 and shapes[other][1] == shape[0] != 4:
+                strides = levels(seen.input, shape[0], 1, STRIDES)
+                if strides is not None:
+                    return Recognition(
+                        "boxes-scores",
+                        shapes[other][0],
+                        (name, other),
+                        f"{shape[0]} boxes, and {shapes[other][0]} planes of scores",
+                        strides[::-1],
+                    )
+            if shape[1] == 6 and shape[0] <= MOST_ROWS and len(shapes[other]) <= 1:
+                return Recognition(
+                    "final", None, (name,), "a table of 6 columns and a count: suppression inside"
+                )
+    found = table(seen)
+    if found is not None and found[1].shape[1] > 4:
+        strides = levels(seen.input, len(found[1]), 1, STRIDES)
+        objectness_of_one = (found[1][:, 4] == 1).all()
+        # Rows of YOLOv6 and YOLOX have the same shape: to be told, not guessed.
+        if strides is not None and seen.chosen and not objectness_of_one:
+            return Recognition(
+                "rows",
+                found[1].shape[1] - 4,
+                (found[0],),
+                f"a table with a row for each of the {len(found[1])} cells",
+                strides[::-1],
+            )
+    return None
+
+
+PPYOLOE_PLUS = Family(
+    name="ppyoloe+",
+    forms=MappingProxyType(
+        {
+            "rows": Form(decode_rows),
+            "boxes-scores": Form(decode_boxes_scores),
+            "final": Form(decode_class_first, suppress=False),
+        }
+    ),
+    recognise=_recognise,
+    input=Size(640, 640),
+    preprocessing=Preprocessing(placement="stretch"),
+    source="Xu et al. 2022, arXiv:2203.16250",
+)
+PPYOLOE = replace(
+    PPYOLOE_PLUS,
+    name="ppyoloe",
+    preprocessing=Preprocessing(
+        mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
+        scale=(1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255)),
+        placement="stretch",
+    ),
+)

@@ -1,0 +1,38 @@
+"""YOLOv10 and YOLO26, and YOLOv8-like exports with suppression inside.
+
+Source: Wang et al. 2024, arXiv:2405.14458, and what the exports emit: "rows6", one output (300, 6)
+of x1, y1, x2, y2 in input pixels, score, class; rows that are all zero are padding.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+
+from edge.models.base import Family, Form, Preprocessing, Recognition, Seen
+from edge.models.final import decode_rows6, small_table
+from edge.types import Size
+
+
+def _recognise(seen: Seen) -> Recognition | None:
+    name = small_table(seen, 6)
+    if name is None:
+        return None
+    boxes = np.abs(seen.outputs[name][:, :4])
+    relative = 0 < float(boxes.max(initial=0)) <= 2
+    if relative and not seen.chosen:
+        return None
+    return Recognition(
+        "rows6", None, (name,), "a table of 6 columns with boxes in pixels: suppression is inside"
+    )
+
+
+YOLOV10 = Family(
+    name="yolov10",
+    forms=MappingProxyType({"rows6": Form(decode_rows6, suppress=False)}),
+    recognise=_recognise,
+    input=Size(640, 640),
+    preprocessing=Preprocessing(),
+    source="Wang et al. 2024, arXiv:2405.14458",
+)

@@ -1,0 +1,26 @@
+"""YOLOv7-tiny: YOLOv7's outputs, with anchors of its own.
+
+Source: Wang et al. 2022, arXiv:2207.02696, and the official configuration's anchors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge.models.base import Anchors, Recognition, Seen
+from edge.models.yolov7 import YOLOV7, recognise_heads, recognise_rows
+
+ANCHORS: Anchors = (
+    ((10, 13), (16, 30), (33, 23)),
+    ((30, 61), (62, 45), (59, 119)),
+    ((116, 90), (156, 198), (373, 326)),
+)
+
+
+def _recognise(seen: Seen) -> Recognition | None:
+    """Raw maps. Decoded rows look like YOLOv7's, and mean the same."""
+    found = recognise_rows(seen) if seen.chosen else None
+    return found or recognise_heads(seen, (ANCHORS,))
+
+
+YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognise=_recognise)

@@ -1,0 +1,177 @@
+"""YOLOv8, 9, 11 and 12 as Ultralytics exports them: anchor-free, no objectness.
+
+Source: what the exports emit:
+- "planar": one output (4 + C, N), decoded in the graph: centre x, centre y, width, height in
+  input pixels, then class probabilities;
+- "planar-fractions": the same with boxes in fractions of the input, as in TensorFlow Lite files;
+- "heads": the raw maps, per level (4 * bins + C, H, W): a distribution for each distance to the
+  left, top, right and bottom side, then class logits;
+- "split": the same as two outputs per level: class logits of all levels, then the distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from edge import ops
+from edge.errors import UnsupportedModelError
+from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
+from edge.models.shapes import (
+    STRIDES,
+    channels,
+    expect_channels,
+    in_pixels,
+    levels,
+    pyramid,
+    table,
+    unbatched,
+)
+from edge.models.yolov6 import decode_split
+from edge.types import Candidates, Size, Tensor
+
+BINS = 16  # of the official models' distributions
+_MASKS, _KEYPOINTS = 32, 51  # planes that segmentation and pose models have after the classes
+
+
+def decode_planar(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "planar"; see `edge.models.base.Decode`."""
+    planes = unbatched(outputs[0], 2)
+    expect_channels("planes", planes.values.shape[0], 4 + len(spec.labels))
+    return ops.decode_rows(
+        replace(planes, values=planes.values.T),
+        objectness=False,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def decode_planar_fractions(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "planar-fractions"; see `edge.models.base.Decode`."""
+    planes = unbatched(outputs[0], 2)
+    expect_channels("planes", planes.values.shape[0], 4 + len(spec.labels))
+    rows = planes.values.T
+    return ops.decode_boxes(
+        replace(planes, values=rows[:, 4:]),
+        replace(planes, values=rows[:, :4]),
+        scale=in_pixels(spec),
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def decode_heads(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "heads"; see `edge.models.base.Decode`."""
+    heads = [unbatched(output, 3) for output in outputs]
+    sides = heads[0].values.shape[0] - len(spec.labels)
+    for head in heads:
+        expect_channels("channels", head.values.shape[0], sides + len(spec.labels))
+    return ops.decode_distances(
+        [channels(head, sides, None) for head in heads],
+        boxes=[channels(head, 0, sides) for head in heads],
+        strides=spec.strides,
+        bins=sides // 4,
+        logits=True,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def _recognise(seen: Seen) -> Recognition | None:
+    """A table with a column for each cell and 4 + C planes, or raw maps of 16 bins.
+
+    Raises:
+        UnsupportedModelError: A model for another task than detection.
+    """
+    for strides in STRIDES:
+        heads = pyramid(seen, strides)
+        if heads is not None and heads.channels > 4 * BINS:
+            classes = heads.channels - 4 * BINS
+            raw = min(float(seen.outputs[n][-classes:].min()) for n in heads.names) < 0
+            if raw:
+                return Recognition(
+                    "heads",
+                    classes,
+                    heads.names,
+                    f"raw maps of {heads.channels} channels at strides "
+                    f"{', '.join(map(str, strides))}: {4 * BINS} for distances, {classes} classes",
+                    strides,
+                )
+    _refuse_masks(seen)
+    found = table(seen)
+    if found is None or found[1].shape[0] < 5:
+        return None
+    name, planes = found
+    strides_found = levels(seen.input, planes.shape[1], 1, STRIDES)
+    if strides_found is None:
+        return None
+    if not seen.chosen:
+        _refuse_other_tasks(planes)
+    fractions = float(np.abs(planes[:4]).max()) <= 2  # pixels are far more
+    return Recognition(
+        "planar-fractions" if fractions else "planar",
+        planes.shape[0] - 4,
+        (name,),
+        f"{planes.shape[0]} planes with a value for each of the {planes.shape[1]} cells at "
+        f"strides {', '.join(map(str, strides_found))}; boxes in "
+        + ("fractions of the input" if fractions else "pixels"),
+        strides_found,
+    )
+
+
+def _refuse_masks(seen: Seen) -> None:
+    shapes = [values.shape for values in seen.outputs.values()]
+    if any(len(shape) == 3 and shape[0] == _MASKS for shape in shapes) and any(
+        len(shape) == 2 and shape[0] > 4 + _MASKS for shape in shapes
+    ):
+        raise UnsupportedModelError("its outputs are those of a segmentation model; edge detects")
+
+
+def _refuse_other_tasks(planes: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
+    classes = planes[4:]
+    outside = classes.min() < 0 or classes.max() > 1
+    usual = {4 + 80 + _MASKS: "segmentation", 4 + 1 + _KEYPOINTS: "pose"}
+    if outside or planes.shape[0] in usual:
+        task = usual.get(planes.shape[0], "segmentation, pose or oriented-box")
+        raise UnsupportedModelError(
+            f"its {planes.shape[0]} planes look like those of a {task} model; edge detects "
+            "(if they are boxes and classes alone, say --family yolov8)"
+        )
+
+
+YOLOV8 = Family(
+    name="yolov8",
+    forms=MappingProxyType(
+        {
+            "planar": Form(decode_planar),
+            "planar-fractions": Form(decode_planar_fractions),
+            "heads": Form(decode_heads),
+            "split": Form(decode_split),
+        }
+    ),
+    recognise=_recognise,
+    input=Size(640, 640),
+    preprocessing=Preprocessing(),
+    source="Ultralytics' exports of YOLOv8, 9, 11 and 12",
+)

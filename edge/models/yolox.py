@@ -1,0 +1,71 @@
+"""YOLOX: anchor-free, with objectness; pictures as they are, at the top left.
+
+Source: Ge et al. 2021, arXiv:2107.08430, and what the official exports emit, one output
+(N, 5 + C) with probabilities: "raw-rows" with x, y, log width, log height in cells (the default);
+"rows" decoded to input pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from edge import ops
+from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
+from edge.models.shapes import STRIDES, expect_channels, grids, levels, table, unbatched
+from edge.models.yolov6 import decode_rows
+from edge.types import Candidates, Size, Tensor
+
+
+def decode_raw_rows(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "raw-rows"; see `edge.models.base.Decode`."""
+    rows = unbatched(outputs[0], 2)
+    expect_channels("columns", rows.values.shape[1], 5 + len(spec.labels))
+    return ops.decode_centres(
+        grids(rows, spec),
+        strides=spec.strides,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
+def _recognise(seen: Seen) -> Recognition | None:
+    """A table with a row for each cell whose objectness is not 1 throughout."""
+    found = table(seen)
+    if found is None or found[1].shape[1] < 6:
+        return None
+    name, rows = found
+    strides = levels(seen.input, len(rows), 1, STRIDES[:1])
+    scores = rows[:, 4:]
+    probable = scores.min(initial=0) >= 0 and scores.max(initial=0) <= 1
+    other = seen.input_name == "image_arrays" or (scores[:, 0] == 1).all() or not probable
+    if strides is None or (other and not seen.chosen):
+        return None
+    # Decoded centres lie all over the picture, raw ones inside their cells.
+    decoded = float(np.abs(rows[:, :2]).max()) > min(seen.input.height, seen.input.width) / 2
+    return Recognition(
+        "rows" if decoded else "raw-rows",
+        rows.shape[1] - 5,
+        (name,),
+        f"a table with a row for each of the {len(rows)} cells at strides "
+        f"{', '.join(map(str, strides))}; boxes in " + ("pixels" if decoded else "cells"),
+        strides,
+    )
+
+
+YOLOX = Family(
+    name="yolox",
+    forms=MappingProxyType({"rows": Form(decode_rows), "raw-rows": Form(decode_raw_rows)}),
+    recognise=_recognise,
+    input=Size(640, 640),
+    preprocessing=Preprocessing("BGR", scale=(1.0, 1.0, 1.0), placement="top-left"),
+    source="Ge et al. 2021, arXiv:2107.08430",
+)
