@@ -37,8 +37,9 @@ class Patience:
 
     Attributes:
         timeout: Seconds without a byte, at connecting and at any later time.
-        attempts: How often to begin or go on; a file that was cut off goes on where it was.
-        pause: Seconds before the second attempt; twice as many before each further one.
+        attempts: How often in a row to fail without having got on; a file that was cut off is
+            continued where it was.
+        pause: Seconds before the next attempt; twice as many after each further failure.
     """
 
     timeout: float = 30.0
@@ -182,20 +183,23 @@ def _locked(path: Path, url: str) -> Iterator[_Part]:
 
 
 def _retried(url: str, part: _Part, patience: Patience, progress: Progress) -> None:
-    pause = patience.pause
-    for left in reversed(range(patience.attempts)):
+    left = patience.attempts
+    while True:
+        before = part.size()
         try:
             _attempt(url, part, patience.timeout, progress)
             return
-        except _AgainError as error:  # noqa: PERF203 - trying again is what the loop is for
+        except _AgainError as error:
+            if part.size() >= before + _CHUNK:  # slowly, but it comes
+                left = patience.attempts
+            left -= 1
             if not left:
                 kept = part.size() if part.version(url) else 0
                 rest = f"; {kept} bytes are kept for the next time" if kept else ""
                 raise DownloadError(
                     f"{url}: {error} ({patience.attempts} attempts){rest}"
                 ) from error
-            time.sleep(pause)
-            pause *= 2
+        time.sleep(patience.pause * 2 ** (patience.attempts - left - 1))
 
 
 def _attempt(url: str, part: _Part, timeout: float, progress: Progress) -> None:

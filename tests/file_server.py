@@ -86,6 +86,20 @@ def whole(content: bytes, tag: str | None = '"v1"', **extra: str) -> Reply:
     return reply
 
 
+def crumbles(content: bytes, piece: int) -> Reply:
+    """Continues where it is asked to, and hangs up after each piece."""
+
+    def reply(handler):
+        start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
+        headers = {"Content-Length": str(len(content) - start), "ETag": '"v1"'}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        handler.answer(206 if start else 200, headers, content[start : start + piece])
+        handler.close_connection = True
+
+    return reply
+
+
 def cut(content: bytes, after: int, tag: str | None = '"v1"') -> Reply:
     """Says how long the file is, sends so many bytes and hangs up."""
 

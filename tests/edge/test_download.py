@@ -5,7 +5,7 @@ import hashlib
 import socket
 
 import pytest
-from file_server import cut, redirects, refuses, serving, stalls, whole
+from file_server import crumbles, cut, redirects, refuses, serving, stalls, whole
 
 from edge import download
 from edge.download import Patience, fetch
@@ -68,6 +68,17 @@ def test_a_cut_connection_is_continued_where_it_was(target):
     assert asked[1] == "bytes=100000-"
     assert target.read_bytes() == CONTENT
     assert names(target) == ["x.bin"]
+
+
+def test_a_connection_that_is_cut_again_and_again_brings_the_file_while_it_gets_on(target):
+    with serving(crumbles(CONTENT, 70_000)) as server:
+        fetch(server.url, target, hashes=GOOD, patience=Patience(20, 2, 0.01))
+        assert len(server.seen) == 4
+    assert target.read_bytes() == CONTENT
+    with serving(crumbles(CONTENT[::-1], 10)) as server:
+        with pytest.raises(DownloadError, match="kept for the next time"):
+            fetch(server.url, target.with_name("y"), patience=Patience(20, 2, 0.01))
+        assert len(server.seen) == 2
 
 
 def test_what_was_cut_off_is_continued_by_the_next_call(target):

@@ -60,11 +60,12 @@ def with_anchors(state):
 
 
 def official(tmp_path, state, *, legacy=False, eps=1e-3, **attributes):
-    """A file as training leaves it: averaged weights in half precision beside the raw ones."""
+    """A file as training leaves it: averaged weights in half precision beside other ones."""
     path = tmp_path / "official.pt"
     with Upstream() as upstream:
         averaged = model(upstream, state, eps=eps).half()
-        raw = model(upstream, {key: torch.zeros_like(value) for key, value in state.items()})
+        stem = next(iter(state))
+        raw = model(upstream, {stem: torch.zeros_like(state[stem])})
         for key, value in attributes.items():
             setattr(averaged, key, value)
         optimizer = torch.optim.SGD(raw.parameters(), lr=0.01, momentum=0.9)
