@@ -24,6 +24,7 @@ from edge.models.shapes import (
     columns,
     expect_channels,
     levels,
+    probabilities,
     pyramid,
     table,
     unbatched,
@@ -145,8 +146,8 @@ def recognise_heads(seen: Seen, known: Sequence[Anchors]) -> Recognition | None:
 def _maps(seen: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | None:
     heads = pyramid(seen, strides)
     if heads is not None:  # as the convolution leaves them: logits, of both signs
-        raw = min(float(seen.outputs[name].min()) for name in heads.names) < 0
         classes = heads.channels // 3 - 5
+        raw = not probabilities(seen, heads.names, -4)  # those would be YOLOv6's
         return (heads.names, classes) if raw and heads.channels % 3 == 0 < classes else None
     by_size = {v.shape[1:3]: n for n, v in seen.outputs.items() if v.ndim == 4 and len(v) == 3}
     sizes = [cells(seen.input, stride) for stride in strides]

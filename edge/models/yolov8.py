@@ -26,6 +26,7 @@ from edge.models.shapes import (
     expect_channels,
     in_pixels,
     levels,
+    probabilities,
     pyramid,
     table,
     unbatched,
@@ -108,8 +109,7 @@ def _recognise(seen: Seen) -> Recognition | None:
         heads = pyramid(seen, strides)
         if heads is not None and heads.channels > 4 * BINS:
             classes = heads.channels - 4 * BINS
-            raw = min(float(seen.outputs[n][-classes:].min()) for n in heads.names) < 0
-            if raw:
+            if not probabilities(seen, heads.names, -4):  # those would be YOLOv6's
                 return Recognition(
                     "heads",
                     classes,

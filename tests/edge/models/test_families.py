@@ -159,6 +159,15 @@ FORMS = [
         shown({"hm": (80, 160, 160), "wh": (2, 160, 160), "reg": (2, 160, 160)}),
         {("centernet", "heads")},
     ),
+    (
+        shown(
+            {f"out{i}": (84, n, n) for i, n in enumerate((80, 40, 20, 10))},
+            pick={
+                f"out{i}": lambda v: np.concatenate([probable(v[:80]), v[80:]]) for i in range(4)
+            },
+        ),
+        {("yolov6lite", "heads")},
+    ),
     (shown({"a": (144, 80, 80), "b": (144, 40, 40), "c": (144, 20, 20)}), None),
 ]
 
