@@ -23,6 +23,6 @@ v4l2-ctl -d /dev/video0 -i 0 > /dev/null 2>&1
   until [ -s /tmp/lines ]; do busybox sleep 1; done
   v4l2-ctl -d /dev/video0 -c disconnect=1
 } > /dev/null 2>&1 &
-busybox timeout 100 $edge --imgsz 64 > /tmp/lines 2> /tmp/errors
+busybox timeout 300 $edge --imgsz 64 > /tmp/lines 2> /tmp/errors
 echo "status $?"
 busybox grep '^edge: ' /tmp/errors

@@ -92,6 +92,8 @@ def test_detections_of_another_image_do_not_agree(model, shared):
     assert not agree(here(model, first), here(model, second), score=0.03, iou=0.9)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a minute, on a machine with nothing else to do
 def test_a_camera_shows_what_this_machine_sees_until_it_is_unplugged(
     arm_folder, model, shared, tmp_path
 ):

@@ -10,44 +10,48 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-COMMITTED = json.loads((HERE / "instructions.json").read_text())
+FILES = {"1": HERE / "instructions.gcc.json", "2": HERE / "instructions.zig.json"}
 ALLOWED = 1.01  # of the committed count
 
 
-def count(folder: Path, *what: str) -> dict[str, int]:
-    chosen = {"EDGE_ARM": str(folder), "CPU": "cortex-a72", "NUMPY": "2"}
-    command = ["bash", HERE / "count", *what]
+def count(folder: Path, numpy: str, what: str) -> dict[str, int]:
+    chosen = {"EDGE_ARM": str(folder), "CPU": "cortex-a72", "NUMPY": numpy}
+    command = ["bash", HERE / "count", what]
     done = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module")
-def kernels(arm_folder) -> dict[str, int]:
-    return count(arm_folder, "kernels")
-
-
-def exceeded(found: dict[str, int]) -> dict[str, str]:
+def exceeded(found: dict[str, int], committed: dict[str, int]) -> dict[str, str]:
     """The kernels that take more than is committed, and the ones that nobody has counted."""
     return {
-        name: f"{n} instructions, committed: {COMMITTED.get(name)}"
+        name: f"{n} instructions, committed: {committed.get(name)}"
         for name, n in found.items()
-        if name != "compiler" and n > ALLOWED * COMMITTED.get(name, 0)
+        if name != "compiler" and n > ALLOWED * committed.get(name, 0)
     }
 
 
-def test_no_kernel_executes_more_than_is_committed(kernels):
-    if kernels["compiler"] != COMMITTED["compiler"]:
-        pytest.skip(f"counted with {COMMITTED['compiler']}, here is {kernels['compiler']}")
-    assert not exceeded(kernels), "bash tests/arm/count kernels > tests/arm/instructions.json"
+@pytest.mark.parametrize("numpy", FILES)
+def test_no_kernel_executes_more_than_is_committed(arm_folder, numpy):
+    found, committed = count(arm_folder, numpy, "kernels"), json.loads(FILES[numpy].read_text())
+    if found["compiler"] != committed["compiler"]:
+        pytest.skip(f"counted with {committed['compiler']}, here is {found['compiler']}")
+    more = exceeded(found, committed)
+    assert not more, f"NUMPY={numpy} bash tests/arm/count kernels > {FILES[numpy].name}"
 
 
 def test_two_percent_more_is_noticed():
+    committed = json.loads(FILES["1"].read_text())
     name = "nms 2000"
-    assert set(exceeded({name: round(COMMITTED[name] * 1.02)})) == {name}
-    assert not exceeded(COMMITTED)
-    assert exceeded({"a kernel that is not in the file": 1})
+    assert set(exceeded({name: round(committed[name] * 1.02)}, committed)) == {name}
+    assert not exceeded(committed, committed)
+    assert exceeded({"a kernel that is not in the file": 1}, committed)
 
 
-def test_nms_takes_fewer_instructions_than_opencv(kernels, arm_folder):
-    assert kernels["nms 2000"] < count(arm_folder, "opencv")["nms 2000"]
+# The letterbox of OpenCV 5, which comes with NumPy 2, is one that ours has not beaten yet.
+@pytest.mark.parametrize(("numpy", "part"), [("1", 1.0), ("2", 1.1)])
+def test_the_kernels_take_no_more_than_opencv(arm_folder, numpy, part):
+    ours = json.loads(FILES[numpy].read_text())
+    theirs = count(arm_folder, numpy, "opencv")
+    assert ours["letterbox BGR 500x375"] < part * theirs["letterbox BGR 500x375"]
+    assert ours["nms 2000"] < theirs["nms 2000"] / 10

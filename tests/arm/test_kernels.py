@@ -28,6 +28,14 @@ def test_one_wrong_bit_is_noticed():
     assert {name for name in COMMITTED if found[name] != COMMITTED[name]} == {"distances"}
 
 
+def test_an_x86_cpu_without_avx_gives_the_committed_bits(arm_folder):
+    # Nehalem is x86-64-v2; an instruction that it lacks would end the program.
+    command = ["qemu-x86_64-static", "-cpu", "Nehalem", sys.executable, HERE / "kernels.py"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == COMMITTED
+
+
 def test_arm_gives_the_committed_bits(arm):
     assert json.loads(arm.python(HERE / "kernels.py")) == COMMITTED
 
