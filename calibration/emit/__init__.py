@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from importlib import import_module
 
-from calibration.emit import ncnn, onnxruntime
 from calibration.emit.base import CannotEmitError, Emit
+from edge.backends import BACKENDS
+from edge.errors import UnsupportedModelError
 
-# Keys as in `edge.backends.BACKENDS`. To add one: write its module, add its row.
-EMITTERS: Mapping[str, Emit] = MappingProxyType(
-    {"ncnn": ncnn.emit, "onnxruntime": onnxruntime.emit}
-)
+__all__ = ["EMITTERS", "CannotEmitError", "Emit", "emitter"]
 
-__all__ = ["EMITTERS", "CannotEmitError", "Emit"]
+# Keys as in `edge.backends.BACKENDS`, values are modules with a function `emit`: some need their
+# runtime. To add one: write its module, add its row.
+EMITTERS: Mapping[str, str] = {name: f"calibration.emit.{name}" for name in BACKENDS}
+
+
+def emitter(backend: str) -> Emit:
+    """The emitter of a runtime.
+
+    Raises:
+        UnsupportedModelError: There is none.
+        NotInstalledError: It needs a package that is missing.
+    """
+    if backend not in EMITTERS:
+        raise UnsupportedModelError(f"unknown target {backend!r}; known: {', '.join(EMITTERS)}")
+    emit: Emit = import_module(EMITTERS[backend]).emit
+    return emit

@@ -3,7 +3,7 @@ import pytest
 from emitted import distance, run
 from ncnn_files import official, param, tagged
 
-from calibration.emit import EMITTERS
+from calibration.emit import EMITTERS, emitter
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
 from edge.errors import UnsupportedModelError
@@ -31,14 +31,14 @@ def test_an_official_model_runs_in_every_runtime(lite, backend):
     x = np.random.default_rng(0).random((1, 3, 320, 320), np.float32)
     files = dict(zip(("param", "bin"), write_network(rewritten), strict=True))
     wanted = run("ncnn", files, graph, x)
-    found = run(backend, EMITTERS[backend](graph), graph, x)
+    found = run(backend, emitter(backend)(graph), graph, x)
     for values, reference in zip(found, wanted, strict=True):
         assert distance(values, reference) < 1e-3
 
 
 def test_half_weights_are_those_of_the_official_file(lite):
     files, network, _ = lite
-    emitted = EMITTERS["ncnn"](simplify(ncnn.read(network, SIZE)), half=True)
+    emitted = emitter("ncnn")(simplify(ncnn.read(network, SIZE)), half=True)
     assert len(emitted["bin"]) == len(files["bin"])
 
 

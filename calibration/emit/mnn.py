@@ -1,0 +1,97 @@
+"""A .mnn file from a graph, by MNN's own converter.
+
+The converter runs in a process of its own: it prints, it says that it succeeded when it did not,
+and an internal error ends the process. Its command-line scripts are not used, nor `MNN.tools`:
+those report to a server.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from calibration.emit.base import CannotEmitError
+from calibration.graph import Change, Graph, Node, rewrite, to_model
+from edge.errors import BackendError, BackendNotInstalledError
+
+_RUN = "import sys, _tools; _tools.mnnconvert(sys.argv[1:])"
+_LOAD = """
+import pathlib, sys
+from edge.backends import describe
+describe("mnn", {"mnn": pathlib.Path(sys.argv[1]).read_bytes()})
+"""
+_SECONDS = 600  # a network of the largest kind takes a few
+
+
+def emit(graph: Graph, *, half: bool = False) -> dict[str, bytes]:
+    """The .mnn. See `calibration.emit.base.Emit`.
+
+    Raises:
+        BackendError: The converter failed; the message has its last lines.
+    """
+    with TemporaryDirectory(prefix="edge-mnn-") as folder:
+        source, target = Path(folder, "model.onnx"), Path(folder, "model.mnn")
+        source.write_bytes(to_model(rewrite(graph, _mish_in_pieces)).SerializeToString())
+        command = [
+            *(sys.executable, "-c", _RUN, "MNNConvert", "-f", "ONNX"),
+            *("--modelFile", source.name, "--MNNModel", target.name, "--bizCode", "edge"),
+            *(["--fp16"] if half else []),
+        ]
+        said = _python(folder, command)[1]
+        if "No module named '_tools'" in said:
+            raise BackendNotInstalledError("mnn needs the package MNN", "mnn")
+        if not target.is_file():
+            raise _refusal(graph, said)
+        # What it wrote may crash who loads it, so another process tries first.
+        code, complaint = _python(folder, [sys.executable, "-c", _LOAD, target.name])
+        if code != 0:
+            raise BackendError(f"MNN does not load what its converter wrote: {complaint[-500:]}")
+        return {"mnn": target.read_bytes()}
+
+
+def _python(folder: str, command: Sequence[str]) -> tuple[int, str]:
+    """The exit code of a process and all that it said."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(f"MNN's converter did not end in {_SECONDS} s") from error
+    return done.returncode, done.stdout + done.stderr
+
+
+def _mish_in_pieces(_: Graph, node: Node) -> Change | None:
+    """MNN knows the parts of Mish alone."""
+    if node.op != "Mish":
+        return None
+    soft, gate = f"{node.output}/soft", f"{node.output}/gate"
+    new = (
+        Node("Softplus", f"{node.name}/soft", node.inputs, (soft,)),
+        Node("Tanh", f"{node.name}/gate", (soft,), (gate,)),
+        Node("Mul", node.name, (node.inputs[0], gate), node.outputs),
+    )
+    return Change((node,), new)
+
+
+def _refusal(graph: Graph, said: str) -> Exception:
+    """What the converter did not take, as far as it says so."""
+    named = " ".join(re.findall(r"Not Support: (.*)", said))
+    unknown = set(re.findall(r"ONNX::(\w+)", named))
+    refused = {
+        str(node): "MNN's converter does not know this operator"
+        for node in graph.nodes
+        if node.op in unknown
+    }
+    if refused:
+        return CannotEmitError("mnn", refused)
+    return BackendError(f"MNN's converter failed: {said.strip()[-500:]}")
