@@ -166,8 +166,8 @@ class TestEveryBackend:
         backend = opened(name, ("first",), channels=64, depth=8)
         backend.run()
         numbers = list(np.random.default_rng(0).random(400_000))
-        assert ticks_during(backend.run) > 0
-        assert ticks_during(lambda: sorted(numbers)) == 0  # the control: holds it throughout
+        given, kept = ticks_during(backend.run), ticks_during(lambda: sorted(numbers))
+        assert given > 10 * kept  # the control holds it throughout, but for a straggler
         backend.close()
 
     def test_prints_nothing_on_standard_output(self, name, tmp_path):
@@ -255,6 +255,7 @@ def ticks_during(call):
     thread.start()
     try:
         sys.setswitchinterval(60)  # Python itself hands nothing over in that time
+        time.sleep(0.02)  # the other thread may still be waiting by the old one
         inside, start = 0, time.perf_counter()
         while time.perf_counter() - start < 0.3:
             before = ticks
