@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge import pipeline
-from edge.cli import UsageError, options
+from edge.cli import UsageError, compare, options
+from edge.cli.collect import collect, remark_on_splits
 from edge.detector import Detector
-from edge.errors import DataError
-from edge.evaluate import Evaluation, evaluate
-from edge.io.datasets import Dataset, Objects, Pictures, Sample, open_dataset
+from edge.evaluate import Evaluation, curves, evaluate
+from edge.io.datasets import Dataset, Objects, Pictures, open_dataset
 from edge.io.results import write_results
-from edge.io.sinks.progress import Progress, printable
-from edge.io.sinks.targets import prepare_file
+from edge.io.sinks.progress import printable
+from edge.io.sinks.targets import prepare_file, write_whole
 from edge.models import coco
-from edge.types import Detections, Failure, Result
 
 HELP = "measure a model on pictures with labels: average precision and recall as COCO defines them"
 
@@ -42,7 +39,21 @@ _COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    options.add_model_arguments(parser)
+    options.add_model_arguments(parser, required=False)
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="B's difference from A, each a model, MODEL@BACKEND-PRECISION, or of --model such as "
+        "ncnn-int8, mnn or fp16; with intervals and agreement",
+    )
+    parser.add_argument(
+        "--resamples",
+        type=options.whole(100),
+        default=1000,
+        metavar="N",
+        help="sets of pictures drawn for the intervals of --compare (default 1000)",
+    )
     parser.add_argument(
         "--data",
         required=True,
@@ -55,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="write the detections as COCO results (JSON)"
     )
+    parser.add_argument(
+        "--curves",
+        type=Path,
+        metavar="FILE",
+        help="write precision over recall: a table (.csv) or a picture (.svg)",
+    )
     parser.add_argument("--per-class", action="store_true", help="the numbers of each class too")
     parser.add_argument(
         "--json", action="store_true", help="one JSON object on standard output instead of a table"
@@ -65,34 +82,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate. Returns 0, or 1 when a picture could not be used."""
     dataset = open_dataset(args.data, args.split)
+    if args.compare is not None:
+        return compare.run(args, dataset)
+    if args.model is None:
+        raise UsageError("--model is required, or --compare with two models")
     with options.load_detector(args, multi_label=True) as detector:
         options.report_backend(detector, args)
         labels = detector.spec.labels
         dataset = dataset.for_model(labels)
-        pictures = Pictures(dataset.samples)
-        if args.save is not None:
-            if args.save.is_dir():
-                raise UsageError(f"--save: {args.save} is a folder; wanted a file")
-            _check_ids(dataset)
-            prepare_file(args.save, pictures)
-        if dataset.splits and dataset.split is None:
-            known = ", ".join(dataset.splits)
-            print(f"the whole of the data is used; --split chooses from {known}", file=sys.stderr)
-        collector, progress = _Collector(dataset.samples), Progress(sys.stderr, pictures.count)
-        summary = pipeline.run(pictures, detector, [collector, progress])
+        for option, file in (("--save", args.save), ("--curves", args.curves)):
+            if file is not None:
+                _prepare(option, file, dataset)
+        remark_on_splits(dataset)
+        collected = collect(detector, dataset)
         circumstances = _circumstances(args, detector, dataset)
-    for failure in collector.failures:
-        progress.write_failure(failure)
-    print(summary, file=sys.stderr)
-    if summary.interrupted:
+    if collected.interrupted:
         return 1  # the numbers of a part would pass for those of the whole
 
-    failed = summary.failures + len(collector.failures)
-    truth, found = list(collector.truth.values()), list(collector.found.values())
+    failed = collected.failed
+    truth, found = list(collected.truth.values()), list(collected.found.values())
     if args.save is not None:
-        ids = [dataset.samples[i].image_id for i in collector.found]
+        ids = [dataset.samples[i].image_id for i in collected.found]
         write_results(args.save, zip(ids, found, strict=True), _category_ids(dataset))
     evaluation = evaluate(truth, found, classes=len(labels))
+    if args.curves is not None:
+        as_picture = args.curves.suffix == ".svg"
+        text = curves.picture(evaluation) if as_picture else curves.table(evaluation, labels)
+        write_whole(args.curves, text.encode())
     classes = _per_class(evaluation, labels, truth) if args.per_class else {}
     if args.json:
         report = {
@@ -113,32 +129,6 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-class _Collector:
-    """Keeps what was found, beside what is there, by the place of the picture."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self._samples = samples
-        self.truth: dict[int, Objects] = {}
-        self.found: dict[int, Detections] = {}
-        self.failures: list[Failure] = []
-
-    def write(self, result: Result) -> None:
-        """Keep what was found, unless the labels are not for this picture."""
-        frame = result.frame
-        try:
-            self.truth[frame.index] = self._samples[frame.index].objects(frame.size)
-        except DataError as error:
-            self.failures.append(Failure(frame.index, frame.time, frame.source, str(error)))
-        else:
-            self.found[frame.index] = result.found
-
-    def write_failure(self, failure: Failure) -> None:
-        """Nothing was found, and nothing is expected."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
 def _circumstances(
     args: argparse.Namespace, detector: Detector, dataset: Dataset
 ) -> dict[str, object]:
@@ -154,6 +144,17 @@ def _circumstances(
         "data": str(dataset.path),
         "split": dataset.split,
     }
+
+
+def _prepare(option: str, file: Path, dataset: Dataset) -> None:
+    """See that a result can be written, before the work is done."""
+    if file.is_dir():
+        raise UsageError(f"{option}: {file} is a folder; wanted a file")
+    if option == "--curves" and file.suffix not in (".csv", ".svg"):
+        raise UsageError(f"--curves: {file} is neither .csv nor .svg")
+    if option == "--save":
+        _check_ids(dataset)
+    prepare_file(file, Pictures(dataset.samples))
 
 
 def _check_ids(dataset: Dataset) -> None:

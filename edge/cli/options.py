@@ -17,10 +17,14 @@ from edge.types import Size
 T = TypeVar("T")
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--model --backend --precision --threads --imgsz`."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """`--model --backend --precision --threads --imgsz`; `required`: whether the first is."""
     parser.add_argument(
-        "--model", required=True, type=Path, metavar="M", help="a .edge package, or a model file"
+        "--model",
+        required=required,
+        type=Path,
+        metavar="M",
+        help="a .edge package, or a model file",
     )
     parser.add_argument("--backend", choices=tuple(BACKENDS), help="default: the package's first")
     parser.add_argument(

@@ -161,3 +161,16 @@ def test_says_that_there_is_no_data(run_eval, tmp_path):
     status, _, err = run_eval(tmp_path / "nothing")
     assert status == 1
     assert "nothing: no such file or folder" in err
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("csv", "class,iou,recall"), ("svg", "<svg")])
+def test_writes_curves(run_eval, photos, tmp_path, suffix, start):
+    file = tmp_path / "new" / f"curves.{suffix}"
+    assert run_eval(photos, "--curves", str(file))[0] == 0
+    assert file.read_text().startswith(start)
+
+
+def test_curves_have_two_forms(run_eval, photos, tmp_path):
+    status, out, err = run_eval(photos, "--curves", str(tmp_path / "curves.png"))
+    assert (status, out) == (2, "")
+    assert "curves.png is neither .csv nor .svg" in err

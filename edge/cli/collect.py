@@ -1,0 +1,76 @@
+"""Runs a detector over a dataset, for the commands that measure one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge import pipeline
+from edge.detector import Detector
+from edge.errors import DataError
+from edge.io.datasets import Dataset, Objects, Pictures, Sample
+from edge.io.sinks.progress import Progress
+from edge.types import Detections, Failure, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was found, beside what is there.
+
+    Attributes:
+        truth: By place in the dataset; without the pictures that could not be used.
+        found: Likewise.
+        failed: Pictures that could not be used.
+        interrupted: Whether the user ended it: the numbers of a part would pass for the whole's.
+    """
+
+    truth: dict[int, Objects]
+    found: dict[int, Detections]
+    failed: int
+    interrupted: bool
+
+
+def collect(detector: Detector, dataset: Dataset) -> Collected:
+    """Detect in every picture, with progress, failures and a summary on standard error."""
+    pictures = Pictures(dataset.samples)
+    collector, progress = _Collector(dataset.samples), Progress(sys.stderr, pictures.count)
+    summary = pipeline.run(pictures, detector, [collector, progress])
+    for failure in collector.failures:
+        progress.write_failure(failure)
+    print(summary, file=sys.stderr)
+    failed = summary.failures + len(collector.failures)
+    return Collected(collector.truth, collector.found, failed, summary.interrupted)
+
+
+def remark_on_splits(dataset: Dataset) -> None:
+    """Say so where parts of the data are there to choose from and all of it is used."""
+    if dataset.splits and dataset.split is None:
+        known = ", ".join(dataset.splits)
+        print(f"the whole of the data is used; --split chooses from {known}", file=sys.stderr)
+
+
+class _Collector:
+    """Keeps what was found, beside what is there, by the place of the picture."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+        self.truth: dict[int, Objects] = {}
+        self.found: dict[int, Detections] = {}
+        self.failures: list[Failure] = []
+
+    def write(self, result: Result) -> None:
+        """Keep what was found, unless the labels are not for this picture."""
+        frame = result.frame
+        try:
+            self.truth[frame.index] = self._samples[frame.index].objects(frame.size)
+        except DataError as error:
+            self.failures.append(Failure(frame.index, frame.time, frame.source, str(error)))
+        else:
+            self.found[frame.index] = result.found
+
+    def write_failure(self, failure: Failure) -> None:
+        """Nothing was found, and nothing is expected."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
