@@ -1,5 +1,8 @@
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from edge.types import AnyArray, Float32Array, Int32Array, Tensor, UInt8Array
 
 _Columns = tuple[Float32Array, Float32Array, Int32Array]
@@ -105,9 +108,40 @@ def nms(
     class_ids: Int32Array,
     iou_threshold: float,
     max_detections: int | None,
+    top_k: int | None,
     class_agnostic: bool,
+    centre_distance: bool,
     target: str | None,
     /,
 ) -> Int32Array: ...
+def soften(
+    matrix: bool,
+    boxes: Float32Array,
+    scores: Float32Array,
+    class_ids: Int32Array,
+    decay: str,
+    sigma: float,
+    iou_threshold: float,
+    score_threshold: float,
+    max_detections: int | None,
+    top_k: int | None,
+    class_agnostic: bool,
+    /,
+) -> tuple[Int32Array, Float32Array]: ...
+def merge(
+    boxes: Float32Array,
+    scores: Float32Array,
+    class_ids: Int32Array,
+    iou_threshold: float,
+    max_detections: int | None,
+    top_k: int | None,
+    class_agnostic: bool,
+    /,
+) -> _Columns: ...
+def value_range(values: Float32Array, target: str | None, /) -> tuple[float, float]: ...
+def add_histogram(
+    values: Float32Array, low: float, high: float, counts: npt.NDArray[np.int64], /
+) -> None: ...
+def add_magnitudes(values: Float32Array, counts: npt.NDArray[np.int64], /) -> None: ...
 def targets() -> tuple[str, ...]: ...
 def target() -> str: ...

@@ -15,7 +15,10 @@
 #include "edge/decode_distances.h"
 #include "edge/decode_peaks.h"
 #include "edge/letterbox.h"
+#include "edge/merge.h"
 #include "edge/nms.h"
+#include "edge/soft_nms.h"
+#include "edge/statistics.h"
 
 namespace py = pybind11;
 
@@ -638,30 +641,156 @@ edge::BoxList boxes_of(const py::handle& value) {
           static_cast<std::size_t>(array.shape(0))};
 }
 
-py::array nms(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
-              float iou_threshold, std::optional<std::int64_t> max_detections, bool class_agnostic,
-              const std::optional<std::string>& target) {
+// Boxes with the columns that belong to them.
+struct Found {
+  edge::BoxList boxes;
+  edge::Column<float> scores;
+  edge::Column<std::int32_t> class_ids;
+};
+
+Found found_of(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids) {
   const edge::BoxList list = boxes_of(boxes);
+  require_countable(0, list.size, "boxes");
   const auto n = static_cast<py::ssize_t>(list.size);
-  const auto score = column_of<float>(scores, "scores", n);
-  const auto class_id = column_of<std::int32_t>(class_ids, "class_ids", n);
-  if (!(iou_threshold >= 0 && iou_threshold <= 1)) {
-    wrong_value("iou_threshold is 0 to 1, got " + std::to_string(iou_threshold));
+  return {list, column_of<float>(scores, "scores", n),
+          column_of<std::int32_t>(class_ids, "class_ids", n)};
+}
+
+void require_share(float value, const char* what) {
+  if (!(value >= 0 && value <= 1)) {
+    wrong_value(std::string(what) + " is 0 to 1, got " + std::to_string(value));
   }
-  edge::Suppression how{iou_threshold, class_agnostic};
-  if (max_detections) {
-    if (*max_detections < 0) {
-      wrong_value("max_detections is not negative, got " + std::to_string(*max_detections));
-    }
-    how.max_detections = static_cast<std::size_t>(*max_detections);
+}
+
+std::size_t count_or_all(std::optional<std::int64_t> count, const char* what) {
+  if (!count) return static_cast<std::size_t>(-1);
+  if (*count < 0) {
+    wrong_value(std::string(what) + " is not negative, got " + std::to_string(*count));
   }
+  return static_cast<std::size_t>(*count);
+}
+
+edge::Suppression suppression_of(float iou_threshold, std::optional<std::int64_t> max_detections,
+                                 std::optional<std::int64_t> top_k, bool class_agnostic) {
+  require_share(iou_threshold, "iou_threshold");
+  edge::Suppression how;
+  how.iou_threshold = iou_threshold;
+  how.class_agnostic = class_agnostic;
+  how.max_detections = count_or_all(max_detections, "max_detections");
+  how.top_k = count_or_all(top_k, "top_k");
+  return how;
+}
+
+py::array nms(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
+              float iou_threshold, std::optional<std::int64_t> max_detections,
+              std::optional<std::int64_t> top_k, bool class_agnostic, bool centre_distance,
+              const std::optional<std::string>& target) {
+  const Found found = found_of(boxes, scores, class_ids);
+  auto how = suppression_of(iou_threshold, max_detections, top_k, class_agnostic);
+  how.centre_distance = centre_distance;
   const edge::Target chosen = target_of(target);
   std::vector<std::int32_t> kept;
   {
     py::gil_scoped_release release;
-    kept = edge::nms(list, score, class_id, how, chosen);
+    kept = edge::nms(found.boxes, found.scores, found.class_ids, how, chosen);
   }
   return py::array_t<std::int32_t>(static_cast<py::ssize_t>(kept.size()), kept.data());
+}
+
+py::tuple soften(bool matrix, const py::handle& boxes, const py::handle& scores,
+                 const py::handle& class_ids, const std::string& decay, float sigma,
+                 float iou_threshold, float score_threshold,
+                 std::optional<std::int64_t> max_detections, std::optional<std::int64_t> top_k,
+                 bool class_agnostic) {
+  const Found found = found_of(boxes, scores, class_ids);
+  edge::Softness how;
+  if (decay != "linear" && decay != "gaussian") {
+    wrong_value("decay is linear or gaussian, got '" + decay + "'");
+  }
+  how.decay = decay == "linear" ? edge::Decay::linear : edge::Decay::gaussian;
+  if (!(std::isfinite(sigma) && sigma > 0)) {
+    wrong_value("sigma is above 0, got " + std::to_string(sigma));
+  }
+  require_share(iou_threshold, "iou_threshold");
+  if (std::isnan(score_threshold)) wrong_value("score_threshold is a number, got nan");
+  how.sigma = sigma;
+  how.iou_threshold = iou_threshold;
+  how.score_threshold = score_threshold;
+  how.class_agnostic = class_agnostic;
+  how.max_detections = count_or_all(max_detections, "max_detections");
+  how.top_k = count_or_all(top_k, "top_k");
+  edge::Softened out;
+  {
+    py::gil_scoped_release release;
+    const auto run = matrix ? edge::matrix_nms : edge::soft_nms;
+    out = run(found.boxes, found.scores, found.class_ids, how);
+  }
+  const auto n = static_cast<py::ssize_t>(out.indices.size());
+  return py::make_tuple(py::array_t<std::int32_t>(n, out.indices.data()),
+                        py::array_t<float>(n, out.scores.data()));
+}
+
+Columns merge(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
+              float iou_threshold, std::optional<std::int64_t> max_detections,
+              std::optional<std::int64_t> top_k, bool class_agnostic) {
+  const Found found = found_of(boxes, scores, class_ids);
+  const auto how = suppression_of(iou_threshold, max_detections, top_k, class_agnostic);
+  return decoded([&](edge::Candidates& out) {
+    out = edge::merge(found.boxes, found.scores, found.class_ids, how);
+  });
+}
+
+edge::Span<const float> values_of(const py::handle& value) {
+  const py::array array = array_of(value, "values");
+  require_dtype<float>(array, "values");
+  if (!(array.flags() & (py::array::c_style | py::array::f_style))) {
+    wrong_type("values is contiguous, got strides " + text(array.attr("strides")));
+  }
+  require_aligned(array, "values");
+  return {static_cast<const float*>(array.data()), static_cast<std::size_t>(array.size())};
+}
+
+edge::Span<std::int64_t> counts_of(const py::handle& value) {
+  py::array array = array_of(value, "counts");
+  require_dtype<std::int64_t>(array, "counts");
+  if (array.ndim() != 1 || array.size() == 0) {
+    wrong_value("counts has shape (bins,), got " + shape_of(array));
+  }
+  if (!array.writeable()) wrong_value("counts is read-only");
+  if (!(array.flags() & py::array::c_style)) wrong_type("counts is contiguous");
+  require_aligned(array, "counts");
+  return {static_cast<std::int64_t*>(array.mutable_data()), static_cast<std::size_t>(array.size())};
+}
+
+std::tuple<float, float> value_range(const py::handle& values,
+                                     const std::optional<std::string>& target) {
+  const auto span = values_of(values);
+  const edge::Target chosen = target_of(target);
+  py::gil_scoped_release release;
+  const edge::Range range = edge::value_range(span, chosen);
+  return {range.low, range.high};
+}
+
+void add_histogram(const py::handle& values, float low, float high, const py::handle& counts) {
+  const auto span = values_of(values);
+  const auto bins = counts_of(counts);
+  if (!(std::isfinite(low) && std::isfinite(high) && low < high)) {
+    wrong_value("a histogram has low < high, both finite, got " + std::to_string(low) + " and " +
+                std::to_string(high));
+  }
+  py::gil_scoped_release release;
+  edge::add_histogram(span, low, high, bins);
+}
+
+void add_magnitudes(const py::handle& values, const py::handle& counts) {
+  const auto span = values_of(values);
+  const auto bins = counts_of(counts);
+  if (bins.size() != edge::kMagnitudes) {
+    wrong_value("counts has shape (" + std::to_string(edge::kMagnitudes) + ",), got (" +
+                std::to_string(bins.size()) + ",)");
+  }
+  py::gil_scoped_release release;
+  edge::add_magnitudes(span, bins);
 }
 
 py::tuple targets() {
@@ -683,6 +812,11 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.def("decode_peaks", &decode_peaks);
   m.def("decode_final", &decode_final);
   m.def("nms", &nms);
+  m.def("soften", &soften);
+  m.def("merge", &merge);
+  m.def("value_range", &value_range);
+  m.def("add_histogram", &add_histogram);
+  m.def("add_magnitudes", &add_magnitudes);
   m.def("targets", &targets);
   m.def("target", [] { return std::string(edge::name(edge::best_target())); });
 }

@@ -327,15 +327,113 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.float32:
         return overlap / union
 
 
-def nms(boxes, scores, class_ids, *, iou_threshold=0.45, max_detections=None, class_agnostic=False):
-    order = np.argsort(-scores, kind="stable")
+def distance_iou(a: np.ndarray, b: np.ndarray) -> np.float32:
+    overlap = iou(a, b)
+    if overlap == 0:
+        return overlap
+    with np.errstate(over="ignore", invalid="ignore"):
+        dx = (a[0] + a[2] - b[0] - b[2]) * F(0.5)
+        dy = (a[1] + a[3] - b[1] - b[3]) * F(0.5)
+        w, h = max(a[2], b[2]) - min(a[0], b[0]), max(a[3], b[3]) - min(a[1], b[1])
+        return overlap - (dx * dx + dy * dy) / (w * w + h * h)
+
+
+def by_score(boxes, scores, top_k=None) -> list[int]:
+    usable = np.isfinite(scores) & np.isfinite(boxes).all(axis=1)
+    order = [int(i) for i in np.argsort(-scores, kind="stable") if usable[i]]
+    return order[:top_k]
+
+
+def nms(
+    boxes, scores, class_ids, *, iou_threshold=0.45, max_detections=None, top_k=None,
+    class_agnostic=False, centre_distance=False,
+):  # fmt: skip
+    overlap = distance_iou if centre_distance else iou
     kept: list[int] = []
-    for i in order:
+    for i in by_score(boxes, scores, top_k):
         if max_detections is not None and len(kept) >= max_detections:
             break
-        if not (np.isfinite(scores[i]) and np.isfinite(boxes[i]).all()):
-            continue
         same = [j for j in kept if class_agnostic or class_ids[j] == class_ids[i]]
-        if not any(iou(boxes[i], boxes[j]) > F(iou_threshold) for j in same):
-            kept.append(int(i))
+        if not any(overlap(boxes[i], boxes[j]) > F(iou_threshold) for j in same):
+            kept.append(i)
     return np.array(kept, np.int32)
+
+
+def soft_nms(
+    boxes, scores, class_ids, *, decay="gaussian", sigma=0.5, iou_threshold=0.3,
+    score_threshold=0.001, class_agnostic=False,
+):  # fmt: skip
+    open_ = by_score(boxes, scores)
+    current = scores.copy()
+    indices, lowered = [], []
+    while open_:
+        i = min(open_, key=lambda j: (-current[j], j))
+        if not current[i] > F(score_threshold):
+            break
+        open_.remove(i)
+        indices.append(i)
+        lowered.append(current[i])
+        for j in open_:
+            if not class_agnostic and class_ids[i] != class_ids[j]:
+                continue
+            overlap = iou(boxes[i], boxes[j])
+            if decay == "gaussian":
+                current[j] *= F(np.exp(np.float64(-(overlap * overlap) / F(sigma))))
+            elif overlap > F(iou_threshold):
+                current[j] *= F(1) - overlap
+    return np.array(indices, np.int32), np.array(lowered, F)
+
+
+def matrix_nms(
+    boxes, scores, class_ids, *, decay="gaussian", sigma=2.0, score_threshold=0.001,
+    class_agnostic=False,
+):  # fmt: skip
+    order = by_score(boxes, scores)
+    n = len(order)
+    overlaps = np.zeros((n, n), F)
+    for j in range(n):
+        for i in range(j):
+            if class_agnostic or class_ids[order[i]] == class_ids[order[j]]:
+                overlaps[i, j] = iou(boxes[order[i]], boxes[order[j]])
+    covered = overlaps.max(axis=0, initial=0)
+    found = []
+    for j, index in enumerate(order):
+        factors = [F(1)]
+        for i in range(j):
+            if not class_agnostic and class_ids[order[i]] != class_ids[index]:
+                continue
+            if decay == "gaussian":
+                power = F(sigma) * (covered[i] * covered[i] - overlaps[i, j] * overlaps[i, j])
+                factors.append(F(np.exp(np.float64(power))))
+            else:
+                factors.append((F(1) - overlaps[i, j]) / max(F(1) - covered[i], F(1e-6)))
+        found.append((scores[index] * min(factors), index))
+    found = sorted((f for f in found if f[0] > F(score_threshold)), key=lambda f: (-f[0], f[1]))
+    return np.array([f[1] for f in found], np.int32), np.array([f[0] for f in found], F)
+
+
+def merge(boxes, scores, class_ids, *, iou_threshold=0.55, class_agnostic=False):
+    clusters: list[dict] = []
+    for i in by_score(boxes, scores):
+        if not scores[i] > 0:
+            break
+        most, nearest = F(iou_threshold), None
+        for cluster in clusters:
+            if class_agnostic or cluster["id"] == class_ids[i]:
+                overlap = iou(cluster["mean"], boxes[i])
+                if overlap > most:
+                    most, nearest = overlap, cluster
+        if nearest is None:
+            nearest = {"id": class_ids[i], "sum": np.zeros(4), "weight": 0.0, "count": 0}
+            clusters.append(nearest)
+        score = np.float64(scores[i])
+        nearest["sum"] = nearest["sum"] + boxes[i].astype(np.float64) * score
+        nearest["weight"] += score
+        nearest["count"] += 1
+        nearest["mean"] = (nearest["sum"] / nearest["weight"]).astype(F)
+    found = (
+        np.array([c["mean"] for c in clusters], F).reshape(-1, 4),
+        np.array([c["weight"] / c["count"] for c in clusters], F),
+        np.array([c["id"] for c in clusters], np.int32),
+    )
+    return best(found, None)

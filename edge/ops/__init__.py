@@ -16,9 +16,19 @@ from edge.ops.decoding import (
 )
 from edge.ops.extension import target, targets
 from edge.ops.pixels import letterbox
-from edge.ops.suppression import nms
+from edge.ops.statistics import (
+    MAGNITUDES,
+    add_histogram,
+    add_magnitudes,
+    magnitude_percentile,
+    value_range,
+)
+from edge.ops.suppression import matrix_nms, merge, nms, soft_nms
 
 __all__ = [
+    "MAGNITUDES",
+    "add_histogram",
+    "add_magnitudes",
     "decode_anchors",
     "decode_boxes",
     "decode_centres",
@@ -27,7 +37,12 @@ __all__ = [
     "decode_peaks",
     "decode_rows",
     "letterbox",
+    "magnitude_percentile",
+    "matrix_nms",
+    "merge",
     "nms",
+    "soft_nms",
     "target",
     "targets",
+    "value_range",
 ]

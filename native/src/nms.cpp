@@ -1,9 +1,8 @@
 #include "edge/nms.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
+#include "order.h"
 #include "simd/kernels.h"
 
 namespace edge {
@@ -13,50 +12,11 @@ using simd::i32;
 
 // Keeps the memory of the last call.
 struct Workspace {
-  std::vector<std::uint64_t> keys, spare;
   std::vector<i32> order, group;
   std::vector<float> corners, kept;
   std::vector<std::size_t> first, count;
   std::vector<std::int32_t> ids;
 };
-
-// Unsigned integers in the reverse order of the scores, the index below: sorting them upwards is
-// the stable order from the best down.
-std::uint64_t key_of(float score, std::size_t index) {
-  std::uint32_t bits;
-  score += 0.0f;  // -0 becomes 0, which it equals
-  std::memcpy(&bits, &score, sizeof bits);
-  const std::uint32_t ascending = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-  return static_cast<std::uint64_t>(~ascending) << 32 | index;
-}
-
-// By radix, 11 bits of the score at a time; the input is in the order of indices.
-void sort(std::vector<std::uint64_t>& keys, std::vector<std::uint64_t>& spare) {
-  constexpr std::size_t kSmall = 256;
-  if (keys.size() < kSmall) {
-    std::sort(keys.begin(), keys.end());
-    return;
-  }
-  constexpr int kShifts[] = {32, 43, 54};
-  constexpr std::size_t kBuckets = 2048;
-  std::size_t counts[3][kBuckets] = {};
-  for (const std::uint64_t key : keys) {
-    for (std::size_t i = 0; i < 3; ++i) ++counts[i][key >> kShifts[i] & (kBuckets - 1)];
-  }
-  spare.resize(keys.size());
-  for (std::size_t i = 0; i < 3; ++i) {
-    std::size_t start = 0;
-    for (std::size_t& count : counts[i]) {
-      const std::size_t size = count;
-      count = start;
-      start += size;
-    }
-    for (const std::uint64_t key : keys) {
-      spare[counts[i][key >> kShifts[i] & (kBuckets - 1)]++] = key;
-    }
-    keys.swap(spare);
-  }
-}
 
 // Numbers the classes of the boxes in `order` from 0 and gives how many there are.
 std::size_t number_classes(const Column<std::int32_t>& class_ids, Workspace& space) {
@@ -103,6 +63,34 @@ std::size_t lay_out(std::size_t groups, std::size_t most, Workspace& space) {
   return total;
 }
 
+// IoU less the squared distance of the centres over the squared diagonal of what encloses both.
+float distance_iou(const Corners& a, const Corners& b) {
+  const float overlap = iou(a, b);
+  if (overlap == 0) return 0;
+  const float dx = (a.x1 + a.x2 - b.x1 - b.x2) * 0.5f;
+  const float dy = (a.y1 + a.y2 - b.y1 - b.y2) * 0.5f;
+  const float w = std::max(a.x2, b.x2) - std::min(a.x1, b.x1);
+  const float h = std::max(a.y2, b.y2) - std::min(a.y1, b.y1);
+  return overlap - (dx * dx + dy * dy) / (w * w + h * h);
+}
+
+std::vector<std::int32_t> by_distance(const BoxList& boxes, const Column<std::int32_t>& class_ids,
+                                      const Suppression& how, const std::vector<i32>& order,
+                                      std::size_t most) {
+  std::vector<std::int32_t> kept;
+  const auto id = [&](i32 i) { return class_ids[static_cast<std::size_t>(i)]; };
+  for (const i32 i : order) {
+    if (kept.size() >= most) break;
+    const Corners box = corners_of(boxes, i);
+    const bool dropped = std::any_of(kept.begin(), kept.end(), [&](i32 k) {
+      return (how.class_agnostic || id(k) == id(i)) &&
+             distance_iou(corners_of(boxes, k), box) > how.iou_threshold;
+    });
+    if (!dropped) kept.push_back(i);
+  }
+  return kept;
+}
+
 }  // namespace
 
 std::vector<std::int32_t> nms(const BoxList& boxes, const Column<float>& scores,
@@ -111,7 +99,6 @@ std::vector<std::int32_t> nms(const BoxList& boxes, const Column<float>& scores,
   thread_local Workspace space;
   const std::size_t n = boxes.size;
   space.corners.resize(4 * n);
-  space.keys.clear();
   float* const x1 = space.corners.data();
   float* const y1 = x1 + n;
   float* const x2 = y1 + n;
@@ -122,17 +109,12 @@ std::vector<std::int32_t> nms(const BoxList& boxes, const Column<float>& scores,
     y1[i] = box[1];
     x2[i] = box[2];
     y2[i] = box[3];
-    // A sum of zeros is a number only when none of them was infinite or not a number.
-    const float zero = box[0] * 0 + box[1] * 0 + box[2] * 0 + box[3] * 0 + scores[i] * 0;
-    if (zero == 0) space.keys.push_back(key_of(scores[i], i));
   }
-  sort(space.keys, space.spare);
-  space.order.resize(space.keys.size());
-  std::transform(space.keys.begin(), space.keys.end(), space.order.begin(),
-                 [](std::uint64_t key) { return static_cast<i32>(key & 0xffffffffu); });
+  order_by_score(boxes, scores, how.top_k, space.order);
 
   space.group.assign(n, 0);
   const std::size_t most = std::min(how.max_detections, space.order.size());
+  if (how.centre_distance) return by_distance(boxes, class_ids, how, space.order, most);
   const std::size_t groups = how.class_agnostic ? 1 : number_classes(class_ids, space);
   const std::size_t room = lay_out(groups, most, space);
   space.kept.resize(5 * room);

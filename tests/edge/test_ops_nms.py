@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from edge import ops
 from tests import reference
 
+soft = pytest.mark.parametrize("decay", ["linear", "gaussian"])
+
 
 def random_boxes(seed: int, n: int, classes: int = 3, hostile: float = 0.02):
     """Crowded boxes, with ties, duplicates, and some without area, inverted or not finite."""
@@ -32,14 +34,20 @@ class TestNms:
         st.integers(0, 120),
         st.sampled_from([0.0, 0.3, 1 / 3, 0.45, 0.5, 0.7, 1.0]),
         st.one_of(st.none(), st.integers(0, 20)),
+        st.one_of(st.none(), st.integers(0, 60)),
+        st.booleans(),
         st.booleans(),
     )
-    def test_equals_the_reference(self, seed, n, iou_threshold, max_detections, class_agnostic):
+    def test_equals_the_reference(
+        self, seed, n, iou_threshold, max_detections, top_k, class_agnostic, centre_distance
+    ):
         boxes, scores, ids = random_boxes(seed, n)
         options = {
             "iou_threshold": iou_threshold,
             "max_detections": max_detections,
+            "top_k": top_k,
             "class_agnostic": class_agnostic,
+            "centre_distance": centre_distance,
         }
         expected = reference.nms(boxes, scores, ids, **options)
         for target in ops.targets():
@@ -107,3 +115,126 @@ class TestNms:
                 arguments.pop("class_ids"),
                 **arguments,
             )
+
+
+class TestOnnxVectors:
+    """The examples of the ONNX standard's NonMaxSuppression."""
+
+    @staticmethod
+    def run(boxes, scores, most=None, iou_threshold=0.0, score_threshold=None, centre=False):
+        """Batch and class by class, as the operator does."""
+        selected = []
+        for batch, (b, s) in enumerate(zip(boxes, scores, strict=True)):
+            if centre:
+                b = reference.from_centre(b)
+            b = np.concatenate([np.minimum(b[:, :2], b[:, 2:]), np.maximum(b[:, :2], b[:, 2:])], 1)
+            for class_id, row in enumerate(s):
+                above = np.arange(len(row))
+                if score_threshold is not None:
+                    above = np.flatnonzero(row > score_threshold)
+                kept = ops.nms(
+                    np.ascontiguousarray(b[above], np.float32),
+                    row[above],
+                    np.zeros(len(above), np.int32),
+                    iou_threshold=float(iou_threshold),
+                    max_detections=most,
+                )
+                selected += [[batch, class_id, above[k]] for k in kept]
+        return np.array(selected, np.int64).reshape(-1, 3)
+
+    def test_hold(self, monkeypatch):
+        name = "onnx.backend.test.case.node.nonmaxsuppression"
+        module = pytest.importorskip(name, reason="the vectors come with onnx, extra calibrate")
+        cases = []
+        monkeypatch.setattr(module, "expect", lambda node, **case: cases.append((node, case)))
+        examples = module.NonMaxSuppression
+        for export in dir(examples):
+            if export.startswith("export"):
+                getattr(examples, export)()
+        assert len(cases) >= 9
+        for node, case in cases:
+            centre = any(a.name == "center_point_box" and a.i for a in node.attribute)
+            boxes, scores, most, iou_threshold, *rest = case["inputs"]
+            found = self.run(
+                boxes,
+                scores,
+                int(most.item()),
+                iou_threshold.item(),
+                rest[0].item() if rest else None,
+                centre,
+            )
+            np.testing.assert_array_equal(found, case["outputs"][0], err_msg=case["name"])
+
+
+class TestSoftNms:
+    @soft
+    @settings(max_examples=50, deadline=None)
+    @given(seed=st.integers(0, 9999), n=st.integers(0, 60), class_agnostic=st.booleans())
+    def test_equals_the_reference(self, decay, seed, n, class_agnostic):
+        boxes, scores, ids = random_boxes(seed, n)
+        options = {"decay": decay, "class_agnostic": class_agnostic, "score_threshold": 0.1}
+        indices, lowered = ops.soft_nms(boxes, scores, ids, **options)
+        expected_indices, expected = reference.soft_nms(boxes, scores, ids, **options)
+        if decay == "linear":
+            np.testing.assert_array_equal(indices, expected_indices)
+            np.testing.assert_array_equal(lowered, expected)
+        else:  # the last bits of the exponential may exchange neighbours
+            np.testing.assert_allclose(lowered, expected, rtol=2e-6)
+            assert sorted(indices) == sorted(expected_indices)
+
+    def test_a_twin_is_weakened_and_a_stranger_is_not(self):
+        boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9], [50, 50, 60, 60]], np.float32)
+        scores, ids = np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32)
+        indices, lowered = ops.soft_nms(boxes, scores, ids)
+        assert indices.tolist() == [0, 2, 1]
+        assert lowered.tolist() == pytest.approx([0.9, 0.7, 0.8 * np.exp(-2)])
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"decay": "step"}, "decay is linear or gaussian"),
+            ({"sigma": 0.0}, "sigma is above 0"),
+            ({"iou_threshold": 2.0}, "iou_threshold is 0 to 1"),
+            ({"score_threshold": float("nan")}, "score_threshold is a number"),
+            ({"top_k": -1}, "top_k is not negative"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, change, message):
+        boxes, scores, ids = random_boxes(0, 5)
+        with pytest.raises(ValueError, match=message):
+            ops.soft_nms(boxes, scores, ids, **change)
+
+
+class TestMatrixNms:
+    @soft
+    @settings(max_examples=50, deadline=None)
+    @given(seed=st.integers(0, 9999), n=st.integers(0, 50), class_agnostic=st.booleans())
+    def test_equals_the_reference(self, decay, seed, n, class_agnostic):
+        boxes, scores, ids = random_boxes(seed, n)
+        options = {"decay": decay, "class_agnostic": class_agnostic, "score_threshold": 0.1}
+        indices, lowered = ops.matrix_nms(boxes, scores, ids, **options)
+        expected_indices, expected = reference.matrix_nms(boxes, scores, ids, **options)
+        if decay == "linear":
+            np.testing.assert_array_equal(indices, expected_indices)
+            np.testing.assert_array_equal(lowered, expected)
+        else:
+            np.testing.assert_allclose(lowered, expected, rtol=2e-6)
+            assert sorted(indices) == sorted(expected_indices)
+
+
+class TestMerge:
+    @settings(max_examples=80, deadline=None)
+    @given(st.integers(0, 9999), st.integers(0, 60), st.booleans())
+    def test_equals_the_reference(self, seed, n, class_agnostic):
+        boxes, scores, ids = random_boxes(seed, n)
+        found = ops.merge(boxes, scores, ids, class_agnostic=class_agnostic)
+        expected = reference.merge(boxes, scores, ids, class_agnostic=class_agnostic)
+        np.testing.assert_array_equal(found.boxes, expected[0])
+        np.testing.assert_array_equal(found.scores, expected[1])
+        np.testing.assert_array_equal(found.class_ids, expected[2])
+
+    def test_two_boxes_become_their_weighted_mean(self):
+        boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10]], np.float32)
+        found = ops.merge(boxes, np.array([0.75, 0.25], np.float32), np.zeros(2, np.int32))
+        np.testing.assert_allclose(found.boxes, [[0.25, 0, 10.25, 10]])
+        assert found.scores.tolist() == [0.5]

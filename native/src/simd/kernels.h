@@ -93,6 +93,8 @@ struct Kernels {
   void (*normalise)(const u8* row, std::size_t count, float mean, float scale, float* out);
   void (*normalise_pixels)(const u8* row, std::size_t count, const float mean[3],
                            const float scale[3], float* out);
+  // The least and the greatest of the finite values; +inf and -inf when there are none.
+  void (*value_range)(const float* values, std::size_t count, float* low, float* high);
 };
 
 const Kernels& baseline();

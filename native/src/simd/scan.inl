@@ -74,8 +74,8 @@ std::size_t scan_rows(const Scan<T>& scan, Found* found) {
 
 // Planes are taken eight at a time, so many bytes of each: few enough for the running maximum to
 // stay in the nearest cache, and enough for the memory system to read ahead.
-constexpr std::size_t kGroup = 8;
-constexpr std::size_t kSegment = 8192;
+constexpr std::size_t kGroup = 16;
+constexpr std::size_t kSegment = 32768;
 
 // The running maximum of some points, and the group of planes that it came from: the first, as
 // only a greater score replaces it. Groups are numbered while the lane has room for the number.

@@ -16,12 +16,14 @@ namespace {
 //
 #include "simd/pixels.inl"
 #include "simd/scan.inl"
+#include "simd/statistics.inl"
 #include "simd/suppress.inl"
 
 constexpr Kernels kTable{&scan_rows<float>, &scan_rows<i8>,   &scan_rows<u8>, &scan_planes<float>,
                          &scan_planes<i8>,  &scan_planes<u8>, &suppress,      &mix_columns,
                          &mix_rows,         &halve,           &split,         &join,
-                         &convert,          &flip_sign,       &normalise,     &normalise_pixels};
+                         &convert,          &flip_sign,       &normalise,     &normalise_pixels,
+                         &value_range};
 
 }  // namespace
 
