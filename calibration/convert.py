@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from calibration.checkpoints import Checkpoint, read
-from calibration.nets.config import Config, YOLOv7Tiny
+from calibration.nets.config import Config, YOLOv7Tiny, family
 from calibration.nets.fold import fold
 from edge.errors import NotInstalledError, UnsupportedModelError
 from edge.types import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What was converted.
+
+    Attributes:
+        family: Of the network, key into `edge.models.FAMILIES`.
+        notes: What a person should know, one line each.
+    """
+
+    family: str
+    notes: tuple[str, ...]
+
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 
@@ -21,7 +36,7 @@ def convert(
     input_: Size | None = None,
     form: str | None = None,
     labels: Sequence[str] = (),
-) -> tuple[str, ...]:
+) -> Converted:
     """Convert model files to another form, which the suffix of `out` names.
 
     Args:
@@ -30,9 +45,6 @@ def convert(
         input_: Size of the network input; 640x640 where not given.
         form: Of the outputs, key into `calibration.forms.forms`; boxes in pixels where not given.
         labels: Class names, in place of the file's own.
-
-    Returns:
-        What a person should know, one line each.
 
     Raises:
         ModelError: The file is no checkpoint, is damaged, or its tensors do not fit.
@@ -49,7 +61,7 @@ def convert(
             f"({', '.join(CHECKPOINT_SUFFIXES)}) to .onnx is what there is"
         )
     checkpoint = checkpoint_to_onnx(files[0], out, input_=input_, form=form, labels=labels)
-    return _report(checkpoint)
+    return Converted(family(checkpoint.config), _report(checkpoint))
 
 
 def checkpoint_to_onnx(

@@ -44,6 +44,7 @@ class Model:
 
     Attributes:
         files: To fetch.
+        family: Key into `edge.models.FAMILIES`.
         licence: Of the weights, as an SPDX expression.
         origin: Page of the project that published it.
         ap: COCO val2017 AP@[.5:.95] in percent, as published there.
@@ -51,6 +52,7 @@ class Model:
     """
 
     files: tuple[File, ...]
+    family: str
     licence: str
     origin: str
     ap: float
@@ -72,12 +74,13 @@ def _lite(size: str, there: str, ap: float, param: str, weights: str) -> Model:
         File(f"yolov6-lite-{size}.{suffix}", f"{_LITE}/{there}.{suffix}", {"sha256": digest})
         for suffix, digest in (("param", param), ("bin", weights))
     )
-    return Model(files, _GPL, _YOLOV6, ap, 320)
+    return Model(files, "yolov6lite", _GPL, _YOLOV6, ap, 320)
 
 
 def _released(project: str, release: str, file: str, ap: float, size: int = 640) -> Model:
     url = f"{project}/releases/download/{release}/{file}"
-    return Model((File(file, url),), _GPL, project, ap, size)
+    family = "yolov6" if project == _YOLOV6 else "yolov7-tiny"
+    return Model((File(file, url),), family, _GPL, project, ap, size)
 
 
 # To add a model: a row. The numbers are those of the projects' own tables and answers.
@@ -117,6 +120,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
                     {"sha1": "a704c0ace51103a43920c50a396b2c8b09d2daec"},  # OpenCV's own test
                 ),
             ),
+            "yolov6",
             _GPL,
             _YOLOV6,
             36.3,

@@ -8,14 +8,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from edge.models.base import Anchors
-
-# Pixels of the network input; level, anchor, (width, height). Source: Wang et al. 2022,
-# arXiv:2207.02696 (the tiny network keeps the anchors of its predecessors).
-TINY_ANCHORS: Anchors = (
-    ((10.0, 13.0), (16.0, 30.0), (33.0, 23.0)),
-    ((30.0, 61.0), (62.0, 45.0), (59.0, 119.0)),
-    ((116.0, 90.0), (156.0, 198.0), (373.0, 326.0)),
-)
+from edge.models.yolov7tiny import ANCHORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +49,19 @@ class YOLOv7Tiny:
     """
 
     classes: int = 80
-    anchors: Anchors = TINY_ANCHORS
+    anchors: Anchors = ANCHORS
     activation: Literal["leaky", "silu"] = "leaky"
 
 
 Config: TypeAlias = YOLOv6 | YOLOv7Tiny
 
 STRIDES = (8, 16, 32)  # of every network here
+
+
+def family(config: Config) -> str:
+    """Key into `edge.models.FAMILIES`."""
+    return "yolov6" if isinstance(config, YOLOv6) else "yolov7-tiny"
+
 
 # To add a size of YOLOv6: a row of name, depth and width. "t" is the tiny of Li et al. 2022,
 # arXiv:2209.02976 (9.7 M parameters), "tiny" that of the first releases' tables (15.0 M).

@@ -120,7 +120,7 @@ class AnchorHead(nn.Module):
 
     def __init__(self, config: YOLOv7Tiny, widths: list[int], *, deployed: bool) -> None:
         super().__init__()
-        pixels = torch.tensor(config.anchors)
+        pixels = torch.tensor(config.anchors, dtype=torch.float32)
         levels, anchors, _ = pixels.shape
         if levels != len(widths):
             raise ValueError(f"anchors of {len(widths)} levels are wanted, got {levels}")

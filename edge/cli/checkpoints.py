@@ -37,9 +37,10 @@ def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
         return recognise.open_model(files, overrides)
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"{files[0].stem}.onnx"
-        sentences = to_onnx(files, file, overrides)
+        family, sentences = to_onnx(files, file, overrides)
+        said = overrides if overrides.family else replace(overrides, family=family)
         try:
-            opened = recognise.open_model([file], overrides)
+            opened = recognise.open_model([file], said)
         except ModelError as error:
             raise type(error)(str(error).replace(str(file), str(files[0]))) from error
     package = opened.package
@@ -49,20 +50,20 @@ def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
     return OpenedModel(replace(package, provenance=provenance), evidence)
 
 
-def to_onnx(files: Sequence[Path], out: Path, overrides: Overrides) -> tuple[str, ...]:
-    """Write a checkpoint as ONNX. Returns sentences: what it is.
+def to_onnx(files: Sequence[Path], out: Path, overrides: Overrides) -> tuple[str, tuple[str, ...]]:
+    """Write a checkpoint as ONNX. Returns its family, and sentences: what it is.
 
     Raises:
         EdgeError: The file is no checkpoint of a network known here, or torch is missing.
         UsageError: An option does not fit the network.
     """
     try:
-        sentences: tuple[str, ...] = import_module("calibration.convert").convert(
+        converted = import_module("calibration.convert").convert(
             files, out, input_=overrides.input, labels=overrides.labels or ()
         )
     except (ValueError, OSError) as error:
         raise UsageError(f"{files[0]}: {error}") from error
-    return sentences
+    return converted.family, converted.notes
 
 
 def report(sentences: Sequence[str], out: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import edge.package
-from edge.cli import UsageError, checkpoints, options
+from edge.cli import checkpoints, options
+from edge.errors import ModelError
 from edge.models import FAMILIES
 from edge.recognise import Overrides
 from edge.types import Size
@@ -76,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
     said = replace(overrides(args), name=args.output.stem, licence=args.licence)
     if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
         if args.output.exists() and not args.force:
-            raise UsageError(f"{args.output}: already exists; --force replaces it")
-        checkpoints.report(checkpoints.to_onnx(args.files, args.output, said), args.output)
+            raise ModelError(f"{args.output}: already exists; --force replaces it")
+        _, sentences = checkpoints.to_onnx(args.files, args.output, said)
+        checkpoints.report(sentences, args.output)
         return 0
     opened = checkpoints.open_model(args.files, said)
     edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)

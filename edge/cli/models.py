@@ -113,7 +113,9 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     from edge.cli import checkpoints
     from edge.recognise import Overrides
 
-    opened = checkpoints.open_model(files, Overrides(name=name, licence=MODELS[name].licence))
+    model = MODELS[name]
+    said = Overrides(family=model.family, name=name, licence=model.licence)
+    opened = checkpoints.open_model(files, said)
     for sentence in opened.evidence:
         print(sentence, file=sys.stderr)
     out = files[0].with_name(f"{name}.edge")

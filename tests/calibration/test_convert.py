@@ -53,21 +53,23 @@ def test_the_onnx_file_computes_what_the_checkpoint_does(nano, tiny, tmp_path):
 
 def test_the_usual_form_is_decoded_and_the_file_says_what_it_is(nano, tiny, tmp_path):
     for file, output, count in ((nano, "outputs", 126), (tiny, "output", 378)):
-        notes = convert([file], tmp_path / "x.onnx", input_=SIZE)
+        found = convert([file], tmp_path / "x.onnx", input_=SIZE)
         written = onnx.load(tmp_path / "x.onnx")
-        (found,) = written.graph.output
-        assert found.name == output
-        assert [d.dim_value for d in found.type.tensor_type.shape.dim] == [1, count, 85]
+        (result,) = written.graph.output
+        assert result.name == output
+        assert [d.dim_value for d in result.type.tensor_type.shape.dim] == [1, count, 85]
         told = {entry.key: entry.value for entry in written.metadata_props}
         assert told["stride"] == "32"
         assert ast.literal_eval(told["imgsz"]) == [96, 64]
         if file is tiny:
             assert ast.literal_eval(told["names"])[79] == "class 79"
             assert ast.literal_eval(told["anchors"])[2][2] == (373.0, 326.0)
-            assert notes[0].startswith("yolov7-tiny, 80 classes, training form, from 'model'")
+            assert found.family == "yolov7-tiny"
+            assert found.notes[0].startswith("yolov7-tiny, 80 classes, training form, from 'model'")
         else:
             assert "names" not in told
-            assert notes[0].startswith("yolov6n-v3, 80 classes, training form, from 'ema'")
+            assert found.family == "yolov6"
+            assert found.notes[0].startswith("yolov6n-v3, 80 classes, training form, from 'ema'")
 
 
 def test_labels_given_take_the_place_of_the_file_s(tiny, tmp_path):

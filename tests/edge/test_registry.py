@@ -12,6 +12,7 @@ from file_server import serving, whole
 from edge import registry
 from edge.download import Patience
 from edge.errors import DownloadError
+from edge.models import FAMILIES
 from edge.registry import MODELS, File, Model
 
 QUICK = Patience(timeout=20, attempts=2, pause=0.01)
@@ -37,7 +38,7 @@ def table(monkeypatch):
 
 
 def model(*files):
-    return Model(files, "GPL-3.0-only", "https://a.example", 1.0, 320)
+    return Model(files, "yolov6", "GPL-3.0-only", "https://a.example", 1.0, 320)
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def test_the_table_is_complete():
     for entry in MODELS.values():
         assert entry.files
         assert entry.licence
+        assert entry.family in FAMILIES
         assert 0 < entry.ap < 100
         for file in entry.files:
             assert re.fullmatch(

@@ -12,7 +12,7 @@ from upstream_files import Upstream, as_release_04, model, random_state, save
 
 from calibration.checkpoints import read
 from calibration.checkpoints.recognise import canonical
-from calibration.nets.config import TINY_ANCHORS, YOLOv7Tiny
+from calibration.nets.config import YOLOv7Tiny
 from calibration.nets.fold import fold
 from calibration.nets.network import load, network
 from edge.errors import ModelError, UnsupportedModelError
@@ -53,7 +53,7 @@ def listed(shared):
 def with_anchors(state):
     """The published anchors in place of random ones, as buffers in strides and in pixels."""
     if "model.77.anchors" in state:
-        pixels = torch.tensor(TINY_ANCHORS)
+        pixels = torch.tensor(YOLOv7Tiny().anchors, dtype=torch.float32)
         state["model.77.anchors"] = pixels / torch.tensor([8, 16, 32]).view(3, 1, 1)
         state["model.77.anchor_grid"] = pixels.view(3, 1, 3, 1, 1, 2)
     return state

@@ -76,12 +76,28 @@ def test_a_checkpoint_becomes_a_package(checkpoint, tmp_path, capsys):
     assert "yolov6n-v3, 80 classes, training form, from 'ema'" in capsys.readouterr().err
 
 
+def test_a_checkpoint_s_family_is_known_where_its_outputs_leave_a_choice(tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch")
+    from networks import trained
+    from upstream_files import Upstream, model, save
+
+    with Upstream() as upstream:
+        tree = model(upstream, dict(trained("yolov7-tiny").state_dict()))
+        tree.names = [f"class {i}" for i in range(80)]
+        file = save({"model": tree}, tmp_path / "yolov7-tiny.pt")
+    target = tmp_path / "t.edge"
+    assert main(["convert", str(file), "-o", str(target), "--imgsz", "96"]) == 0
+    found = package.read(target).spec
+    assert (found.family, found.labels[7]) == ("yolov7-tiny", "class 7")
+
+
 def test_a_checkpoint_becomes_an_onnx_file(checkpoint, tmp_path, capsys):
     target = tmp_path / "n.onnx"
     words = ["convert", str(checkpoint), "-o", str(target), "--imgsz", "96"]
     assert main(words) == 0
     before = target.read_bytes()
-    assert main(words) == 2
+    assert main(words) == 1
     assert "already exists; --force replaces it" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
     assert target.read_bytes() == before  # the same file twice, bit for bit
