@@ -45,6 +45,18 @@ def test_arm_runs_its_simd_target(arm):
     assert found.strip() == "neon"
 
 
+def test_arm_raises_what_the_kernels_throw(arm):
+    code = """
+import numpy as np
+from edge import ops
+try:
+    ops.nms(np.zeros((3, 5), np.float32), np.zeros(3, np.float32), np.zeros(3, np.int32))
+except ValueError as error:
+    print("refused:", error)
+"""
+    assert arm.python("-c", code).startswith("refused: ")
+
+
 def test_this_machine_has_its_simd_target():
     plain = {"x86_64": "baseline", "aarch64": "neon"}[platform.machine()]
     assert plain in ops.targets()
