@@ -88,16 +88,20 @@ class _Ncnn:
         extractor = self._net.create_extractor()
         if self._keep_blobs:
             extractor.set_light_mode(False)
-        code = extractor.input(self.input.name, self._mat)
-        if code != 0:
-            raise BackendError(f"ncnn: setting the input {self.input.name} failed, code {code}")
-        found = []
-        for name in self._outputs:
-            code, mat = extractor.extract(name)
+        try:
+            code = extractor.input(self.input.name, self._mat)
             if code != 0:
-                raise BackendError(f"ncnn: computing the output {name} failed, code {code}")
-            found.append(Tensor(mat.numpy()))  # a view that keeps its Mat alive
-        return tuple(found)
+                raise BackendError(f"ncnn: setting the input {self.input.name} failed, code {code}")
+            found = []
+            for name in self._outputs:
+                code, mat = extractor.extract(name)
+                if code != 0:
+                    raise BackendError(f"ncnn: computing the output {name} failed, code {code}")
+                found.append(Tensor(mat.numpy()))  # a view that keeps its Mat alive
+            return tuple(found)
+        finally:
+            # Before the network goes, or its end crashes: a traceback would hold it till later.
+            del extractor
 
     def close(self) -> None:
         """See `Backend.close`."""
