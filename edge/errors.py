@@ -8,6 +8,7 @@ EdgeError
 │   └── BackendNotInstalledError  that package is a runtime (also a BackendError)
 ├── SourceError                   a camera, file or stream could not be read
 ├── SinkError                     results could not be written
+│   └── UnsavedError              one file could not; the next may well be
 ├── DownloadError                 a model could not be fetched, or is not the one wanted
 ├── DataError                     a dataset, its images or its labels, is not usable
 └── CalibrationError              the data or the recipe cannot give a valid result
@@ -51,6 +52,10 @@ class SourceError(EdgeError):
 
 class SinkError(EdgeError):
     """Results could not be written."""
+
+
+class UnsavedError(SinkError):
+    """One file could not be written; the next may well be."""
 
 
 class DownloadError(EdgeError):

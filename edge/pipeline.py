@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edge.errors import UnsavedError
 from edge.io.base import Sink, Source
 from edge.types import Failure, Frame, Result
 
@@ -45,8 +46,8 @@ class Summary:
     """What a run did.
 
     Attributes:
-        frames: Results.
-        failures: Frames that could not be had.
+        frames: Results that every sink took.
+        failures: Frames that could not be had, or whose result a sink could not save.
         seconds: From the request for the first frame to the last sink's close.
         latency: Of the last 10 000 results; None without any.
         interrupted: Whether the user stopped it.
@@ -83,7 +84,8 @@ def run(
     Args:
         source: Where frames come from.
         detector: What finds something in them.
-        sinks: Where results go; each takes a frame's before the next frame is read.
+        sinks: Where results go; each takes a frame's before the next frame is read. When one
+            cannot save a result, those after it are told of a failure.
         max_frames: Stop after so many frames of the source, failed ones included.
 
     Raises:
@@ -108,11 +110,26 @@ def run(
                     continue
                 result = detector.run(item)
                 latencies.append(result.latency.total)
-                frames += 1
-                for sink in sinks:
-                    sink.write(result)
+                saved = _hand_out(result, sinks)
+                frames += saved
+                failures += not saved
         except KeyboardInterrupt:
             interrupted = True
     seconds = time.monotonic() - start
     latency = Percentiles.of(latencies) if latencies else None
     return Summary(frames, failures, seconds, latency, interrupted)
+
+
+def _hand_out(result: Result, sinks: Sequence[Sink]) -> bool:
+    """Give a result to the sinks, in order. Returns whether all of them could save it."""
+    rest = iter(sinks)
+    try:
+        for sink in rest:
+            sink.write(result)
+    except UnsavedError as error:
+        frame = result.frame
+        failure = Failure(frame.index, frame.time, frame.source, str(error))
+        for sink in rest:
+            sink.write_failure(failure)
+        return False
+    return True

@@ -46,7 +46,8 @@ class Sink(Protocol):
         """Take one frame's result.
 
         Raises:
-            SinkError: It could not be written.
+            UnsavedError: It could not be written, which says nothing of the next.
+            SinkError: Neither it nor any other can be written.
         """
 
     def write_failure(self, failure: Failure) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.errors import SinkError, SourceError
+from edge.errors import SinkError, SourceError, UnsavedError
 from edge.io.sinks import open_save
 from edge.io.sinks.jsonl import JsonLines
 from edge.io.sources import open_source
@@ -142,6 +142,22 @@ def test_everything_is_closed_when_a_sink_fails_to_write():
     with pytest.raises(SinkError, match="full"):
         run(source, Bright(), sinks)
     assert [source.closed, *(sink.closed for sink in sinks)] == [1, 1, 1, 1]
+
+
+def test_a_result_that_one_sink_cannot_save_is_a_failed_frame_and_the_rest_goes_on():
+    class Picky(Recorder):
+        def write(self, result):
+            if result.frame.index == 1:
+                raise UnsavedError("b.jpg: no room")
+            super().write(result)
+
+    before, picky, after = Recorder(), Picky(), Recorder()
+    summary = run(Closing(frames(3)), Bright(), [before, picky, after])
+    assert (summary.frames, summary.failures) == (2, 1)
+    assert (before.results, before.failures) == ([0, 1, 2], [])
+    assert (picky.results, picky.failures) == ([0, 2], [])
+    assert after.results == [0, 2]
+    assert [(f.index, f.reason) for f in after.failures] == [(1, "b.jpg: no room")]
 
 
 def test_everything_is_closed_when_a_sink_fails_to_close():

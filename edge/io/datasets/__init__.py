@@ -12,6 +12,7 @@ from edge.errors import DataError
 from edge.io.datasets import conveyor
 from edge.io.datasets.base import Dataset, Objects, Sample
 from edge.io.datasets.pictures import Pictures
+from edge.paths import exists
 
 __all__ = ["FORMATS", "Dataset", "Objects", "Pictures", "Sample", "open_dataset"]
 
@@ -56,12 +57,13 @@ def open_dataset(address: str | Path, split: str | None = None) -> Dataset:
         SourceError: The address of a test source is not of its form.
     """
     text = str(address)
-    if not Path(text).exists() and "?split=" in text:
+    if "?split=" in text and not exists(Path(text), DataError):
         text, _, split = text.rpartition("?split=")
     path = Path(text)
-    if text.startswith("test:") and not path.exists():
+    there = exists(path, DataError)
+    if text.startswith("test:") and not there:
         return conveyor.read(text.removeprefix("test:"), split)
-    if not path.exists():
+    if not there:
         raise DataError(f"{path}: no such file or folder")
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS.values()]
     for format_ in formats:

@@ -14,6 +14,7 @@ from edge.io.sources.images import read_image
 from edge.types import Float32Array, Int32Array, Mask, Size, UInt8Array
 
 Float64Array = npt.NDArray[np.float64]
+FARTHEST = 1e9  # pixels: no picture has so many on a side
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ Source: cocodataset.org, "Data format", object detection.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edge.errors import DataError
-from edge.io.datasets.base import Dataset, Objects, Sample
+from edge.io.datasets.base import FARTHEST, Dataset, Objects, Sample
 from edge.io.datasets.names import read_text
+from edge.paths import exists
 from edge.types import Size
 
 WANTED = "COCO: a .json file, or a folder with one, with images, annotations and categories"
@@ -125,7 +125,7 @@ def _folders(file: Path) -> list[Path]:
 
 def _picture(name: str, folders: list[Path]) -> Path:
     for folder in folders:
-        if (folder / name).is_file():
+        if exists(folder / name, DataError) and (folder / name).is_file():
             return folder / name
     return folders[0] / name  # missing: said when it is read
 
@@ -141,16 +141,16 @@ def _objects(rows: list[tuple[str, Mapping[str, Any]]], places: Mapping[int, int
     rectangles, class_ids, areas, crowd = [], [], [], []
     for where, row in rows:
         box = row.get("bbox")
-        if not (isinstance(box, list) and len(box) == 4 and all(map(_is_finite, box))):
-            raise DataError(f"{where}: 'bbox' is left, top, width, height; got {box!r}")
+        if not (isinstance(box, list) and len(box) == 4 and all(_within(v, FARTHEST) for v in box)):
+            raise DataError(f"{where}: 'bbox' is left, top, width, height; got {box!r:.80}")
         if box[2] < 0 or box[3] < 0:
             raise DataError(f"{where}: a width or height below 0 in 'bbox': {box!r}")
         category = _whole(row, "category_id", where)
         if category not in places:
             raise DataError(f"{where}: there is no category {category}")
         area = row.get("area")
-        if area is not None and not _is_finite(area):
-            raise DataError(f"{where}: 'area' is a number, got {area!r}")
+        if area is not None and not _within(area, FARTHEST**2):
+            raise DataError(f"{where}: 'area' is a number, got {area!r:.40}")
         rectangles.append(box)
         class_ids.append(places[category])
         areas.append(box[2] * box[3] if area is None else area)
@@ -184,5 +184,6 @@ def _text(row: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _within(value: Any, most: float) -> bool:
+    """Whether it is a number of at most this magnitude. JSON's may be NaN, or of 400 digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most

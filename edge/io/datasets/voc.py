@@ -16,7 +16,7 @@ from typing import NoReturn
 from xml.etree import ElementTree as ET
 
 from edge.errors import DataError
-from edge.io.datasets.base import Dataset, Objects, Sample
+from edge.io.datasets.base import FARTHEST, Dataset, Objects, Sample
 from edge.io.datasets.files import image_ids, pictures
 from edge.io.datasets.names import read_text
 from edge.types import Size
@@ -136,7 +136,7 @@ def _number(element: ET.Element, path: str, where: str) -> float:
         value = float(text or "")
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= FARTHEST:  # NaN included
         found = "nothing" if text is None else repr(text)
         raise DataError(f"{where} wants a number in <{path}>, got {found}")
     return value

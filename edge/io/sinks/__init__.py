@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from edge.errors import SinkError
 from edge.io.base import Sink, Source
+from edge.io.sinks import images, video
+from edge.paths import exists
 
-_IMAGES = "edge.io.sinks.images"
-_VIDEO = "edge.io.sinks.video"
-
-# Suffix of a file to the module whose `open_save(file, source, labels)` writes that kind.
-# To add a kind: write the module, add its rows.
-SAVES: Mapping[str, str] = MappingProxyType(
-    {
-        ".bmp": _IMAGES,
-        ".jpeg": _IMAGES,
-        ".jpg": _IMAGES,
-        ".png": _IMAGES,
-        ".tif": _IMAGES,
-        ".tiff": _IMAGES,
-        ".webp": _IMAGES,
-        ".avi": _VIDEO,
-        ".mkv": _VIDEO,
-        ".mov": _VIDEO,
-        ".mp4": _VIDEO,
-    }
+# Suffix of a file to the module whose `open_file(file, source, labels)` writes that kind.
+# To add a kind: write the module with its `SUFFIXES`, add it here.
+SAVES: Mapping[str, ModuleType] = MappingProxyType(
+    {suffix: kind for kind in (images, video) for suffix in kind.SUFFIXES}
 )
 
 
@@ -47,14 +33,15 @@ def open_save(path: str, source: Source, labels: Sequence[str]) -> Sink:
     """
     target = Path(path)
     suffix = target.suffix.lower()
-    if target.is_dir() or path.endswith("/") or not suffix:
-        module = importlib.import_module(_IMAGES if source.rate is None else _VIDEO)
-        folder: Sink = module.open_folder(target, source, labels)
+    there = exists(target, SinkError)
+    if (there and target.is_dir()) or path.endswith("/") or not suffix:
+        kind = images if source.rate is None else video
+        folder: Sink = kind.open_folder(target, source, labels)
         return folder
     if suffix not in SAVES:
         raise SinkError(
             f"{path}: wanted a file that ends in {' '.join(SAVES)}, or a folder (with a slash "
             "after its name where that has a dot)"
         )
-    file: Sink = importlib.import_module(SAVES[suffix]).open_file(target, source, labels)
+    file: Sink = SAVES[suffix].open_file(target, source, labels)
     return file

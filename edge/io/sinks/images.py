@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.errors import SinkError
+from edge.errors import SinkError, UnsavedError
 from edge.io import opencv
 from edge.io.base import Source
 from edge.io.draw import annotate
@@ -13,7 +13,7 @@ from edge.io.sinks.targets import prepare_file, prepare_folder, write_whole
 from edge.types import Failure, Result
 
 # Kept from the source's name; an image of any other kind becomes a PNG.
-_WRITTEN = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def open_folder(folder: Path, source: Source, labels: Sequence[str]) -> ImageFolder:
@@ -67,7 +67,7 @@ class ImageFolder:
         """Each image was complete when it was written."""
 
     def _target(self, source: Path) -> Path:
-        suffix = source.suffix if source.suffix.lower() in _WRITTEN else ".png"
+        suffix = source.suffix if source.suffix.lower() in SUFFIXES else ".png"
         stem = source.stem or "image"
         name, number = f"{stem}{suffix}", 1
         while name.casefold() in self._taken:  # as a memory card's file system compares them
@@ -102,7 +102,7 @@ def _write(file: Path, result: Result, labels: Sequence[str]) -> None:
             file.suffix.lower(), annotate(result.frame, result.found, labels)
         )
     except cv2.error as error:  # larger than the format allows, or no such encoder in this build
-        raise SinkError(f"{file}: OpenCV cannot encode it: {error.err or error}") from error
+        raise UnsavedError(f"{file}: OpenCV cannot encode it: {error.err or error}") from error
     if not encoded:
-        raise SinkError(f"{file}: OpenCV cannot encode it")
+        raise UnsavedError(f"{file}: OpenCV cannot encode it")
     write_whole(file, content.tobytes())

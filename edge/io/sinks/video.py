@@ -18,6 +18,7 @@ from edge.types import Failure, Result, Size
 _CODECS: Mapping[str, str] = MappingProxyType(
     {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 )
+SUFFIXES = tuple(_CODECS)
 _FASTEST = 120.0  # frames/s: containers without a constant rate may claim 1000 or 90000
 _LONGEST_GAP = 10.0  # seconds: a source that pauses longer is cut, not filled
 
@@ -97,6 +98,9 @@ class VideoFile:
             return
         writer, self._writer = self._writer, None
         writer.release()
+        if self._written == 0:  # interrupted before the first was
+            self._part.unlink(missing_ok=True)
+            return
         try:
             # The writer does not say when the disk is full: look at what it left. An .mp4 cannot
             # be read without its end; of an .avi or .mkv the beginning may do.

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from edge.errors import SourceError
 from edge.io.base import Source
+from edge.paths import exists
 
 # Scheme to the module whose `open_source(target)` opens what follows "scheme:".
 # To add a source: write the module, add its row.
@@ -43,17 +44,17 @@ def _resolve(address: str) -> tuple[str, str]:
     scheme, _, target = address.partition(":")
     if scheme in SOURCES and target:
         return scheme, target
-    if re.fullmatch(r"\d+|/dev/video\d+", address):
-        return "usb", address
     if "\0" in address or not address:
         raise SourceError(f"{address!r} is not an address")
     path = Path(address)
-    if path.is_dir():
-        return "images", address
-    if path.exists():
+    if re.fullmatch(r"/dev/video\d+", address):
+        return "usb", address
+    if exists(path, SourceError):
         from edge.io.sources.images import is_image
 
-        return ("images" if is_image(path) else "video"), address
+        return ("images" if path.is_dir() or is_image(path) else "video"), address
+    if re.fullmatch(r"\d+", address):
+        return "usb", address
     if glob.has_magic(address):
         return "images", address
     raise SourceError(

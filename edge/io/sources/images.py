@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.errors import SourceError
 from edge.io import opencv
+from edge.paths import exists
 from edge.types import Failure, Frame, UInt8Array
 
 # What OpenCV has a reader for. Builds differ: a file that this one cannot read is a `Failure`.
@@ -35,18 +36,19 @@ def open_source(target: str) -> ImageFiles:
     """
     opencv.load("reading images")
     path = Path(target)
-    if path.is_dir():
-        try:
-            found = [p for p in path.iterdir() if not p.name.startswith(".")]
-        except OSError as error:
-            raise SourceError(f"{target}: {error.strerror}") from error
-    elif path.exists():
+    there = exists(path, SourceError)
+    if there and not path.is_dir():
         return ImageFiles((target,))
-    else:
-        found = [Path(p) for p in glob.glob(target, recursive=True)]  # noqa: PTH207 - absolute too
-        if not found:
-            raise SourceError(f"{target}: no such file or folder, and as a glob it matches nothing")
-    images = sorted(str(p) for p in found if p.suffix.lower() in SUFFIXES and not p.is_dir())
+    try:
+        if there:
+            found = [p for p in path.iterdir() if not p.name.startswith(".")]
+        else:
+            found = [Path(p) for p in glob.glob(target, recursive=True)]  # noqa: PTH207 - absolute
+        images = sorted(str(p) for p in found if p.suffix.lower() in SUFFIXES and _may_be_read(p))
+    except OSError as error:
+        raise SourceError(f"{target}: {error.strerror}") from error
+    if not found and not there:
+        raise SourceError(f"{target}: no such file or folder, and as a glob it matches nothing")
     if not images:
         raise SourceError(f"{target}: no images; looked for {' '.join(sorted(SUFFIXES))}")
     return ImageFiles(tuple(images))
@@ -119,6 +121,11 @@ def read_image(path: str) -> UInt8Array:
     if image is None:
         raise SourceError("not an image that OpenCV can read, or a damaged one")
     return image
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether it is a file, or a link to nowhere, which is then a `Failure`; a pipe would hang."""
+    return path.is_file() or not path.exists()
 
 
 def _read(index: int, path: str) -> Frame | Failure:

@@ -147,3 +147,16 @@ def test_says_what_is_wrong_with_a_file(make, content, message):
 def test_a_single_file_has_no_splits(make):
     with pytest.raises(DataError, match="one file has no splits, got 'val'"):
         open_dataset(make(CONTENT), "val")
+
+
+@pytest.mark.parametrize("number", [int("9" * 400), -int("9" * 400), 1e308, float("nan")])
+def test_refuses_boxes_and_areas_that_no_picture_holds(make, number):
+    for values in ({"bbox": [0, 0, number, 1]}, {"bbox": [number, 0, 1, 1]}, {"area": number}):
+        with pytest.raises(DataError, match=r"annotations\[1\]: '(bbox|area)' is"):
+            open_dataset(make(changed("annotations", 1, **values)))
+
+
+def test_refuses_a_name_that_is_none(make):
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(DataError, match=r"File name too long|is not a path"):
+            open_dataset(make(changed("images", 0, file_name=name)))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 
 import pytest
 
@@ -30,7 +29,7 @@ def test_every_suffix_opens_for_the_source_it_suits_and_refuses_the_other(
     suffix, photo, clip, tmp_path
 ):
     file = f"{tmp_path}/out{suffix.upper()}"
-    kind = import_module(SAVES[suffix])
+    kind = SAVES[suffix]
     suits, other = (clip, photo) if kind.__name__.endswith("video") else (photo, clip)
     with pytest.raises(SinkError, match=re.escape(file)):
         open_save(file, other, ())
@@ -73,3 +72,18 @@ def test_the_source_itself_is_refused(photo, clip, tmp_path):
     for source, name in ((photo, "x.jpg"), (clip, "v.mp4")):
         with pytest.raises(SinkError, match="the source itself"):
             open_save(f"{tmp_path}/in/{name}", source, ())
+
+
+def test_a_folder_of_links_is_refused_as_the_source_s_own(save_image, tmp_path):
+    real = save_image("real/a.jpg")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "a.jpg").symlink_to("../real/a.jpg")
+    source = open_source(f"{tmp_path}/linked")
+    for target in ("linked", "real"):
+        with pytest.raises(SinkError, match="the source's own folder"):
+            open_save(f"{tmp_path}/{target}", source, ())
+    for target in ("linked/a.jpg", "real/a.jpg"):
+        with pytest.raises(SinkError, match="the source itself"):
+            open_save(f"{tmp_path}/{target}", source, ())
+    assert (tmp_path / "linked" / "a.jpg").is_symlink()
+    assert real.is_file()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import time
 import zlib
@@ -173,3 +174,10 @@ def test_any_file_name_is_read(save_image, tmp_path, name):
     (frame,) = open_source(f"{tmp_path}/{name}")
     assert isinstance(frame, Frame)
     assert frame.source == f"{tmp_path}/{name}"
+
+
+def test_a_pipe_in_a_folder_is_passed_over(save_image, tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    save_image("b.jpg")
+    assert names(open_source(str(tmp_path))) == ["b.jpg"]
+    assert names(open_source(f"{tmp_path}/*.jpg")) == ["b.jpg"]

@@ -71,3 +71,10 @@ def test_importing_the_table_imports_no_opencv():
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
     )
+
+
+def test_an_existing_path_wins_over_a_camera(save_image, tmp_path, monkeypatch):
+    save_image("2024/x.jpg")
+    monkeypatch.chdir(tmp_path)
+    (frame,) = open_source("2024")
+    assert frame.source == "2024/x.jpg"
