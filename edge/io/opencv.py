@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edge.errors import NotInstalledError
-
-_FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 
 
 def load(purpose: str) -> Any:
@@ -42,25 +41,54 @@ def quiet(cv2: Any) -> Iterator[None]:
     """Keeps OpenCV and its FFmpeg from writing to standard error inside the block.
 
     What went wrong there is ours to say, in one line that names the thing. A level that the user
-    set in the environment is left alone, and so is the environment of child processes. FFmpeg's
-    level is read once per process, by the first video that is opened; libpng and libjpeg have no
-    such switch.
+    set in the environment is left alone. OpenCV's level is one for the process: threads may be
+    inside together, and the last to leave restores it. FFmpeg's is read once per process, from the
+    environment, by the first video that is opened: it is set there once, and stays. libpng and
+    libjpeg have no such switch.
 
     Source: OpenCV environment variables reference (OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL).
     """
-    # 4.9 has the one, 5.0 the other.
-    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
-    before = None if "OPENCV_LOG_LEVEL" in os.environ else set_level(0)
-    ours = _FFMPEG_LEVEL not in os.environ
-    if ours:
-        os.environ[_FFMPEG_LEVEL] = "-8"  # AV_LOG_QUIET
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+    if "OPENCV_LOG_LEVEL" in os.environ:
+        yield
+        return
+    _quiet.enter(cv2)
     try:
         yield
     finally:
-        if ours:
-            os.environ.pop(_FFMPEG_LEVEL, None)
-        if before is not None:
-            set_level(before)
+        _quiet.leave(cv2)
+
+
+class _Quiet:
+    """Counts those inside, since they share one level."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 0
+
+    def enter(self, cv2: Any) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = _set_level(cv2, 0)
+            self._inside += 1
+
+    def leave(self, cv2: Any) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                _set_level(cv2, self._before)
+
+
+_quiet = _Quiet()
+
+
+def _set_level(cv2: Any, level: int) -> int:
+    """Returns the level before."""
+    # 4.9 has the one, 5.0 the other.
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    before: int = set_level(level)
+    return before
 
 
 def takes_name(path: Path) -> bool:

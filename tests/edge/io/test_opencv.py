@@ -48,11 +48,28 @@ def test_quiet_holds_only_inside_the_block(tmp_path, capfd):
     assert "missing.png" in capfd.readouterr().err
 
 
-def test_quiet_leaves_the_environment_as_it_was(monkeypatch):
-    monkeypatch.delenv("OPENCV_FFMPEG_LOGLEVEL", raising=False)
+def test_the_last_of_several_to_leave_restores_the_level(tmp_path, capfd):
+    missing = str(tmp_path / "missing.png")
+    first, second = opencv.quiet(cv2), opencv.quiet(cv2)  # as of two threads
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    cv2.imread(missing)
+    assert capfd.readouterr().err == ""
+    second.__exit__(None, None, None)
+    cv2.imread(missing)
+    assert "missing.png" in capfd.readouterr().err
+
+
+def test_the_environment_is_set_once_and_not_over_the_user(monkeypatch):
+    monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "48")
     with opencv.quiet(cv2):
-        pass
-    assert "OPENCV_FFMPEG_LOGLEVEL" not in os.environ
+        assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "48"
+    monkeypatch.delenv("OPENCV_FFMPEG_LOGLEVEL")
+    for _ in range(2):
+        with opencv.quiet(cv2):
+            assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "-8"
+        assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "-8"
 
 
 def test_a_level_that_the_user_chose_is_kept(tmp_path):
