@@ -16,22 +16,25 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from edge import manifest
 from edge.backends.base import ModelFiles, Precision
 from edge.errors import ModelError
 from edge.models.base import ModelSpec
+from edge.paths import exists
 from edge.types import Layout
 
 MANIFEST = "model.toml"
 MANIFEST_LIMIT = 4 << 20  # bytes
 FILE_LIMIT = 1 << 30  # bytes
+_Entries: TypeAlias = dict[str, tuple[int, Callable[[], bytes]]]  # name to size and reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,14 @@ class Package:
 
 
 def is_package(path: Path) -> bool:
-    """Whether `path` looks like a package rather than a bare model file."""
-    return (path / MANIFEST).is_file() if path.is_dir() else zipfile.is_zipfile(path)
+    """Whether `path` looks like a package rather than a bare model file.
+
+    Raises:
+        ModelError: It may not be looked into.
+    """
+    if not path.is_dir():
+        return zipfile.is_zipfile(path)
+    return exists(path / MANIFEST, ModelError)
 
 
 def read(path: Path) -> Package:
@@ -102,9 +111,9 @@ def read(path: Path) -> Package:
     Raises:
         ModelError: It is not a package, or is damaged, altered or of a newer format.
     """
-    files = _read_folder if path.is_dir() else _read_zip
     try:
-        return _package(path, files(path))
+        with _opened_folder(path) if path.is_dir() else _opened_zip(path) as entries:
+            return _package(path, entries)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
 
@@ -121,7 +130,7 @@ def write(package: Package, path: Path, *, zipped: bool = False, force: bool = F
     Raises:
         ModelError: Something is in the way, or the disk refuses.
     """
-    if path.exists() or path.is_symlink():
+    if exists(path, ModelError) or path.is_symlink():
         if not force:
             raise ModelError(f"{path}: already exists; --force replaces it")
         if not is_package(path):
@@ -208,8 +217,9 @@ def _replacing(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {}
+@contextmanager
+def _opened_folder(folder: Path) -> Iterator[_Entries]:
+    entries: _Entries = {}
     for root, folders, names in os.walk(folder, onerror=_raise):
         for name in [*folders, *names]:
             entry = Path(root, name)
@@ -217,24 +227,23 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
             if entry.is_symlink():
                 raise ModelError(f"{folder}: {key} is a link; a package holds plain files")
             if entry.is_file():
-                contents[key] = _limited(folder, key, entry.stat().st_size, entry.read_bytes)
-    return contents
+                entries[key] = (entry.stat().st_size, entry.read_bytes)
+    yield entries
 
 
-def _read_zip(file: Path) -> dict[str, bytes]:
+@contextmanager
+def _opened_zip(file: Path) -> Iterator[_Entries]:
     try:
         with zipfile.ZipFile(file) as archive:
-            contents: dict[str, bytes] = {}
+            entries: _Entries = {}
             for info in archive.infolist():
                 if info.is_dir():
                     continue
                 _check_member(file, info)
-                if info.filename in contents:
+                if info.filename in entries:
                     raise ModelError(f"{file}: {info.filename} is in the zip twice")
-                contents[info.filename] = _limited(
-                    file, info.filename, info.file_size, lambda i=info: archive.read(i)
-                )
-            return contents
+                entries[info.filename] = (info.file_size, partial(archive.read, info))
+            yield entries
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ModelError(f"{file}: not a model package (a folder or zip): {error}") from error
 
@@ -249,37 +258,40 @@ def _check_member(file: Path, info: zipfile.ZipInfo) -> None:
         raise ModelError(f"{file}: {info.filename} is compressed or encrypted; store it plainly")
 
 
-def _limited(package: Path, name: str, size: int, content: Any) -> bytes:
+def _content(package: Path, entries: _Entries, name: str) -> bytes:
+    if name not in entries:
+        raise ModelError(f"{package}: {name} is missing")
+    size, read_bytes = entries[name]
     limit = MANIFEST_LIMIT if name == MANIFEST else FILE_LIMIT
     if size > limit:
         raise ModelError(f"{package}: {name} has {size} bytes; at most {limit} are read")
-    data: bytes = content()
-    return data
+    return read_bytes()
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _package(path: Path, contents: Mapping[str, bytes]) -> Package:
-    if MANIFEST not in contents:
+def _package(path: Path, entries: _Entries) -> Package:
+    """Reads what the manifest lists, and nothing else."""
+    if MANIFEST not in entries:
         raise ModelError(f"{path}: not a model package: it has no {MANIFEST}")
-    facts = manifest.loads(contents[MANIFEST], str(path / MANIFEST))
+    content = _content(path, entries, MANIFEST)
+    facts = manifest.loads(content, str(path / MANIFEST))
     listed = {name for entry in facts.artefacts for name in entry.files}
-    for name in sorted(contents.keys() - listed - {MANIFEST}):
+    for name in sorted(entries.keys() - listed - {MANIFEST}):
         raise ModelError(f"{path}: {name} is not listed in {MANIFEST}")
     artefacts = []
     for entry in facts.artefacts:
         files: dict[str, bytes] = {}
         for name, wanted in entry.files.items():
-            if name not in contents:
-                raise ModelError(f"{path}: {name} is missing")
-            found = hashlib.sha256(contents[name]).hexdigest()
+            content = _content(path, entries, name)
+            found = hashlib.sha256(content).hexdigest()
             if found != wanted:
                 raise ModelError(
                     f"{path}: {name} was altered: its SHA-256 is {found}, {MANIFEST} says {wanted}"
                 )
-            files[PurePosixPath(name).suffix[1:]] = contents[name]
+            files[PurePosixPath(name).suffix[1:]] = content
         artefacts.append(Artefact(entry.backend, entry.precision, files, entry.layout))
     return Package(
         name=facts.name,

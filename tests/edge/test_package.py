@@ -180,6 +180,12 @@ class TestDamage:
         with pytest.raises(ModelError, match="has 256 bytes; at most 100"):
             package.read(written)
 
+    def test_a_file_that_is_not_listed_is_not_even_read(self, written, monkeypatch):
+        monkeypatch.setattr(package, "FILE_LIMIT", 300)
+        edit(written, "extra.bin", bytes(400))
+        with pytest.raises(ModelError, match=r"extra\.bin is not listed"):
+            package.read(written)
+
 
 class TestManifest:
     @pytest.mark.parametrize(
