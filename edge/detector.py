@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -68,11 +67,14 @@ class Detector:
 
         Raises:
             ValueError: An option is out of range.
+            TypeError: `max_detections` is not a whole number.
             UnsupportedModelError: The family or its form is unknown.
         """
         for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is from 0 to 1, got {value}")
+        if not isinstance(max_detections, int | np.integer):
+            raise TypeError(f"max_detections is a whole number, got {max_detections!r}")
         if max_detections < 1:
             raise ValueError(f"max_detections is at least 1, got {max_detections}")
         self.spec = spec
@@ -121,10 +123,14 @@ class Detector:
             ModelError: The files are not a usable model.
             BackendError: The runtime is missing or failed.
             ValueError: An option is out of range.
+            TypeError: An option is of another type.
         """
+        options = BackendOptions(threads=threads, precision=precision)
+        if input is not None and not isinstance(input, Size):
+            raise TypeError(f"input is a Size(height, width), got {input!r}")
         package = model if isinstance(model, Package) else open_model([Path(model)]).package
         artefact = package.artefact(backend, precision)
-        spec = package.spec if input is None else _resized(package.spec, input)
+        spec = package.spec if input is None else package.spec.resized(input)
         opened = open_backend(
             artefact.backend,
             artefact.files,
@@ -132,7 +138,7 @@ class Detector:
                 spec.input_name, _shape(spec.input, artefact.layout), layout=artefact.layout
             ),
             spec.output_names,
-            BackendOptions(threads=threads, precision=precision),
+            options,
         )
         try:
             return cls(
@@ -155,7 +161,7 @@ class Detector:
             image: (H, W, 3) uint8 BGR as OpenCV gives it, or (H, W) grey; any row stride.
 
         Raises:
-            TypeError: The image is not uint8.
+            TypeError: The image is not uint8, or its pixels do not lie side by side.
             ValueError: It has another shape.
             BackendError: The runtime failed.
         """
@@ -269,10 +275,3 @@ def _shape(size: Size, layout: str) -> tuple[int, ...]:
     if layout == "NHWC":
         return (1, size.height, size.width, 3)
     return (1, 3, size.height, size.width)
-
-
-def _resized(spec: ModelSpec, size: Size) -> ModelSpec:
-    step = max(spec.strides, default=1)
-    if size.height % step or size.width % step:
-        raise ValueError(f"the input size of this model is a multiple of {step}, got {size}")
-    return replace(spec, input=size)

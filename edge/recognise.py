@@ -8,6 +8,7 @@ the family's usual settings or from the caller.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from edge.formats import ncnn, ncnn_rewrite
 from edge.models import FAMILIES, coco, family, metadata
 from edge.models.base import Family, ModelSpec, Recognition, Seen
 from edge.package import Artefact, Package
+from edge.paths import exists
 from edge.types import AnyArray, Size
 from edge.version import __version__
 
@@ -72,10 +74,11 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         ModelError: The files are missing, damaged or not a model.
         UnsupportedModelError: No family reads such outputs, or several do.
         BackendError: The runtime of such files is missing or failed.
+        ValueError: The input size said does not suit the model.
     """
     overrides = overrides or Overrides()
     for path in paths:
-        if not path.exists():
+        if not exists(path, ModelError):
             raise ModelError(f"{path}: no such file or folder")
     if len(paths) == 1 and edge.package.is_package(paths[0]):
         if overrides != Overrides():
@@ -93,7 +96,7 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         )
     contents = {suffix: _content(file) for suffix, file in files.items()}
     try:
-        opened = _recognise(backend, contents, _beside(path), overrides)
+        opened = _at_size(backend, contents, _beside(path), overrides)
     except ModelError as error:
         raise type(error)(f"{path}: {error}") from error
     sources = {f.name: sha256(contents[kind]).hexdigest() for kind, f in files.items()}
@@ -142,6 +145,20 @@ def _beside(path: Path) -> dict[str, str]:
     if path.suffix not in (".param", ".bin") or not file.is_file():
         return {}
     return metadata.parse_yaml(file.read_text(encoding="utf-8", errors="replace"))
+
+
+def _at_size(
+    backend: str, files: ModelFiles, beside: Mapping[str, str], overrides: Overrides
+) -> OpenedModel:
+    """As `_recognise`, which cannot say of a size why the model does not run at it."""
+    try:
+        return _recognise(backend, files, beside, overrides)
+    except ModelError:
+        if overrides.input is not None:
+            with suppress(ModelError):
+                usual = _recognise(backend, files, beside, replace(overrides, input=None))
+                usual.package.spec.resized(overrides.input)
+        raise
 
 
 def _recognise(

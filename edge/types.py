@@ -80,7 +80,7 @@ class Frame:
         """A frame of one image: (H, W, 3) BGR, as OpenCV gives it, or (H, W) grey.
 
         Raises:
-            TypeError: The image is not uint8.
+            TypeError: The image is not uint8, or has gaps inside its rows.
             ValueError: It has another shape, or no pixels.
         """
         found = getattr(image, "dtype", type(image).__name__)
@@ -88,11 +88,14 @@ class Frame:
             raise TypeError(f"an image is a uint8 array, got {found}")
         if image.size == 0:
             raise ValueError(f"an image has pixels, got shape {image.shape}")
-        if image.ndim == 3 and image.shape[2] == 3:
-            return cls((image,), "BGR")
-        if image.ndim == 2:
-            return cls((image,), "GRAY")
-        raise ValueError(f"an image is (H, W, 3) BGR or (H, W) grey, got shape {image.shape}")
+        if image.ndim != 2 and image.shape[2:] != (3,):
+            raise ValueError(f"an image is (H, W, 3) BGR or (H, W) grey, got shape {image.shape}")
+        if not image[0].flags.c_contiguous:
+            raise TypeError(
+                f"the pixels of a row lie side by side, got strides {image.strides}; "
+                "np.ascontiguousarray(image) is such an image"
+            )
+        return cls((image,), "BGR" if image.ndim == 3 else "GRAY")
 
 
 @dataclass(frozen=True, slots=True)

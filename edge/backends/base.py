@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from edge.types import AnyArray, Layout, Tensor
 
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+
+MOST_THREADS = 256  # a runtime that cannot start them ends the process
 
 ModelFiles: TypeAlias = Mapping[str, bytes]  # suffix without the dot ("param", "bin") to content
 
@@ -60,10 +62,20 @@ class BackendOptions:
         threads: Worker threads inside one inference; 0 takes one per core.
         precision: Arithmetic of a float model. None: fp16 where the CPU computes in it, else
             fp32. A model whose file is INT8 runs INT8 whatever is asked.
+
+    Raises:
+        ValueError: One is out of range.
     """
 
     threads: int = 0
     precision: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise ValueError(f"threads are 0 (one per core) to {MOST_THREADS}, got {self.threads}")
+        if self.precision not in (None, *get_args(Precision)):
+            known = ", ".join(get_args(Precision))
+            raise ValueError(f"precision is one of {known}, got {self.precision!r}")
 
 
 class Backend(Protocol):

@@ -7,19 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edge.errors import BackendError
-
-MOST_THREADS = 256  # a runtime that cannot start them ends the process
-
 
 def threads(asked: int) -> int:
-    """The number of threads to use: what is asked, or one per core that the process may use.
-
-    Raises:
-        BackendError: It is out of range.
-    """
-    if not 0 <= asked <= MOST_THREADS:
-        raise BackendError(f"threads are 0 (one per core) to {MOST_THREADS}, got {asked}")
+    """The number of threads to use: what is asked, or one per core that the process may use."""
     if asked:
         return asked
     if hasattr(os, "sched_getaffinity"):

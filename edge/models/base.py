@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from edge.types import AnyArray, Candidates, Colour, Placement, Size, Tensor
@@ -55,6 +55,17 @@ class ModelSpec:
     input_name: str = "images"
     output_names: tuple[str, ...] = ("output",)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    def resized(self, size: Size) -> ModelSpec:
+        """The same at another input size.
+
+        Raises:
+            ValueError: Its levels do not meet at such a size.
+        """
+        step = max(self.strides, default=1)
+        if size.height % step or size.width % step:
+            raise ValueError(f"the input size of this model is a multiple of {step}, got {size}")
+        return replace(self, input=size)
 
 
 class Decode(Protocol):

@@ -125,6 +125,22 @@ class TestOptions:
         with pytest.raises(ValueError, match=message):
             Detector(SPEC, FixedBackend(ROWS), **options)
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"max_detections": 1.5}, "max_detections is a whole number, got 1.5"),
+            ({"input": (320, 320)}, r"input is a Size\(height, width\), got \(320, 320\)"),
+        ],
+    )
+    def test_of_another_type_are_refused(self, lite, options, message):
+        with pytest.raises(TypeError, match=message):
+            Detector.load(lite, **options)
+
+    @pytest.mark.parametrize("options", [{"precision": "foo"}, {"threads": -1}, {"threads": 257}])
+    def test_that_no_runtime_has_are_refused(self, lite, options):
+        with pytest.raises(ValueError, match=r"foo|threads are 0"):
+            Detector.load(lite, **options)
+
     def test_closing_closes_the_runtime(self):
         backend = FixedBackend(ROWS)
         with Detector(SPEC, backend):

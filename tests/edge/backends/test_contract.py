@@ -223,11 +223,6 @@ class TestEveryBackendRefuses:
         with pytest.raises(BackendError, match="INT8 from INT8 files only"):
             opened(name, precision="int8")
 
-    @pytest.mark.parametrize("threads", [-1, 100_000])
-    def test_an_absurd_number_of_threads(self, name, threads):
-        with pytest.raises(BackendError, match="threads are 0"):
-            opened(name, threads=threads)
-
     def test_a_size_that_the_file_does_not_allow(self, name):
         model = files(name)
         spec = input_of(name, model, (1, 3, 96, 96))
