@@ -6,14 +6,18 @@ Exit status: 0 all done; 1 something failed, wholly or in part, or a gate refuse
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
 
 from edge.errors import EdgeError
+from edge.io.sinks.progress import printable
 from edge.version import __version__
 
 
@@ -50,23 +54,70 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(words)
-    args = parser.parse_args(words)
+    _prepare_streams()
     try:
-        status: int = args.run(args)
-        sys.stdout.flush()
-        return status
+        with _stops_as_interrupts():
+            args = _parser(words).parse_args(words)
+            status: int = args.run(args)
+            sys.stdout.flush()
+            return status
     except UsageError as error:
-        print(f"edge: error: {error}", file=sys.stderr)
+        _complain(f"edge: error: {error}")
         return 2
     except EdgeError as error:
-        print(f"edge: error: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        # The reader went away: not our failure, but what is left in the buffer cannot be flushed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain(f"edge: error: {error}")
     except KeyboardInterrupt:
-        print("edge: interrupted", file=sys.stderr)
+        _complain("edge: interrupted")
+    except BrokenPipeError:
+        pass  # the reader has seen enough, as in `| head -1`
+    except OSError as error:  # what no command foresaw
+        _complain(f"edge: error: {error.filename or 'output'}: {error.strerror or error}")
+    finally:
+        _drain()
     return 1
+
+
+def _prepare_streams() -> None:
+    """Standard streams that can be written to: there, in UTF-8, whatever the name of a file."""
+    # In the order of their descriptors: a program started with some of them closed (`>&-`) gets
+    # the lowest that is free, and no model file may become descriptor 1.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+@contextmanager
+def _stops_as_interrupts() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that closes, end a run as Ctrl-C does: files completed.
+
+    One that is ignored stays so, as under `nohup`.
+    """
+    taken = []
+    with suppress(ValueError):  # signals belong to the main thread
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
+                taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        print(printable(text), file=sys.stderr)
+
+
+def _drain() -> None:
+    """Empty the buffer: Python would fail at its end over what cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from edge.backends import BACKENDS
-from edge.backends.base import Precision
+from edge.backends.base import MOST_THREADS, Precision
 from edge.bench import plot
 from edge.bench.compare import Comparison, compare
 from edge.bench.measure import Configuration, Settings, measure, plan, take_frames
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         nargs="+",
-        type=options.whole(0),
+        type=options.whole(0, MOST_THREADS),
         default=[0],
         metavar="N",
         help="each of these; 0 (default): one per core",

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from edge import recognise
 from edge.cli import UsageError
 from edge.errors import ModelError
+from edge.io.sinks.progress import printable
 from edge.recognise import OpenedModel, Overrides
 
 SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -34,7 +35,10 @@ def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
         UsageError: An option does not fit the network.
     """
     if not is_checkpoint(files):
-        return recognise.open_model(files, overrides)
+        try:
+            return recognise.open_model(files, overrides)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"{files[0].stem}.onnx"
         family, sentences = to_onnx(files, file, overrides)
@@ -69,5 +73,5 @@ def to_onnx(files: Sequence[Path], out: Path, overrides: Overrides) -> tuple[str
 def report(sentences: Sequence[str], out: Path) -> None:
     """Say on stderr what was concluded and written."""
     for sentence in sentences:
-        print(sentence, file=sys.stderr)
-    print(f"wrote {out}", file=sys.stderr)
+        print(printable(sentence), file=sys.stderr)
+    print(printable(f"wrote {out}"), file=sys.stderr)

@@ -11,12 +11,14 @@ from pathlib import Path
 from edge.cli import UsageError, compare, options
 from edge.cli.collect import collect, remark_on_splits
 from edge.detector import Detector
+from edge.errors import SinkError
 from edge.evaluate import Evaluation, curves, evaluate
 from edge.io.datasets import Dataset, Objects, Pictures, open_dataset
 from edge.io.results import write_results
 from edge.io.sinks.progress import printable
 from edge.io.sinks.targets import prepare_file, write_whole
 from edge.models import coco
+from edge.paths import exists
 
 HELP = "measure a model on pictures with labels: average precision and recall as COCO defines them"
 
@@ -148,7 +150,7 @@ def _circumstances(
 
 def _prepare(option: str, file: Path, dataset: Dataset) -> None:
     """See that a result can be written, before the work is done."""
-    if file.is_dir():
+    if exists(file, SinkError) and file.is_dir():
         raise UsageError(f"{option}: {file} is a folder; wanted a file")
     if option == "--curves" and file.suffix not in (".csv", ".svg"):
         raise UsageError(f"--curves: {file} is neither .csv nor .svg")

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge.cli.convert import add_override_arguments, overrides
+from edge.cli import checkpoints, options
+from edge.io.sinks.progress import printable
 from edge.models import family
-from edge.recognise import OpenedModel, open_model
+from edge.recognise import OpenedModel
 
 HELP = "say what a model is: family, input, outputs, labels, sizes"
 
@@ -19,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", nargs="+", type=Path, metavar="MODEL", help="a .edge package, or a model's files"
     )
-    add_override_arguments(parser)
+    options.add_override_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is known of the model."""
-    facts = describe(open_model(args.model, overrides(args)))
+    facts = describe(checkpoints.open_model(args.model, options.overrides(args)))
     print(json.dumps(facts, ensure_ascii=False) if args.json else _text(facts))
     return 0
 
@@ -94,4 +95,4 @@ def _text(facts: dict[str, Any]) -> str:
         ("licence", facts["licence"] or "not stated"),
         *(("recognised", sentence) for sentence in facts["recognised"]),
     ]
-    return "\n".join(f"{key:<11}{value}" for key, value in rows)
+    return "\n".join(f"{key:<11}{printable(value)}" for key, value in rows)

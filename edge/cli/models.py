@@ -111,13 +111,14 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     """The model as `edge run` takes it, beside its files."""
     import edge.package
     from edge.cli import checkpoints
+    from edge.io.sinks.progress import printable
     from edge.recognise import Overrides
 
     model = MODELS[name]
     said = Overrides(family=model.family, name=name, licence=model.licence)
     opened = checkpoints.open_model(files, said)
     for sentence in opened.evidence:
-        print(sentence, file=sys.stderr)
+        print(printable(sentence), file=sys.stderr)
     out = files[0].with_name(f"{name}.edge")
     edge.package.write(opened.package, out, force=True)
     return out

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
 from edge.backends import BACKENDS
-from edge.backends.base import Precision
+from edge.backends.base import MOST_THREADS, Precision
 from edge.cli import UsageError
 from edge.detector import Detector
+from edge.models import FAMILIES
+from edge.recognise import Overrides
 from edge.types import Size
 
 T = TypeVar("T")
@@ -31,7 +36,11 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         "--precision", choices=get_args(Precision), help="default: the best that model and CPU have"
     )
     parser.add_argument(
-        "--threads", type=whole(0), default=0, metavar="N", help="0 (default): one per core"
+        "--threads",
+        type=whole(0, MOST_THREADS),
+        default=0,
+        metavar="N",
+        help="0 (default): one per core",
     )
     parser.add_argument(
         "--imgsz", type=parsed(Size.parse), metavar="N|HxW", help="default: the model's own"
@@ -64,6 +73,28 @@ def add_detection_arguments(
         metavar="N",
         help=f"boxes per image at most (default {max_det})",
     )
+
+
+def add_override_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--family --imgsz --labels`: what is said instead of recognised."""
+    parser.add_argument("--family", choices=tuple(FAMILIES), help="default: recognised")
+    parser.add_argument(
+        "--imgsz",
+        type=parsed(Size.parse),
+        metavar="N|HxW",
+        help="input size; default: the usual one of the family",
+    )
+    parser.add_argument(
+        "--labels",
+        type=parsed(labels),
+        metavar="A,B,…|FILE",
+        help="class names: a list, or a text file with one a line",
+    )
+
+
+def overrides(args: argparse.Namespace) -> Overrides:
+    """What the options of `add_override_arguments` say."""
+    return Overrides(family=args.family, input=args.imgsz, labels=args.labels)
 
 
 def load_detector(
@@ -113,13 +144,35 @@ def report_backend(detector: Detector, args: argparse.Namespace) -> None:
         )
 
 
-def whole(low: int) -> Callable[[str], int]:
-    """An argparse type: a whole number of at least `low`."""
+def labels(text: str) -> tuple[str, ...]:
+    """Class names from a comma-separated list or a text file.
+
+    Raises:
+        ValueError: They are neither.
+    """
+    if os.path.isfile(text):  # noqa: PTH113 - False too for a list too long to be a path
+        try:
+            lines = Path(text).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{text}: {error}") from error
+        names = [line.strip() for line in lines if line.strip()]
+    else:
+        names = [name.strip() for name in text.split(",")]
+    if not names or not all(names):
+        raise ValueError(f"class names, got {text!r}, which is neither a file nor a list")
+    return tuple(names)
+
+
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number from `low`, and to `high` where that is given."""
+    wanted = f"a whole number from {low}" + ("" if high is None else f" to {high}")
 
     def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise ValueError(f"{wanted}, got {text}")
         value = int(text)
-        if value < low:
-            raise ValueError(f"a whole number from {low}, got {text}")
+        if value < low or (high is not None and value > high):
+            raise ValueError(f"{wanted}, got {text}")
         return value
 
     return parsed(parse)
@@ -129,8 +182,11 @@ def number(low: float, high: float) -> Callable[[str], float]:
     """An argparse type: a number from `low` to `high`."""
 
     def parse(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:  # NaN is not
             raise ValueError(f"a number from {low:g} to {high:g}, got {text}")
         return value
 

@@ -10,7 +10,7 @@ from edge.cli import options
 from edge.io.base import Sink
 from edge.io.sinks import open_save
 from edge.io.sinks.jsonl import JsonLines
-from edge.io.sinks.progress import Progress
+from edge.io.sinks.progress import Progress, printable
 from edge.io.sources import open_source
 
 HELP = "find objects in images, a video or a camera"
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Detect in every frame of the source. Returns 0, or 1 when a frame could not be had."""
+    """Detect in every frame of the source. Returns 0, or 1 when a frame failed."""
     with options.load_detector(args, classes=args.classes) as detector:
         options.report_backend(detector, args)
         labels = detector.spec.labels
@@ -59,6 +59,11 @@ def run(args: argparse.Namespace) -> int:
             source.close()
             raise
         summary = pipeline.run(source, detector, sinks, max_frames=args.max_frames)
+    done = summary.frames + summary.failures
+    if count is not None and done < count and not summary.interrupted:
+        # No failure: of some containers the header only estimates. But nobody else would say it.
+        said = f"{args.source}: {count} frames were announced, {done} could be read"
+        print(printable(said), file=sys.stderr)
     print(summary, file=sys.stderr)
     stopped = summary.interrupted and not source.live
     return 1 if summary.failures or stopped else 0

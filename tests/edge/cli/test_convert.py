@@ -6,7 +6,6 @@ import pytest
 
 from edge import package
 from edge.cli import main
-from edge.cli.convert import labels
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +33,25 @@ def test_replaces_only_when_told_to(lite, tmp_path, capsys):
     assert package.read(target).spec.input.height == 640
 
 
-def test_labels_come_from_a_list_or_a_file(tmp_path):
-    assert labels("a, b,c") == ("a", "b", "c")
-    (tmp_path / "names.txt").write_text("größe\n\ncat \n", encoding="utf-8")
-    assert labels(str(tmp_path / "names.txt")) == ("größe", "cat")
-
-
-@pytest.mark.parametrize("text", ["", "a,,b", ","])
-def test_labels_that_are_none_are_refused(text):
-    with pytest.raises(ValueError, match="class names"):
-        labels(text)
-
-
 def test_bad_labels_are_bad_usage(lite, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["convert", lite, "-o", str(tmp_path / "s.edge"), "--labels", "a,,b"])
     assert stopped.value.code == 2
     assert "class names" in capsys.readouterr().err
+
+
+def test_a_size_that_the_model_cannot_have_is_bad_usage(lite, tmp_path, capsys):
+    for words in (["convert", lite, "-o", str(tmp_path / "s.edge")], ["inspect", lite]):
+        assert main([*words, "--imgsz", "100"]) == 2
+        assert "is a multiple of 64, got 100x100" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_is_one_line(lite, tmp_path, capsys):
+    for output in ("x" * 300 + ".edge", "x" * 300 + "/s.edge"):
+        assert main(["convert", lite, "-o", str(tmp_path / output)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("File name too long")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,15 @@
 import json
 import shutil
+import signal
 
 import pytest
 from coco_oracle import evaluated
 
 from edge.cli import main
+from edge.detector import Detector
 from edge.evaluate import METRICS
+from edge.io.sources import open_source
+from edge.io.sources.images import read_image
 from edge.models.coco import CATEGORY_IDS, LABELS
 
 NAMES = ["000000000139", "000000000632", "000000000776", "000000000802", "000000000885"]
@@ -83,6 +87,52 @@ def test_gives_the_numbers_that_pycocotools_gives_for_the_saved_file(run_eval, p
     assert {row["category_id"] for row in results} <= set(CATEGORY_IDS)
     assert max(row["category_id"] for row in results) > 80
     assert (report["images"], report["failed"], report["detections"]) == (5, 0, len(results))
+
+
+@pytest.mark.parametrize(
+    ("size", "ap", "ap50"), [("s", 0.325, 0.463), ("m", 0.340, 0.498), ("l", 0.372, 0.528)]
+)
+def test_official_models_reach_the_precision_that_was_measured(shared, capsys, size, ap, ap50):
+    model = shared / "models" / "yolov6lite" / f"yolov6-lite-{size}.param"
+    data = shared / "data" / "coco" / "val"
+    assert (
+        main(["eval", "--model", str(model), "--data", str(data), "--threads", "1", "--json"]) == 0
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert (report["input"], report["images"]) == ([320, 320], 64)
+    assert report["AP"] == pytest.approx(ap, abs=0.003)
+    assert report["AP50"] == pytest.approx(ap50, abs=0.006)
+
+
+def test_evaluates_every_class_of_a_box_above_a_low_threshold(run_eval, model, photos):
+    report = json.loads(run_eval(photos, "--json")[1])
+    assert (report["score_threshold"], report["iou_threshold"]) == (0.03, 0.65)
+    counts = {}
+    for multi_label in (True, False):
+        with Detector.load(
+            model,
+            threads=1,
+            score_threshold=0.03,
+            iou_threshold=0.65,
+            multi_label=multi_label,
+        ) as detector:
+            pictures = open_source(str(photos / "images"))
+            counts[multi_label] = sum(len(detector.run(frame).found) for frame in pictures)
+    assert report["detections"] == counts[True] > counts[False]
+
+
+def test_an_interrupt_gives_no_numbers(run_eval, photos, tmp_path, monkeypatch):
+    def interrupted(path):
+        if NAMES[2] in path:
+            signal.raise_signal(signal.SIGTERM)
+        return read_image(path)
+
+    monkeypatch.setattr("edge.io.datasets.base.read_image", interrupted)
+    status, out, err = run_eval(photos, "--json", "--save", str(tmp_path / "r.json"))
+    assert (status, out) == (1, "")
+    assert "2 frames" in err
+    assert "interrupted" in err
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_a_coco_file_gives_the_same_numbers_and_its_own_ids(run_eval, photos, tmp_path):

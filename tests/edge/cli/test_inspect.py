@@ -46,3 +46,19 @@ def test_what_is_no_model_is_one_line(tmp_path, capsys):
     assert said.out == ""
     assert said.err.startswith("edge: error: ")
     assert len(said.err.splitlines()) == 1
+
+
+def test_what_could_steer_a_terminal_is_shown_as_escapes(lite, tmp_path, capsys):
+    made = tmp_path / "s.edge"
+    assert main(["convert", str(lite), "-o", str(made)]) == 0
+    manifest = made / "model.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('name = "s"', r'name = "\u001b[2Js"', 1))
+    capsys.readouterr()
+    assert main(["inspect", str(made)]) == 0
+    assert r"name       \x1b[2Js" in capsys.readouterr().out
+    manifest.write_text(text.replace('name = "s"', 'name = "s"\n"\\u001b[2J" = 1', 1))
+    assert main(["inspect", str(made)]) == 1
+    err = capsys.readouterr().err
+    assert r"\x1b[2J" in err
+    assert "\x1b" not in err
