@@ -47,6 +47,10 @@ class Patience:
     pause: float = 1.0
 
 
+class WrongFileError(DownloadError):
+    """What came, or is there, has another hash than it should."""
+
+
 class _AgainError(Exception):
     """This attempt failed in a way that the next one may not."""
 
@@ -105,15 +109,16 @@ def check(path: Path, hashes: Mapping[str, str], origin: str) -> str:
     """The SHA-256 of a file that is what was wanted.
 
     Raises:
-        DownloadError: A hash differs, or it is a page that a server or a network sent in place
-            of the file.
+        WrongFileError: A hash differs.
+        DownloadError: It is a page that a server or a network sent in place of the file.
+        OSError: It cannot be read.
     """
     with path.open("rb") as file:
         if file.read(256).lstrip()[:1] == b"<":
             raise DownloadError(f"{origin}: a web page, not a model")
     digests = _digests(path, hashes)
     if name := _wrong(digests, hashes):
-        raise DownloadError(
+        raise WrongFileError(
             f"{origin}: not the file that was wanted: its {name} is {digests[name]}, wanted "
             f"{hashes[name]}"
         )

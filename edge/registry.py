@@ -197,13 +197,15 @@ def _file(
             digest = download.fetch(
                 file.url, target, hashes=hashes, patience=patience, progress=progress
             )
-    except DownloadError as error:
-        if noted and "not the file that was wanted" in str(error):
-            raise DownloadError(
-                f"{error}, as it was at the first download on {noted['first']}. If its authors "
-                f"have replaced it, delete its entry in {_notes()}"
-            ) from error
-        raise
+    except download.WrongFileError as error:
+        if not noted:
+            raise
+        raise DownloadError(
+            f"{error}, as it was at the first download on {noted['first']}. If its authors have "
+            f"replaced it, delete its entry in {_notes()}"
+        ) from error
+    except OSError as error:
+        raise DownloadError(f"{target}: {error.strerror or error}") from error
     if "sha256" not in hashes and not offline:
         _note(file.url, digest)
     return target

@@ -24,7 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the files of one model (of a pair, one will do), or a training checkpoint (.pt)",
     )
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="NAME.edge", help="the package"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="NAME.edge",
+        help="the package; of a checkpoint also NAME.onnx",
     )
     options.add_override_arguments(parser)
     parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, for the record")

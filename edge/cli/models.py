@@ -60,6 +60,7 @@ def _list(as_json: bool) -> int:
         if as_json:
             facts = {
                 "name": name,
+                "family": model.family,
                 "pulled": here,
                 "ap": model.ap,
                 "input": model.input,
