@@ -6,6 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow; that is no failure. And the same examples each time: a red run is red
+# again.
+settings.register_profile(
+    "edge", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("edge")
 
 
 @pytest.fixture(scope="session")
