@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from dataclasses import replace
@@ -9,10 +10,12 @@ import boards
 import numpy as np
 import pytest
 
+from edge.backends import BACKENDS
 from edge.bench.measure import Settings, measure, plan, take_frames
 from edge.bench.report import METRICS, Report
 from edge.bench.worker import load_frames, memory, save_frames
 from edge.errors import ModelError, SourceError
+from edge.installed import RUNTIMES
 from edge.io.sources import open_source
 from edge.package import write
 from edge.recognise import open_model
@@ -86,6 +89,23 @@ def test_the_report_is_complete_and_names_no_path(measured, model):
     assert str(Path.home()) not in text
     assert os.uname().nodename not in text
     assert set(json.loads(text)["runs"][0]["summary"]) == set(METRICS)
+
+
+def test_every_backend_is_measured(shared, tmp_path):
+    for runtime in ("MNN", "ai_edge_litert", "onnxruntime", "onnx"):
+        pytest.importorskip(runtime)
+    package = importlib.import_module("every_backend").package(shared)
+    path = tmp_path / "all.edge"
+    write(package, path)
+    chosen = plan(package, BACKENDS, None, [1], [None])
+    report = measure(path, package, chosen, source(), QUICK)
+    assert [run.backend for run in report.runs] == list(BACKENDS)
+    for run in report.runs:
+        assert run.error == ""
+        assert len(run.repetitions) == 3
+        assert run.value("inference_p50") > 0
+        assert set(run.versions) & set(RUNTIMES[run.backend])
+    assert len({run.sha256 for run in report.runs}) == len(BACKENDS)
 
 
 def test_a_configuration_that_dies_is_reported_and_the_rest_goes_on(model, tmp_path, monkeypatch):
