@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from edge.errors import EdgeError
-from edge.io.sinks.progress import printable
+from edge.text import printable
 from edge.version import __version__
 
 

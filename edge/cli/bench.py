@@ -19,11 +19,11 @@ from edge.bench.soak import Sample, Soak, soak
 from edge.cli import UsageError, options
 from edge.detector import Detector
 from edge.io.base import Source
-from edge.io.sinks.progress import printable
 from edge.io.sinks.targets import prepare_file, write_whole
 from edge.io.sources import open_source
 from edge.package import Package
 from edge.recognise import open_model
+from edge.text import printable
 from edge.types import Size
 
 HELP = "measure how fast a model runs here: start, latency, throughput, frame age, memory"

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from edge import recognise
 from edge.cli import UsageError
 from edge.errors import ModelError
-from edge.io.sinks.progress import printable
 from edge.recognise import OpenedModel, Overrides
+from edge.text import printable
 
 SUFFIXES = (".pt", ".pth", ".ckpt")
 

@@ -19,7 +19,7 @@ from edge.cli.collect import Collected, collect, remark_on_splits
 from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference, differences
 from edge.io.datasets import Dataset
-from edge.io.sinks.progress import printable
+from edge.text import printable
 from edge.types import Detections
 
 _PRECISIONS: tuple[Precision, ...] = get_args(Precision)

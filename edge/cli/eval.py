@@ -15,10 +15,10 @@ from edge.errors import SinkError
 from edge.evaluate import Evaluation, curves, evaluate
 from edge.io.datasets import Dataset, Objects, Pictures, open_dataset
 from edge.io.results import write_results
-from edge.io.sinks.progress import printable
 from edge.io.sinks.targets import prepare_file, write_whole
 from edge.models import coco
 from edge.paths import exists
+from edge.text import printable
 
 HELP = "measure a model on pictures with labels: average precision and recall as COCO defines them"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli import checkpoints, options
-from edge.io.sinks.progress import printable
 from edge.models import family
 from edge.recognise import OpenedModel
+from edge.text import printable
 
 HELP = "say what a model is: family, input, outputs, labels, sizes"
 

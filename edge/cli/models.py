@@ -112,8 +112,8 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     """The model as `edge run` takes it, beside its files."""
     import edge.package
     from edge.cli import checkpoints
-    from edge.io.sinks.progress import printable
     from edge.recognise import Overrides
+    from edge.text import printable
 
     model = MODELS[name]
     said = Overrides(family=model.family, name=name, licence=model.licence)

@@ -10,8 +10,9 @@ from edge.cli import options
 from edge.io.base import Sink
 from edge.io.sinks import open_save
 from edge.io.sinks.jsonl import JsonLines
-from edge.io.sinks.progress import Progress, printable
+from edge.io.sinks.progress import Progress
 from edge.io.sources import open_source
+from edge.text import printable
 
 HELP = "find objects in images, a video or a camera"
 

@@ -7,6 +7,7 @@ import shutil
 import time
 from typing import TextIO
 
+from edge.text import printable
 from edge.types import Failure, Result
 
 _INTERVAL = 0.1  # seconds between two drawings
@@ -74,8 +75,3 @@ def progress_line(done: int, count: int | None, seconds: float) -> str:
     full = round(share * _BAR)
     left = f"  {max(0, count - done) * seconds / done:.0f} s left"
     return f"[{'#' * full}{'.' * (_BAR - full)}] {done}/{count} frames  {rate}{left}"
-
-
-def printable(text: str) -> str:
-    """The text with what could steer or upset a terminal written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

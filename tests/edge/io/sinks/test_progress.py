@@ -6,7 +6,7 @@ import pty
 
 import pytest
 
-from edge.io.sinks.progress import Progress, printable, progress_line
+from edge.io.sinks.progress import Progress, progress_line
 from edge.types import Failure
 
 
@@ -55,7 +55,3 @@ def test_a_failure_does_not_run_into_the_line(result):
 )
 def test_the_line_says_how_far_and_how_fast(done, count, seconds, want):
     assert progress_line(done, count, seconds) == want
-
-
-def test_a_name_cannot_steer_the_terminal():
-    assert printable("ok ü\x1b[2J\n\udcff") == "ok ü\\x1b[2J\\n\\udcff"
