@@ -141,6 +141,45 @@ def distances(found: list[Sample], plain: Plain) -> list[dict[str, Call]]:
     return cases
 
 
+def anchor_heads(sample: Sample, seed: int) -> list[np.ndarray]:
+    """The sample's scores as YOLOv7 has them: three anchors a cell, all logits.
+
+    The first anchor carries the scores, with the best class as objectness too; the others are
+    background.
+    """
+    rng = np.random.default_rng(seed)
+    heads = []
+    for head in sample.heads[:3]:
+        scores = np.clip(head[:80], 1e-6, 1 - 1e-6)
+        values = rng.normal(-7, 1.5, (3, 85, *head.shape[1:])).astype(np.float32)
+        values[:, :4] = rng.normal(0, 1, values[:, :4].shape)
+        values[0, 4] = np.log(scores.max(0) / (1 - scores.max(0)))
+        values[0, 5:] = np.log(scores / (1 - scores))
+        heads.append(np.ascontiguousarray(values.reshape(255, *head.shape[1:])))
+    return heads
+
+
+ANCHORS = (
+    ((12, 16), (19, 36), (40, 28)),
+    ((36, 75), (76, 55), (72, 146)),
+    ((142, 110), (192, 243), (459, 401)),
+)
+
+
+def anchors(found: list[Sample], plain: Plain) -> list[dict[str, Call]]:
+    cases = []
+    for seed, sample in enumerate(found):
+        heads = anchor_heads(sample, seed)
+        tensors = [Tensor(head) for head in heads]
+        cases.append({
+            "edge": lambda t=tensors: _ours(
+                ops.decode_anchors(t, anchors=ANCHORS, strides=STRIDES[:3], score_threshold=0.25)
+            ),
+            "plain C++": plain.anchors(heads, STRIDES[:3], ANCHORS, 0.25, IOU),
+        })  # fmt: skip
+    return cases
+
+
 def crowd(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes of one class in heaps, as a crowd's head gives them before suppression."""
     rng = np.random.default_rng(seed)
@@ -229,6 +268,7 @@ def run(shared: Path, only: str = "") -> Iterator[Comparison]:
             yield from memory_floor(large, plain)
             yield compare("decode planes i8 + NMS, 0.25", codes(large))
         if wanted("heads"):
+            yield compare("YOLOv7 heads 640 + NMS, 0.25", anchors(large, plain))
             small = samples(shared, 320)
             yield compare("YOLOv6Lite heads 320 + NMS, 0.25", distances(small, plain))
     if wanted("NMS"):

@@ -49,6 +49,7 @@ class Plain:
     def __init__(self) -> None:
         self.out = np.empty((_KEEP, 6), np.float32)
         self.lib = library()
+        self.kept: list[np.ndarray] = []  # what the prepared calls point to
 
     def _prepared(self, function, *arguments) -> Callable[[], int]:
         return lambda: function(*arguments)
@@ -84,9 +85,10 @@ class Plain:
 
     def anchors(self, heads, strides, anchors, threshold: float, iou: float) -> Callable[[], int]:
         *levels, count = self._levels(heads, strides)
-        self.anchor_array = np.array(anchors, np.float32)
+        sizes = np.array(anchors, np.float32)
+        self.kept.append(sizes)
         return self._prepared(
-            self.lib.plain_anchors, *levels, _pointer(self.anchor_array), count,
+            self.lib.plain_anchors, *levels, _pointer(sizes), count,
             heads[0].shape[0] // 3 - 5,
             ctypes.c_float(threshold), ctypes.c_float(iou), _pointer(self.out),
         )  # fmt: skip

@@ -162,7 +162,7 @@ void suppress(Bytes& in) {
   const std::vector<float> boxes = in.numbers(4 * n);
   const std::vector<float> scores = in.numbers(n);
   std::vector<std::int32_t> ids(n);
-  for (auto& id : ids) id = in.flag() ? in.byte() % 3 : in.below(65536) * 65537 - 2147483647;
+  for (auto& id : ids) id = in.flag() ? in.byte() % 3 : in.below(65536) * 32767 - 1073741824;
   const edge::BoxList list{boxes.data(), 4, n};
   const edge::Column<float> score{scores.data(), 1, n};
   const edge::Column<std::int32_t> id{ids.data(), 1, n};

@@ -38,8 +38,10 @@ struct Table {
   Table slice(std::size_t first, std::size_t count) const {
     Table part = *this;
     const std::ptrdiff_t size = type == Type::float32 ? 4 : 1;
-    part.data =
-        static_cast<const char*>(data) + static_cast<std::ptrdiff_t>(first) * channel_stride * size;
+    if (points > 0) {  // the pointer of an empty table may be null
+      part.data = static_cast<const char*>(data) +
+                  static_cast<std::ptrdiff_t>(first) * channel_stride * size;
+    }
     part.channels = count;
     return part;
   }
