@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
@@ -82,6 +83,9 @@ def _module(name: str, files: ModelFiles) -> Any:
             for suffixes in (files, BACKENDS[name])
         )
         raise ModelError(f"a model for {name} is {wanted}, got {found}")
+    # OpenMP's threads spin between parallel regions unless told otherwise: 100 % CPU between
+    # frames, and a collapse where cores are shared. It is read when a runtime is first loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         return import_module(f"edge.backends.{name}")
     except ModuleNotFoundError as error:

@@ -62,7 +62,7 @@ class _Ncnn:
         self.threads = host.threads(options.threads)
         self._outputs = outputs
         read = network.consumers()
-        self._keep_blobs = any(blob in read for blob in outputs)
+        light = not any(blob in read for blob in outputs)  # frees each blob after its last reader
         # Memory of ncnn, not of NumPy: ncnn counts its own references, and crashes where a first
         # layer works in place on memory that has no count.
         _, channels, height, width = input_.shape
@@ -73,7 +73,7 @@ class _Ncnn:
         if not self._memory.flags.c_contiguous:
             self._view = np.empty(input_.shape, np.float32)
         self._view[:] = 0
-        self._net: ncnn.Net | None = _net(files, self.threads, half, light=not self._keep_blobs)
+        self._net: ncnn.Net | None = _net(files, self.threads, half, light=light)
 
     def input_view(self) -> AnyArray:
         """See `Backend.input_view`."""
@@ -86,8 +86,6 @@ class _Ncnn:
         if self._view is not self._memory:
             self._memory[:] = self._view
         extractor = self._net.create_extractor()
-        if self._keep_blobs:
-            extractor.set_light_mode(False)
         try:
             code = extractor.input(self.input.name, self._mat)
             if code != 0:
@@ -114,7 +112,6 @@ def _net(files: ModelFiles, threads: int, half: bool, *, light: bool) -> ncnn.Ne
     net = ncnn.Net()
     option = net.opt
     option.num_threads = threads
-    option.openmp_blocktime = 0  # its default spins: 100 % CPU between inferences
     option.lightmode = light
     option.use_vulkan_compute = False
     option.use_fp16_packed = option.use_fp16_storage = option.use_fp16_arithmetic = half

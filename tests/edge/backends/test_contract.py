@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -176,6 +177,14 @@ class TestEveryBackend:
         done = run_python(SILENT, name, tmp_path)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
+    def test_leaves_the_cores_alone_between_inferences(self, name, tmp_path):
+        for suffix, content in files(name, channels=64).items():
+            (tmp_path / f"m.{suffix}").write_bytes(content)
+        quiet = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+        assert share_of_pauses(name, tmp_path, quiet) < 0.02
+        if name == "ncnn":  # the control, and: what the user has set stays
+            assert share_of_pauses(name, tmp_path, quiet | {"OMP_WAIT_POLICY": "active"}) > 0.02
+
     def test_opens_no_socket(self, name, tmp_path):
         for suffix, content in files(name).items():
             (tmp_path / f"m.{suffix}").write_bytes(content)
@@ -263,9 +272,16 @@ def ticks_during(call):
     return inside
 
 
-def run_python(code, name, folder):
+def share_of_pauses(name, folder, environment):
+    """CPU time spent in pauses between inferences on two threads, as a share of those pauses."""
+    done = run_python(PAUSES, name, folder, environment)
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+def run_python(code, name, folder, environment=None):
     words = [sys.executable, "-c", code, name, str(folder)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
 
 
 SILENT = """
@@ -280,6 +296,25 @@ shape = (1, 64, 64, 3) if layout == "NHWC" else (1, 3, 64, 64)
 backend = open_backend(name, files, TensorSpec("images", shape, layout=layout), ["first"])
 backend.run()
 backend.close()
+"""
+PAUSES = """
+import sys, time
+from pathlib import Path
+from edge.backends import describe, open_backend
+from edge.backends.base import BackendOptions, TensorSpec
+name, folder = sys.argv[1], Path(sys.argv[2])
+files = {path.suffix[1:]: path.read_bytes() for path in folder.iterdir()}
+layout = describe(name, files).inputs[0].layout
+shape = (1, 64, 64, 3) if layout == "NHWC" else (1, 3, 64, 64)
+input_ = TensorSpec("images", shape, layout=layout)
+backend = open_backend(name, files, input_, ["first"], BackendOptions(threads=2))
+used = 0.0
+for _ in range(10):
+    backend.run()
+    start = time.process_time()
+    time.sleep(0.05)
+    used += time.process_time() - start
+print(used / (10 * 0.05))
 """
 NO_SOCKET = """
 import sys
