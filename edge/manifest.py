@@ -108,8 +108,8 @@ def loads(data: bytes, name: str) -> Manifest:
         licence=root.text("licence"),
         spec=_spec(root.table("model"), root.table("input")),
         artefacts=tuple(_artefact(entry) for entry in root.tables("artefacts")),
-        provenance=MappingProxyType(root.value("provenance", dict)),
-        quantisation=MappingProxyType(root.value("quantisation", dict)),
+        provenance=root.facts("provenance"),
+        quantisation=root.facts("quantisation"),
     )
     root.done()
     keys = [(entry.backend, entry.precision) for entry in manifest.artefacts]
@@ -119,6 +119,11 @@ def loads(data: bytes, name: str) -> Manifest:
 
 
 def _spec(model: _Table, input_: _Table) -> ModelSpec:
+    outputs, scale = model.texts("outputs", 256), input_.numbers("scale", -1e6, 1e6, count=3)
+    if len(set(outputs)) != len(outputs):
+        raise model.error("outputs", outputs, "names that differ")
+    if 0 in scale:
+        raise input_.error("scale", scale, "numbers other than 0")
     spec = ModelSpec(
         family=model.text("family"),
         form=model.text("form"),
@@ -130,11 +135,11 @@ def _spec(model: _Table, input_: _Table) -> ModelSpec:
         strides=tuple(int(n) for n in model.numbers("strides", 1, SIZE_LIMIT, integer=True)),
         anchors=_anchors(model),
         input_name=input_.text("name"),
-        output_names=model.texts("outputs", 256),
+        output_names=outputs,
         preprocessing=Preprocessing(
             colour=input_.choice("colour", get_args(Colour)),
             mean=_three(input_.numbers("mean", -1e6, 1e6, count=3)),
-            scale=_three(input_.numbers("scale", -1e6, 1e6, count=3)),
+            scale=_three(scale),
             pad=_three([int(n) for n in input_.numbers("pad", 0, 255, count=3, integer=True)]),
             placement=input_.choice("placement", get_args(Placement)),
         ),
@@ -147,12 +152,19 @@ def _spec(model: _Table, input_: _Table) -> ModelSpec:
 def _anchors(model: _Table) -> tuple[tuple[tuple[float, float], ...], ...]:
     levels = model.value("anchors", list)
     try:
-        return tuple(tuple((float(w), float(h)) for w, h in level) for level in levels)
+        sides = [side for level in levels for w, h in level for side in (w, h)]
     except (TypeError, ValueError):
-        raise model.error("anchors", levels, "a list of levels of [width, height]") from None
+        sides = [None]
+    if not all(type(n) in (int, float) and 0 < n <= SIZE_LIMIT for n in sides):  # NaN is neither
+        wanted = f"a list of levels of [width, height], each above 0 and up to {SIZE_LIMIT}"
+        raise model.error("anchors", levels, wanted)
+    return tuple(tuple((float(w), float(h)) for w, h in level) for level in levels)
 
 
 def _artefact(entry: _Table) -> ArtefactEntry:
+    backend = entry.text("backend")
+    if not re.fullmatch(r"[a-z0-9_-]+", backend):  # it becomes the name of a folder
+        raise entry.error("backend", backend, "small letters, digits, - and _")
     files = entry.value("files", dict)
     for name, digest in files.items():
         path = PurePosixPath(name)
@@ -163,13 +175,21 @@ def _artefact(entry: _Table) -> ArtefactEntry:
     if len({PurePosixPath(name).suffix for name in files}) != len(files) or not files:
         raise entry.error("files", sorted(files), "at least one file, each with another suffix")
     result = ArtefactEntry(
-        backend=entry.text("backend"),
+        backend=backend,
         precision=entry.choice("precision", get_args(Precision)),
         layout=entry.choice("layout", get_args(Layout)),
         files=MappingProxyType(files),
     )
     entry.done()
     return result
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _three(values: Sequence[T]) -> tuple[T, T, T]:
@@ -197,6 +217,14 @@ class _Table:
 
     def text(self, key: str) -> str:
         return self.value(key, str)
+
+    def facts(self, key: str) -> Mapping[str, Any]:
+        """A table of anything that JSON has: texts, finite numbers, booleans, lists and tables."""
+        found = self.value(key, dict)
+        for fact, value in found.items():
+            if not _is_plain(value):
+                raise self.error(f"{key}.{fact}", value, "texts, numbers, lists and tables")
+        return MappingProxyType(found)
 
     def whole(self, key: str, low: int, high: int) -> int:
         found = self.value(key, int)

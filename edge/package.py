@@ -27,6 +27,7 @@ from typing import Any, TypeAlias
 from edge import manifest
 from edge.backends.base import ModelFiles, Precision
 from edge.errors import ModelError
+from edge.models import form
 from edge.models.base import ModelSpec
 from edge.paths import exists
 from edge.types import Layout
@@ -128,14 +129,15 @@ def write(package: Package, path: Path, *, zipped: bool = False, force: bool = F
         force: Replace a package that is already there. Anything else is never replaced.
 
     Raises:
-        ModelError: Something is in the way, or the disk refuses.
+        ModelError: The package is not one that `read` takes, something is in the way, or the disk
+            refuses.
     """
     if exists(path, ModelError) or path.is_symlink():
         if not force:
             raise ModelError(f"{path}: already exists; --force replaces it")
         if not is_package(path):
             raise ModelError(f"{path}: exists and is not a model package; it is left alone")
-    contents = _contents(package)
+    contents = _contents(package, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _replacing(path) as temporary:
@@ -147,7 +149,7 @@ def write(package: Package, path: Path, *, zipped: bool = False, force: bool = F
         raise ModelError(f"{path}: {error.strerror or error}") from error
 
 
-def _contents(package: Package) -> dict[str, bytes]:
+def _contents(package: Package, path: Path) -> dict[str, bytes]:
     contents = {
         f"{artefact.backend}-{artefact.precision}/model.{suffix}": data
         for artefact in package.artefacts
@@ -170,17 +172,30 @@ def _contents(package: Package) -> dict[str, bytes]:
         )
         for artefact in package.artefacts
     ]
-    text = manifest.dumps(
-        manifest.Manifest(
-            name=package.name,
-            spec=package.spec,
-            artefacts=tuple(entries),
-            licence=package.licence,
-            provenance=package.provenance,
-            quantisation=package.quantisation,
-        )
+    facts = manifest.Manifest(
+        name=package.name,
+        spec=package.spec,
+        artefacts=tuple(entries),
+        licence=package.licence,
+        provenance=package.provenance,
+        quantisation=package.quantisation,
     )
+    try:
+        text = manifest.dumps(facts)
+    except UnicodeEncodeError as error:
+        raise ModelError(f"{path}: {ascii(error.object)[:80]} is not UTF-8 text") from error
+    _facts(text, path)  # what is written can be read, and stays inside the package
     return {MANIFEST: text, **contents}
+
+
+def _facts(text: bytes, path: Path) -> manifest.Manifest:
+    """What `model.toml` says, when a family of ours reads such a model."""
+    facts = manifest.loads(text, str(path / MANIFEST))
+    try:
+        form(facts.spec.family, facts.spec.form).check(facts.spec)
+    except ModelError as error:
+        raise type(error)(f"{path / MANIFEST}: {error}") from error
+    return facts
 
 
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -277,7 +292,7 @@ def _package(path: Path, entries: _Entries) -> Package:
     if MANIFEST not in entries:
         raise ModelError(f"{path}: not a model package: it has no {MANIFEST}")
     content = _content(path, entries, MANIFEST)
-    facts = manifest.loads(content, str(path / MANIFEST))
+    facts = _facts(content, path)
     listed = {name for entry in facts.artefacts for name in entry.files}
     for name in sorted(entries.keys() - listed - {MANIFEST}):
         raise ModelError(f"{path}: {name} is not listed in {MANIFEST}")

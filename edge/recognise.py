@@ -84,7 +84,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         if overrides != Overrides():
             raise ModelError(f"{paths[0]}: a package knows what it is; convert its source files")
         package = edge.package.read(paths[0])
-        told = package.provenance.get("recognised", ())
+        told = package.provenance.get("recognised", [])
+        told = told if isinstance(told, list) else [told]
         return OpenedModel(package, (f"{edge.package.MANIFEST} says so", *map(str, told)))
     files = _files(paths)
     path = next(iter(files.values()))

@@ -28,7 +28,7 @@ def loads(data: bytes, name: str) -> dict[str, Any]:
     try:
         document: dict[str, Any] = tomllib.loads(data.decode())
         return document
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also for a number of many digits
         raise ModelError(f"{name}: not valid TOML: {error}") from error
 
 
@@ -37,6 +37,7 @@ def dumps(document: Mapping[str, Any]) -> bytes:
 
     Raises:
         TypeError: A value is of another type.
+        UnicodeEncodeError: A text holds half a surrogate pair, as a file name that is no text does.
     """
     lines: list[str] = []
     _table(document, (), lines)

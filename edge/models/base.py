@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from edge.errors import ModelError
 from edge.types import AnyArray, Candidates, Colour, Placement, Size, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
@@ -99,10 +100,36 @@ class Form:
     Attributes:
         decode: Reads it.
         suppress: Whether the candidates still need non-maximum suppression.
+        outputs: The numbers of outputs that `decode` takes.
+        per_level: They are those of each stride, and there is a stride at least.
+        anchored: There are anchors for each stride.
     """
 
     decode: Decode
     suppress: bool = True
+    outputs: tuple[int, ...] = (1,)
+    per_level: bool = False
+    anchored: bool = False
+
+    def check(self, spec: ModelSpec) -> None:
+        """Check that a model declares the outputs, strides and anchors that its form reads.
+
+        Raises:
+            ModelError: It does not; says what was found and what is wanted.
+        """
+        name, levels = f"{spec.family} {spec.form}", len(spec.strides)
+        if self.per_level and not levels:
+            raise ModelError(f"{name} needs strides, there are none")
+        wanted = [count * (levels if self.per_level else 1) for count in self.outputs]
+        if len(spec.output_names) not in wanted:
+            counts = " or ".join(map(str, wanted))
+            strides = f" for {levels} strides" if self.per_level else ""
+            raise ModelError(
+                f"{name} reads {counts} outputs{strides}, got {len(spec.output_names)}"
+            )
+        if self.anchored and (len(spec.anchors) != levels or not all(spec.anchors)):
+            counts = ", ".join(str(len(level)) for level in spec.anchors) or "none"
+            raise ModelError(f"{name} needs anchors for each of {levels} strides, got {counts}")
 
 
 @dataclass(frozen=True, slots=True)

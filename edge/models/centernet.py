@@ -65,8 +65,12 @@ CENTERNET = Family(
     name="centernet",
     forms=MappingProxyType(
         {
-            "heads": Form(partial(_decode, logits=True), suppress=False),
-            "heads-probability": Form(partial(_decode, logits=False), suppress=False),
+            "heads": Form(
+                partial(_decode, logits=True), suppress=False, outputs=(2, 3), per_level=True
+            ),
+            "heads-probability": Form(
+                partial(_decode, logits=False), suppress=False, outputs=(2, 3), per_level=True
+            ),
         }
     ),
     recognise=_recognise,

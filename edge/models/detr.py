@@ -74,7 +74,7 @@ _IMAGENET = Preprocessing(
 )
 DETR = Family(
     name="detr",
-    forms=MappingProxyType({"set": Form(decode, suppress=False)}),
+    forms=MappingProxyType({"set": Form(decode, suppress=False, outputs=(2,))}),
     recognise=_recognise,
     input=Size(800, 1066),
     preprocessing=_IMAGENET,

@@ -74,8 +74,8 @@ FCOS = Family(
     name="fcos",
     forms=MappingProxyType(
         {
-            "heads": Form(partial(_decode, root=True)),
-            "heads-product": Form(partial(_decode, root=False)),
+            "heads": Form(partial(_decode, root=True), outputs=(3,), per_level=True),
+            "heads-product": Form(partial(_decode, root=False), outputs=(3,), per_level=True),
         }
     ),
     recognise=_recognise,

@@ -133,7 +133,10 @@ NANODET_PLUS = Family(
 NANODET = Family(
     name="nanodet",
     forms=MappingProxyType(
-        {"rows": Form(partial(_decode_rows, offset=0.5)), "split-rows": Form(_decode_split_rows)}
+        {
+            "rows": Form(partial(_decode_rows, offset=0.5)),
+            "split-rows": Form(_decode_split_rows, outputs=(2,), per_level=True),
+        }
     ),
     recognise=_recognise_old,
     input=Size(320, 320),

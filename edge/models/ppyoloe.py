@@ -99,7 +99,7 @@ PPYOLOE_PLUS = Family(
     forms=MappingProxyType(
         {
             "rows": Form(decode_rows),
-            "boxes-scores": Form(decode_boxes_scores),
+            "boxes-scores": Form(decode_boxes_scores, outputs=(2,)),
             "final": Form(decode_class_first, suppress=False),
         }
     ),

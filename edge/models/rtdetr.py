@@ -94,8 +94,8 @@ RTDETR = Family(
     name="rtdetr",
     forms=MappingProxyType(
         {
-            "final": Form(final.decode_columns, suppress=False),
-            "set": Form(decode_set, suppress=False),
+            "final": Form(final.decode_columns, suppress=False, outputs=(3,)),
+            "set": Form(decode_set, suppress=False, outputs=(2,)),
             "rows": Form(decode_rows, suppress=False),
             "rows6": Form(final.decode_centred_rows6, suppress=False),
             "class-first": Form(final.decode_class_first, suppress=False),

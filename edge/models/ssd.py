@@ -75,7 +75,7 @@ def _recognise(seen: Seen) -> Recognition | None:
 
 SSD = Family(
     name="ssd",
-    forms=MappingProxyType({"priors": Form(decode)}),
+    forms=MappingProxyType({"priors": Form(decode, outputs=(2,), anchored=True)}),
     recognise=_recognise,
     input=Size(300, 300),
     preprocessing=Preprocessing(

@@ -58,7 +58,9 @@ def _recognise(seen: Seen) -> Recognition | None:
 
 YOLOV5 = Family(
     name="yolov5",
-    forms=MappingProxyType({"rows": Form(decode_rows), "heads": Form(decode_heads)}),
+    forms=MappingProxyType(
+        {"rows": Form(decode_rows), "heads": Form(decode_heads, per_level=True, anchored=True)}
+    ),
     recognise=_recognise,
     input=Size(640, 640),
     preprocessing=Preprocessing(),

@@ -131,9 +131,9 @@ YOLOV6 = Family(
     forms=MappingProxyType(
         {
             "rows": Form(decode_rows),
-            "heads": Form(decode_heads),
-            "split": Form(decode_split),
-            "final": Form(final.decode_columns, suppress=False),
+            "heads": Form(decode_heads, per_level=True),
+            "split": Form(decode_split, outputs=(2,), per_level=True),
+            "final": Form(final.decode_columns, suppress=False, outputs=(3,)),
             "rows7": Form(final.decode_rows7, suppress=False),
         }
     ),

@@ -32,7 +32,12 @@ def recognise(seen: Seen) -> Recognition | None:
 
 YOLOV6LITE = Family(
     name="yolov6lite",
-    forms=MappingProxyType({"heads": Form(decode_heads), "split": Form(decode_split)}),
+    forms=MappingProxyType(
+        {
+            "heads": Form(decode_heads, per_level=True),
+            "split": Form(decode_split, outputs=(2,), per_level=True),
+        }
+    ),
     recognise=recognise,
     input=Size(320, 320),
     preprocessing=Preprocessing(),

@@ -174,7 +174,7 @@ YOLOV7 = Family(
     forms=MappingProxyType(
         {
             "rows": Form(decode_rows),
-            "heads": Form(decode_heads),
+            "heads": Form(decode_heads, per_level=True, anchored=True),
             "rows7": Form(final.decode_rows7, suppress=False),
         }
     ),

@@ -166,8 +166,8 @@ YOLOV8 = Family(
         {
             "planar": Form(decode_planar),
             "planar-fractions": Form(decode_planar_fractions),
-            "heads": Form(decode_heads),
-            "split": Form(decode_split),
+            "heads": Form(decode_heads, per_level=True),
+            "split": Form(decode_split, outputs=(2,), per_level=True),
         }
     ),
     recognise=_recognise,

@@ -107,6 +107,35 @@ class TestWriting:
         assert package.read(written) == PACKAGE
         assert list(written.parent.iterdir()) == [written]
 
+    def test_a_backend_does_not_lead_out_of_the_package(self, tmp_path):
+        hostile = replace(PACKAGE.artefacts[0], backend="../../up")
+        with pytest.raises(ModelError, match=r"backend is '\.\./\.\./up'"):
+            package.write(replace(PACKAGE, artefacts=(hostile,)), tmp_path / "in" / "a.edge")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("suffix", ["/../../../up", "x/../../../up.bin"])
+    def test_a_suffix_does_not_lead_out_of_the_package(self, tmp_path, suffix):
+        hostile = replace(PACKAGE.artefacts[0], files={suffix: b"x"})
+        with pytest.raises(ModelError, match="names inside the package"):
+            package.write(replace(PACKAGE, artefacts=(hostile,)), tmp_path / "in" / "a.edge")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"spec": replace(SPEC, input=Size(64, 16384))}, "input.width is 16384, wanted 1 to"),
+            ({"spec": replace(SPEC, anchors=SPEC.anchors[:1])}, "anchors for each of 2 strides, g"),
+            ({"spec": replace(SPEC, output_names=("a",) * 3)}, "wanted names that differ"),
+            ({"name": "caf\udce9"}, "is not UTF-8 text"),
+            ({"licence": "caf\udce9"}, "is not UTF-8 text"),
+        ],
+    )
+    def test_what_could_not_be_read_is_not_written(self, tmp_path, changed, message):
+        with pytest.raises(ModelError) as caught:
+            package.write(replace(PACKAGE, **changed), tmp_path / "a.edge")
+        assert message in str(caught.value)
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestDamage:
     def test_an_altered_file(self, written):
@@ -209,6 +238,23 @@ class TestManifest:
             ("ncnn-int8/model.bin", "ncnn-int8/model.param", "not valid TOML"),
             ('backend = "tflite"', 'backend = "ncnn"\nx = 1', "unknown key artefacts[1].x"),
             ("[model]", "[model", "not valid TOML"),
+            ("format = 1", "format = " + "1" * 5000, "not valid TOML"),
+            ('backend = "ncnn"', 'backend = "../../up"', "backend is '../../up', wanted small let"),
+            ('backend = "ncnn"', 'backend = ""', "backend is ''"),
+            ('"out0", "out1"', '"out0", "out0"', "model.outputs is ('out0', 'out0'), wanted names"),
+            ("[[[10.0, 13.0]", "[[[true, 13.0]", "model.anchors is"),
+            ("[[[10.0, 13.0]", '[[["3", 13.0]', "model.anchors is"),
+            ("[[[10.0, 13.0]", "[[[inf, 13.0]", "model.anchors is"),
+            ("[[[10.0, 13.0]", "[[[nan, 13.0]", "model.anchors is"),
+            ("scale = [0.1, 0.25,", "scale = [0.1, 0,", "input.scale is"),
+            ('tool = "edge-yolo 0.1.0"', "when = 2024-01-01", "provenance.when is datetime.date"),
+            ("agreement = 0.93", "agreement = nan", "quantisation.agreement is nan"),
+            ("images = 128", "images = [[inf]]", "quantisation.images is"),
+            ('family = "yolov7"', 'family = "yolov99"', "unknown model family 'yolov99'"),
+            ('form = "heads"', 'form = "tails"', "no output form 'tails'"),
+            ("strides = [8, 16]", "strides = [8]", "yolov7 heads reads 1 outputs for 1 strides"),
+            ("strides = [8, 16]", "strides = []", "yolov7 heads needs strides"),
+            ("anchors = [[[10", "anchors = []\nold = [[[10", "unknown key model.old"),
         ],
     )
     def test_refuses_what_it_does_not_know(self, tmp_path, old, new, message):
@@ -228,9 +274,8 @@ class TestManifest:
 
     def test_refuses_two_artefacts_of_one_kind(self, tmp_path):
         twice = replace(PACKAGE, artefacts=PACKAGE.artefacts[:1] * 2)
-        package.write(twice, tmp_path / "a.edge")
         with pytest.raises(ModelError, match="same backend and precision"):
-            package.read(tmp_path / "a.edge")
+            package.write(twice, tmp_path / "a.edge")
 
     def test_a_digest_is_of_the_file(self, tmp_path):
         package.write(PACKAGE, tmp_path / "a.edge")

@@ -7,6 +7,7 @@ import pytest
 from edge import package
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn
+from edge.models.base import ModelSpec
 from edge.recognise import Overrides, open_model
 from edge.types import Size
 
@@ -50,6 +51,16 @@ class TestOfficialFiles:
             lite.name,
             lite.with_suffix(".bin").name,
         }
+
+
+@pytest.mark.parametrize("told", [5, "it", ["it"], True])
+def test_whatever_a_package_tells_of_its_recognition_is_repeated(told, tmp_path):
+    spec = ModelSpec("yolov6", "rows", Size(64, 64), ("a",))
+    artefact = package.Artefact("ncnn", "fp32", {"param": b"x", "bin": b"y"})
+    provenance = {"recognised": told}
+    package.write(package.Package("a", spec, (artefact,), "", provenance), tmp_path / "a.edge")
+    evidence = open_model([tmp_path / "a.edge"]).evidence
+    assert evidence == ("model.toml says so", str(told[0] if told == ["it"] else told))
 
 
 class TestRefusals:
