@@ -215,7 +215,7 @@ class TestLetterbox:
     def test_refuses_a_frame_with_gaps_in_its_rows(self):
         geometry = Letterbox.fit(Size(4, 4), Size(8, 8))
         with pytest.raises(TypeError, match="contiguous rows"):
-            boxed(Frame.of(picture(0, 4, 8, 3)[:, ::2]), geometry)
+            boxed(Frame((picture(0, 4, 8, 3)[:, ::2],), "BGR"), geometry)
         with pytest.raises(TypeError, match="plane 0 of the BGR frame is uint8, got float32"):
             boxed(Frame((np.zeros((4, 4, 3), np.float32),), "BGR"), geometry)
 

@@ -23,7 +23,7 @@ def equal(found, expected, *, exact=True):
         np.testing.assert_array_equal(found.scores, scores)
     else:
         np.testing.assert_allclose(found.boxes, boxes, rtol=1e-5, atol=1e-4)
-        np.testing.assert_allclose(found.scores, scores, rtol=3e-7)
+        np.testing.assert_allclose(found.scores, scores, rtol=2e-6)  # softmax adds floats up
 
 
 def sprinkle(rng, values: np.ndarray, share: float = 0.02) -> np.ndarray:
