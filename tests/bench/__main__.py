@@ -37,6 +37,7 @@ def machine() -> dict[str, str]:
         "cpu": cpu,
         "cores": str(os.cpu_count()),
         "threads": "1",
+        "load": f"{os.getloadavg()[0]:.1f}",  # above the threads: others were busy, too
         "target": ops.target(),
         "python": platform.python_version(),
         "numpy": np.__version__,
