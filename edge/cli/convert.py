@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import edge.package
-from edge.cli import checkpoints, options
-from edge.errors import ModelError
+from edge.backends import BACKENDS
+from edge.cli import UsageError, checkpoints, options
+from edge.errors import ModelError, NotInstalledError
 from edge.paths import exists
+from edge.recognise import OpenedModel
 
 HELP = "make a .edge package from a model's files"
 
@@ -32,6 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the package; of a checkpoint also NAME.onnx",
     )
     options.add_override_arguments(parser)
+    parser.add_argument(
+        "--targets",
+        type=options.parsed(_targets),
+        metavar="A,B,…",
+        help=f"write for these runtimes ({', '.join(BACKENDS)}), each file checked against ONNX "
+        "Runtime; default: the files as they are",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16"),
+        help="of the weights written with --targets; default: what is usual for each runtime",
+    )
     parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, for the record")
     parser.add_argument("--zip", action="store_true", help="one file instead of a folder")
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
@@ -46,7 +61,32 @@ def run(args: argparse.Namespace) -> int:
         _, sentences = checkpoints.to_onnx(args.files, args.output, said)
         checkpoints.report(sentences, args.output)
         return 0
+    if args.precision and not args.targets:
+        raise UsageError("--precision goes with --targets")
     opened = checkpoints.open_model(args.files, said)
+    if args.targets:
+        opened = _for_targets(opened, args.targets, args.precision)
     edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)
     checkpoints.report(opened.evidence, args.output)
     return 0
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in BACKENDS:
+            raise ValueError(f"runtimes out of {', '.join(BACKENDS)}, got {name!r}")
+    return names
+
+
+def _for_targets(
+    opened: OpenedModel, targets: tuple[str, ...], precision: str | None
+) -> OpenedModel:
+    try:
+        calibrator = import_module("calibration.targets")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("edge", "calibration"):
+            raise
+        raise NotInstalledError(f"--targets needs {error.name}", "calibrate") from error
+    written: OpenedModel = calibrator.for_targets(opened, targets, precision=precision)
+    return written

@@ -1,0 +1,165 @@
+"""A recognised model for other runtimes: read once, written for each, and each file checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from calibration import verify
+from calibration.emit import CannotEmitError, emitter
+from calibration.frontends import ncnn, onnx
+from calibration.frontends.head import cuts
+from calibration.frontends.simplify import simplify
+from calibration.graph import Graph
+from edge import ops
+from edge.backends.base import Precision
+from edge.conveyor import Conveyor
+from edge.errors import EdgeError, ModelError, UnsupportedModelError
+from edge.formats.ncnn import read_network
+from edge.models.base import ModelSpec
+from edge.package import Artefact
+from edge.recognise import OpenedModel
+from edge.types import Float32Array, Frame, Layout, Letterbox, UInt8Array
+
+# What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
+_USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
+
+
+def for_targets(
+    opened: OpenedModel,
+    targets: Sequence[str],
+    *,
+    precision: Precision | None = None,
+    image: UInt8Array | None = None,
+) -> OpenedModel:
+    """The model with an artefact for each of these runtimes, in this order.
+
+    Every artefact is run and compared with ONNX Runtime before it is handed out.
+
+    Args:
+        opened: From `edge.recognise.open_model`; its first float artefact for ONNX Runtime or
+            ncnn is the source.
+        targets: Keys into `edge.backends.BACKENDS`.
+        precision: Of the stored weights; None takes what is usual for each runtime.
+        image: (H, W, 3) uint8 BGR to compare on; None takes a rendered one.
+
+    Raises:
+        UnsupportedModelError: There is no such source, or a runtime lacks operators: names all
+            of them and the runtimes that could take the model.
+        ModelError: A file does not compute what its source does; names the operator.
+        BackendError: A runtime is missing or failed.
+        ValueError: The precision is none of stored weights.
+    """
+    if precision == "int8":
+        raise ValueError("float files are written here; calibration writes INT8")
+    package = opened.package
+    source, graph = _source(package.artefacts, package.spec)
+    pixels = _network_input(package.spec, image)
+    wanted = verify.run(source, package.spec, pixels)
+    graph, spec, sentence = _shortened(graph, package.spec, pixels, wanted)
+    evidence = [*opened.evidence, sentence]
+    artefacts: list[Artefact] = []
+    for target in targets:
+        artefact, sentence = _artefact(target, precision, graph, spec, pixels)
+        artefacts.append(artefact)
+        evidence.append(sentence)
+    provenance = {**package.provenance, "recognised": evidence}
+    changed = replace(package, spec=spec, artefacts=tuple(artefacts), provenance=provenance)
+    return OpenedModel(changed, tuple(evidence))
+
+
+def _artefact(
+    target: str,
+    precision: Precision | None,
+    graph: Graph,
+    spec: ModelSpec,
+    pixels: Float32Array,
+) -> tuple[Artefact, str]:
+    """The checked file of one runtime, and a sentence on it."""
+    kind = precision or _USUAL.get(target, "fp32")
+    half = kind == "fp16"
+    layout: Layout = "NHWC" if target == "tflite" else "NCHW"
+    try:
+        artefact = Artefact(target, kind, emitter(target)(graph, half=half), layout)
+    except CannotEmitError as error:
+        able = _able(graph, target)
+        raise UnsupportedModelError(f"{error}. Runtimes that take the model: {able}") from error
+    try:
+        ratio = verify.check(artefact, graph, spec, pixels, verify.HALF if half else verify.FULL)
+    except ModelError:
+        if not half or precision is not None:
+            raise
+        artefact, sentence = _artefact(target, "fp32", graph, spec, pixels)
+        return artefact, f"{sentence}; weights of 16 bits would move its boxes"
+    return artefact, f"{target} {kind}: agrees with ONNX Runtime, SQNR {ratio:.0f} dB or more"
+
+
+def _source(artefacts: Sequence[Artefact], spec: ModelSpec) -> tuple[Artefact, Graph]:
+    for artefact in artefacts:
+        if artefact.precision == "int8":
+            continue
+        if artefact.backend == "onnxruntime":
+            model = onnx.read(artefact.files["onnx"], input_size=spec.input)
+            return artefact, simplify(model.graph)
+        if artefact.backend == "ncnn":
+            network = read_network(artefact.files["param"], artefact.files["bin"])
+            return artefact, simplify(ncnn.read(network, spec.input))
+    there = ", ".join(f"{a.backend} {a.precision}" for a in artefacts)
+    raise UnsupportedModelError(
+        f"other files are written from a float model for ONNX Runtime or ncnn; this one is {there}"
+    )
+
+
+def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
+    """(1, 3, H, W): a picture as the detector would feed it."""
+    pre, size = spec.preprocessing, spec.input
+    frame = Frame.of(Conveyor(0, size).render(0)[0] if image is None else image)
+    out = np.zeros((1, 3, size.height, size.width), np.float32)
+    geometry = Letterbox.fit(frame.size, size, pre.placement)
+    ops.letterbox(
+        frame, geometry, out, colour=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
+    )
+    return out
+
+
+def _shortened(
+    graph: Graph, spec: ModelSpec, pixels: Float32Array, wanted: Sequence[Float32Array]
+) -> tuple[Graph, ModelSpec, str]:
+    """The graph cut at its heads, where that gives the boxes of the whole; else the whole.
+
+    Raises:
+        ModelError: The graph that was read does not compute what the source does.
+    """
+    target = verify.decode(wanted, spec)
+    reference = emitter("onnxruntime")
+    for cut in cuts(graph, spec):
+        artefact = Artefact("onnxruntime", "fp32", reference(cut.graph))
+        found = verify.decode(verify.run(artefact, cut.spec, pixels), cut.spec)
+        if len(target.scores) and verify.agree(found, target, verify.FULL):
+            names = ", ".join(cut.spec.output_names)
+            return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
+    whole = graph.rebuilt(outputs=spec.output_names)
+    artefact = Artefact("onnxruntime", "fp32", reference(whole))
+    outputs = verify.run(artefact, spec, pixels)
+    for name, values, value in zip(spec.output_names, outputs, wanted, strict=True):
+        ratio = verify.decibels(values, value)
+        if ratio < verify.FULL.decibels:
+            raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
+    why = "its boxes" if len(target.scores) else "nothing found in the picture to compare"
+    return whole, spec, f"left whole: no cut at the last convolutions gave {why}"
+
+
+def _able(graph: Graph, refused: str) -> str:
+    """The other runtimes that take the graph."""
+    able = []
+    for target in ("ncnn", "mnn", "tflite", "onnxruntime"):
+        if target == refused:
+            continue
+        try:
+            emitter(target)(graph)
+        except EdgeError:
+            continue
+        able.append(target)
+    return ", ".join(able) or "none"

@@ -1,0 +1,207 @@
+"""Whole networks into every runtime."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from emitted import canonical
+from ncnn_files import SIZES
+from operator_cases import Builder
+
+from calibration import emit, targets, verify
+from calibration.graph import Graph
+from calibration.targets import for_targets
+from edge.backends import BACKENDS
+from edge.detector import Detector
+from edge.errors import ModelError, UnsupportedModelError
+from edge.recognise import Overrides, open_model
+from edge.types import Size
+
+TINY = Overrides(family="yolov7-tiny")
+# Network, form of the export, what is said of it, and the form after the cut.
+EXPORTS = [
+    ("yolov6n-v1", "decoded", None, "rows"),
+    ("yolov6n-v2", "decoded", None, "split"),
+    ("yolov6n-v3", "decoded", None, "split"),
+    ("yolov6n-v3", "heads", None, "split"),
+    ("yolov6n-v3", "end2end", None, "split"),
+    ("yolov6n-v3", "end2end-ort", None, "split"),
+    ("yolov7-tiny", "raw", TINY, "heads"),
+    ("yolov7-tiny", "grid", None, "heads"),
+    ("yolov7-tiny", "end2end", None, "heads"),
+]
+
+
+def picture(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "form", "said", "cut"), EXPORTS)
+def test_an_export_finds_the_same_in_every_runtime(network, form, said, cut, tmp_path):
+    networks = pytest.importorskip("networks")
+    path = networks.write_onnx(tmp_path, network, form, Size(192, 192))
+    opened = open_model([path], said)
+    written = for_targets(opened, tuple(BACKENDS), precision="fp32").package
+    assert written.spec.form == cut
+    with Detector.load(opened.package, score_threshold=0.3, max_detections=20) as whole:
+        wanted = whole(picture())
+    for backend in BACKENDS:
+        with Detector.load(written, backend=backend, score_threshold=0.3, precision="fp32") as one:
+            found = one(picture())
+        assert len(found)
+        for score, label in zip(wanted.scores[:5], wanted.class_ids[:5], strict=True):
+            same = found.class_ids == label
+            assert np.abs(found.scores[same] - score).min() < 0.005
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_ncnn_model_goes_into_every_runtime(shared, size):
+    stem = shared / "models" / "yolov6lite" / f"yolov6-lite-{size}"
+    opened = open_model([stem.with_suffix(".param")])
+    written = for_targets(opened, ("tflite", "mnn", "ncnn", "onnxruntime"))
+    assert [a.backend for a in written.package.artefacts] == [
+        "tflite",
+        "mnn",
+        "ncnn",
+        "onnxruntime",
+    ]
+    assert [a.precision for a in written.package.artefacts] == ["fp32", "fp16", "fp16", "fp32"]
+    assert written.package.spec.form == "split"
+    told = " ".join(written.evidence)
+    assert "cut at the outputs of its last convolutions" in told
+    assert told.count("agrees with ONNX Runtime") == 4
+
+
+def small():
+    """A network of YOLOv6's kind: two convolutions a level, decoded in the graph."""
+    b = Builder(seed=3)
+    x = b.op("Relu", b.conv("images", 3, 8, 3, strides=(8, 8), name="stem"))
+    rows = []
+    for stride in (8, 16, 32):
+        if stride > 8:
+            x = b.op("Relu", b.conv(x, 8, 8, 2, strides=(2, 2), name=f"down{stride}"))
+        cells = (64 // stride) ** 2
+        scores = b.op("Sigmoid", b.conv(x, 8, 3, name=f"scores{stride}"))
+        sides = b.conv(x, 8, 4, name=f"boxes{stride}")
+        flat = [
+            b.op("Transpose", b.op("Reshape", y, np.array([1, n, cells])), perm=(0, 2, 1))
+            for y, n in ((sides, 4), (scores, 3))
+        ]
+        rows.append(_decoded(b, *flat, stride))
+    return b.model([b.op("Concat", *rows, axis=1, name="outputs")], (1, 3, 64, 64))
+
+
+def _decoded(b, sides, scores, stride):
+    side = 64 // stride
+    y, x = np.mgrid[:side, :side].reshape(2, -1) + 0.5
+    points = np.stack([x, y], -1)[None].astype(np.float32)
+    low, high = b.op("Split", sides, np.array([2, 2]), axis=2, outputs=2)
+    corners = b.op("Sub", points, low), b.op("Add", points, high)
+    centre = b.op("Mul", b.op("Add", *corners), np.float32(stride / 2))
+    extent = b.op("Mul", b.op("Sub", corners[1], corners[0]), np.float32(stride))
+    ones = np.ones((1, side * side, 1), np.float32)
+    return b.op("Concat", centre, extent, ones, scores, axis=2)
+
+
+@pytest.fixture
+def opened(tmp_path):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(small())
+    return open_model([path])
+
+
+def test_a_network_is_cut_where_its_decoder_begins(opened):
+    spec = for_targets(opened, ("onnxruntime",)).package.spec
+    assert (opened.package.spec.form, spec.form) == ("rows", "split")
+    assert spec.output_names == ("scores8", "scores16", "scores32", "boxes8", "boxes16", "boxes32")
+    assert spec.strides == (8, 16, 32)
+
+
+def test_a_network_whose_end_is_not_understood_stays_whole(tmp_path):
+    path = tmp_path / "odd.onnx"
+    model = onnx.load_from_string(small())
+    for node in list(model.graph.node):  # distances that our decoder does not know
+        if node.op_type == "Split":
+            node.input[0] = f"{node.input[0]}/odd"
+            square = onnx.helper.make_node("Abs", [node.input[0][:-4]], [node.input[0]])
+            model.graph.node.insert(list(model.graph.node).index(node), square)
+    path.write_bytes(model.SerializeToString())
+    opened = open_model([path])
+    written = for_targets(opened, ("ncnn", "tflite"))
+    assert written.package.spec == opened.package.spec
+    assert "left whole" in " ".join(written.evidence)
+
+
+def spoilt(monkeypatch, backend, name):
+    """An emitter that gets one weight wrong."""
+    real = emit.emitter
+
+    def wrong(graph, *, half=False):
+        constants = {
+            key: values * np.float32(1.2) if key == name else values
+            for key, values in graph.constants.items()
+        }
+        return real(backend)(replace(graph, constants=constants), half=half)
+
+    def chosen(asked):
+        return wrong if asked == backend else real(asked)
+
+    for module in (verify, targets):
+        monkeypatch.setattr(module, "emitter", chosen)
+
+
+def weight_of(graph: Graph, name: str) -> str:
+    return next(node.inputs[1] for node in graph.nodes if node.output == name)
+
+
+@pytest.mark.parametrize("backend", ["ncnn", "tflite", "mnn"])
+def test_a_wrong_weight_is_caught_and_its_layer_named(opened, backend, monkeypatch):
+    graph = canonical(opened.package.artefacts[0].files["onnx"])
+    assert for_targets(opened, (backend,), precision="fp32").package.artefacts
+    spoilt(monkeypatch, backend, weight_of(graph, "down16"))
+    with pytest.raises(ModelError, match=r"they part at node_down16 \(Conv\)"):
+        for_targets(opened, (backend,), precision="fp32")
+
+
+def test_a_runtime_that_lacks_an_operator_is_told_which_ones_do_not(tmp_path):
+    b = Builder()
+    x = b.conv("images", 3, 8, 3, strides=(8, 8))
+    weight = b.floats(8, 4, 2, 2)
+    x = b.op("ConvTranspose", x, weight, group=2, strides=(2, 2), kernel_shape=(2, 2), name="up")
+    x = b.conv(x, 8, 8, 2, strides=(2, 2))
+    rows = []
+    for stride in (8, 16, 32):
+        x = b.conv(x, 8, 8, 2, strides=(2, 2)) if stride > 8 else x
+        values = b.op("Abs", b.conv(x, 8, 8))
+        cells = (64 // stride) ** 2
+        rows.append(
+            b.op("Transpose", b.op("Reshape", values, np.array([1, 8, cells])), perm=(0, 2, 1))
+        )
+    path = tmp_path / "grouped.onnx"
+    path.write_bytes(b.model([b.op("Concat", *rows, axis=1, name="outputs")], (1, 3, 64, 64)))
+    opened = open_model([path], Overrides(family="yolov6"))
+    with pytest.raises(
+        UnsupportedModelError, match=r"node_up \(ConvTranspose\).*take the model: ncnn, mnn, onnxr"
+    ):
+        for_targets(opened, ("tflite",))
+
+
+def test_int8_is_left_to_calibration(opened):
+    with pytest.raises(ValueError, match="calibration writes INT8"):
+        for_targets(opened, ("ncnn",), precision="int8")
+
+
+def test_a_model_without_a_source_is_refused(opened):
+    only = replace(for_targets(opened, ("tflite",)).package)
+    with pytest.raises(UnsupportedModelError, match="this one is tflite fp32"):
+        for_targets(replace(opened, package=only), ("ncnn",))
+
+
+@pytest.mark.parametrize(
+    ("found", "ratio"),
+    [([1.0, 2.0], np.inf), ([1.0, np.nan], -np.inf), ([1.0], -np.inf), ([1.1, 2.2], 20.0)],
+)
+def test_decibels(found, ratio):
+    assert verify.decibels(np.array(found), np.array([1.0, 2.0])) == pytest.approx(ratio)
