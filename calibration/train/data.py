@@ -1,0 +1,130 @@
+"""Batches from a dataset: the same for the same recipe and epoch, whatever the threads do."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from calibration.train.augment import Picture, augmented
+from calibration.train.recipe import Recipe
+from calibration.train.targets import Targets
+from edge.errors import DataError, SourceError
+from edge.io.datasets import Dataset, Sample
+from edge.types import Frame
+
+_AHEAD = 3  # batches made before they are asked for
+_MEMORY_SHARE = 0.4  # of the machine's, for decoded pictures; what does not fit is read again
+
+
+class Pictures:
+    """The pictures of a dataset, no larger than the network input, in memory as far as they fit.
+
+    Objects that are crowds or ignored are left out: they are neither taught nor avoided.
+
+    Args:
+        dataset: Read from the first picture on, which for rendered ones is fastest.
+        size: Of the longer side.
+        memory: Bytes to take at most; None takes a share of the machine's.
+
+    Raises:
+        DataError: A picture cannot be read, or its labels are for another picture.
+    """
+
+    def __init__(self, dataset: Dataset, size: int, memory: int | None = None) -> None:
+        if memory is None:
+            memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE)
+        self._samples = dataset.samples
+        self._size = size
+        self._lock = Lock()  # what renders a picture is for one thread
+        self._kept: list[Picture] = []
+        for sample in self._samples:
+            picture = _read(sample, size)
+            memory -= picture.image.nbytes
+            if memory < 0:
+                break
+            self._kept.append(picture)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Picture:
+        """One picture. From any thread. Raises as the constructor."""
+        if index < len(self._kept):
+            return self._kept[index]
+        with self._lock:
+            return _read(self._samples[index], self._size)
+
+
+def _read(sample: Sample, size: int) -> Picture:
+    try:
+        image = sample.image()
+    except SourceError as error:
+        raise DataError(f"{sample.path}: {error}") from error
+    objects = sample.objects(Frame.of(image).size)
+    objects = objects[~(objects.crowd | objects.ignored)]
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    resized = max(1, round(width * scale)), max(1, round(height * scale))
+    if resized != (width, height):
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        image = cv2.resize(image, resized, interpolation=how)
+    factors = np.array([resized[0] / width, resized[1] / height] * 2, np.float32)
+    colours = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return Picture(colours, objects.boxes * factors, objects.class_ids)
+
+
+def batches(
+    pictures: Pictures, recipe: Recipe, epoch: int, *, threads: int
+) -> Iterator[tuple[Tensor, Targets]]:
+    """The batches of an epoch, made ahead by threads: OpenCV works without the GIL.
+
+    Each picture's randomness depends on the seed, the epoch and its place alone, so that a
+    training that is taken up again goes on with the very pictures it would have had.
+
+    Yields:
+        (B, 3, S, S) uint8 RGB, and what is in them.
+    """
+    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(pictures))
+    places = range(0, len(order), recipe.batch)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[list[Future[Picture]]] = deque()
+
+        def prepare(start: int) -> list[Future[Picture]]:
+            return [
+                pool.submit(_picture, pictures, recipe, epoch, int(index))
+                for index in order[start : start + recipe.batch]
+            ]
+
+        try:
+            for start in places:
+                waiting.append(prepare(start))
+                if len(waiting) > _AHEAD:
+                    yield _batch(waiting.popleft())
+            while waiting:
+                yield _batch(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _picture(pictures: Pictures, recipe: Recipe, epoch: int, index: int) -> Picture:
+    random = np.random.default_rng([recipe.seed, epoch, index])
+    chosen = [pictures[index]]
+    if recipe.mosaics(epoch) and random.random() < recipe.augment.mosaic:
+        chosen += [pictures[int(i)] for i in random.integers(0, len(pictures), 3)]
+        chosen = [chosen[i] for i in random.permutation(4)]
+    return augmented(recipe.input, chosen, recipe.augment, random)
+
+
+def _batch(waiting: list[Future[Picture]]) -> tuple[Tensor, Targets]:
+    made = [future.result() for future in waiting]
+    images = np.stack([picture.image for picture in made]).transpose(0, 3, 1, 2)
+    targets = Targets.of([p.boxes for p in made], [p.class_ids for p in made])
+    return torch.from_numpy(np.ascontiguousarray(images)), targets
