@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "bench": "edge.cli.bench",
         "doctor": "edge.cli.doctor",
         "models": "edge.cli.models",
+        "train": "calibration.train.cli",
     }
 )
 

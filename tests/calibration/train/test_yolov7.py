@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra distill")
 from networks import image, trained  # noqa: E402
 
 from calibration.forms import module  # noqa: E402
-from calibration.nets.config import STRIDES, TINY_ANCHORS  # noqa: E402
+from calibration.nets.config import STRIDES  # noqa: E402
 from calibration.train.boxes import overlap  # noqa: E402
 from calibration.train.targets import Targets  # noqa: E402
 from calibration.train.yolov7 import (  # noqa: E402
@@ -20,10 +20,11 @@ from calibration.train.yolov7 import (  # noqa: E402
     loss,
     predictions,
 )
+from edge.models.yolov7tiny import ANCHORS as PIXELS  # noqa: E402
 from edge.types import Size  # noqa: E402
 
 CLASSES, SIDE = 3, 96
-ANCHORS = torch.tensor(TINY_ANCHORS)
+ANCHORS = torch.tensor(PIXELS)
 TARGETS = Targets.of(
     [
         np.array(
@@ -55,7 +56,7 @@ def plain_candidates():
             w, h, cx, cy = x2 - x1, y2 - y1, (x1 + x2) / 2, (y1 + y2) / 2
             for level, stride in enumerate(STRIDES):
                 grid = SIDE // stride
-                for a, (aw, ah) in enumerate(TINY_ANCHORS[level]):
+                for a, (aw, ah) in enumerate(PIXELS[level]):
                     if max(w / aw, aw / w, h / ah, ah / h) >= 4:
                         continue
                     gx, gy = cx / stride, cy / stride

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra distill")
+
+from calibration.nets.config import NETS  # noqa: E402
+from calibration.train import checkpoint  # noqa: E402
+from calibration.train.data import Pictures  # noqa: E402
+from calibration.train.loop import Machine, Training, train  # noqa: E402
+from calibration.train.measure import measure  # noqa: E402
+from calibration.train.recipe import Augment, Recipe  # noqa: E402
+from edge.errors import CalibrationError  # noqa: E402
+from edge.io.datasets import Dataset, Objects, Sample  # noqa: E402
+from edge.types import Size  # noqa: E402
+
+LABELS = ("square", "bar")
+MACHINE = Machine(threads=1, bf16=False)
+STILL = Augment(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def shapes(count, side=64):
+    """Red squares and green bars on grey, each picture another."""
+
+    def sample(i):
+        random = np.random.default_rng(i)
+        image = np.full((side, side, 3), 90, np.uint8)
+        image += random.integers(0, 20, image.shape, dtype=np.uint8)
+        boxes = []
+        for k, (w, h) in enumerate(((20, 20), (32, 14))):
+            x = int(random.integers(0, side - w))
+            y = int(random.integers(0, side // 2 - h)) + k * side // 2
+            image[y : y + h, x : x + w] = ((30, 40, 220), (40, 210, 30))[k]
+            boxes.append((x, y, w, h))
+        labels = Objects.of(boxes, [0, 1])
+        return Sample(Path(f"{i}.png"), i, labels, Size(side, side), render=lambda: image)
+
+    return Dataset(Path("made"), "test", tuple(sample(i) for i in range(count)), LABELS)
+
+
+def begin(name, recipe, **options):
+    config = replace(NETS[name], classes=2)
+    return Training(config, recipe, LABELS, MACHINE, **options)
+
+
+def nothing(_):
+    """A report that nobody reads."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolov6n-v2", "yolov7-tiny"])
+def test_a_handful_of_pictures_is_learned_by_heart(name, tmp_path):
+    data = shapes(4)
+    recipe = Recipe(
+        input=64, epochs=120, batch=4, rate=3e-3, evaluate_every=120, plain=0.0, augment=STILL
+    )
+    training = begin(name, recipe)
+    before = measure(training.average, data, LABELS, 64).metrics["AP"]
+    train(training, Pictures(data, 64), data, tmp_path, nothing, nothing)
+    assert before < 0.1
+    assert training.best >= 0.95
+    best = checkpoint.read(tmp_path / "best.pt").network()
+    assert measure(best, data, LABELS, 64).metrics["AP"] == pytest.approx(training.best)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
+    training = begin("yolov6n-v2", Recipe(input=64, epochs=2, batch=2))
+    with torch.no_grad():
+        training.net.backbone.stem.rbr_dense.conv.weight.fill_(torch.nan)
+    with pytest.raises(CalibrationError, match="no longer a number in epoch 1"):
+        train(training, Pictures(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
+
+
+def test_distillation_without_a_teacher_is_refused():
+    with pytest.raises(CalibrationError, match="head distillation needs a teacher"):
+        begin("yolov6n-v2", Recipe(input=64, distil=("head",)))
+
+
+@pytest.mark.parametrize("name", ["yolov6n-v2", "yolov7-tiny"])
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(name):
+    recipe = Recipe(input=64, epochs=1, batch=2, distil=("head", "channel"))
+    teacher = begin(name, Recipe(input=64)).net.train()
+    training = begin(name, recipe, teacher=teacher)
+    training.teacher.train()  # so that both normalise by the batch
+    rows = training.run_epoch(Pictures(shapes(2), 64), nothing)
+    assert rows["head"] == pytest.approx(0, abs=1e-4)
+    assert rows["channel"] == pytest.approx(0, abs=1e-4)
+    assert rows["box"] > 0.01
+
+
+def test_a_student_comes_nearer_to_its_teacher():
+    data = Pictures(shapes(2), 64)
+    teacher = begin("yolov6n-v2", Recipe(input=64, seed=5)).net
+    recipe = Recipe(
+        input=64, epochs=12, batch=2, rate=3e-3, augment=STILL, distil=("head", "channel")
+    )
+    training = begin("yolov6n-v2", recipe, teacher=teacher)
+    rows = []
+    for _ in range(8):
+        rows.append(training.run_epoch(data, nothing))
+        training.rows.append(rows[-1])
+    assert rows[-1]["channel"] < 0.7 * rows[0]["channel"]
+
+
+def test_the_rate_rises_then_falls_to_its_last_share():
+    training = begin("yolov6n-v2", Recipe(input=64, epochs=100, rate=1e-2, warm_up=10))
+    rates = []
+    for training.step in range(1000):
+        rates.append(training._rate(10))
+    assert rates[0] == pytest.approx(1e-4)
+    assert rates[100] == pytest.approx(1e-2)
+    assert rates[-1] == pytest.approx(1e-4, rel=1e-2)
+    assert rates.index(max(rates)) in (99, 100)
+
+
+def test_tensors_that_do_not_fit_are_passed_over():
+    trained = begin("yolov6n-v2", Recipe(input=64, seed=3)).net
+    other = replace(NETS["yolov6n-v2"], classes=7)
+    training = Training(
+        other, Recipe(input=64), tuple("abcdefg"), MACHINE, initial=trained.state_dict()
+    )
+    assert training.fitting == len(trained.state_dict()) - 6  # weights and biases of three levels
+    ours, theirs = training.net.state_dict(), trained.state_dict()
+    assert torch.equal(
+        ours["backbone.stem.rbr_dense.conv.weight"], theirs["backbone.stem.rbr_dense.conv.weight"]
+    )
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from test_loop import begin, nothing, shapes
+from calibration.train import checkpoint
+from calibration.train.data import Pictures
+from calibration.train.loop import train
+from calibration.train.recipe import Recipe
+
+out, data = Path(sys.argv[1]), shapes(6)
+training = begin(sys.argv[2], Recipe(input=64, epochs=5, batch=2, evaluate_every=2))
+if (out / "last.pt").exists():
+    training.resume(checkpoint.read(out / "last.pt"), len(data))
+show = lambda row: print(int(row["epoch"]), flush=True)
+train(training, Pictures(data, 64), data, out, nothing, show)
+"""
+
+
+def start(out, name):
+    out.mkdir(exist_ok=True)
+    here = Path(__file__).parent
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), name],
+        env={**os.environ, "PYTHONPATH": str(here)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_result(tmp_path):
+    with start(tmp_path / "whole", "yolov6n-v2") as whole:
+        assert whole.communicate(timeout=250)[0].split() == ["1", "2", "3", "4", "5"]
+    with start(tmp_path / "killed", "yolov6n-v2") as killed:
+        assert [killed.stdout.readline().strip() for _ in range(2)] == ["1", "2"]
+        time.sleep(0.2)  # into the third epoch
+        killed.send_signal(signal.SIGKILL)
+    with start(tmp_path / "killed", "yolov6n-v2") as again:
+        epochs = again.communicate(timeout=250)[0].split()
+    assert epochs in (["3", "4", "5"], ["4", "5"])
+    one, other = (checkpoint.read(tmp_path / run / "last.pt") for run in ("whole", "killed"))
+    for name, tensor in one.model.items():
+        assert torch.equal(tensor, other.model[name]), name
+    for name, tensor in one.state["net"].items():
+        assert torch.equal(tensor, other.state["net"][name]), name
+
+
+def test_a_training_is_not_resumed_on_other_data(tmp_path):
+    recipe = Recipe(input=64, epochs=1, batch=2)
+    training = begin("yolov6n-v2", recipe)
+    train(training, Pictures(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
+    saved = checkpoint.read(tmp_path / "last.pt")
+    with pytest.raises(CalibrationError, match="began with 2 pictures, the data now has 3"):
+        begin("yolov6n-v2", recipe).resume(saved, 3)
