@@ -20,7 +20,7 @@ from edge.types import AnyArray, Candidates, Float32Array, Size, Tensor
 _BEST = 200  # candidates that are compared, by score
 _FLOOR = 0.05  # scores from here on
 _SHARE = 0.97  # a few lie on the edge of a tolerance
-_PIXELS = 0.1
+_PIXELS = 0.25  # nearer corners are the same, however thin the box
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +169,11 @@ def _has_twin(found: Candidates, wanted: Candidates, index: int, tolerance: Tole
     near = np.abs(found.scores - wanted.scores[index]) <= tolerance.score
     boxes = found.boxes[near & (found.class_ids == wanted.class_ids[index])]
     box = wanted.boxes[index]
+    reach = _PIXELS
     if (box[2:] <= box[:2]).any():  # without area, where IoU says nothing
-        reach = _PIXELS + float(np.abs(box).max()) * (1 - tolerance.overlap)
-        return bool((np.abs(boxes - box).max(1, initial=0) <= reach).any())
-    return bool((_overlap(boxes, box) >= tolerance.overlap).any())
+        reach += float(np.abs(box).max()) * (1 - tolerance.overlap)
+    same = np.abs(boxes - box).max(1, initial=0) <= reach
+    return bool((same | (_overlap(boxes, box) >= tolerance.overlap)).any())
 
 
 def _overlap(boxes: Float32Array, box: Float32Array) -> Float32Array:

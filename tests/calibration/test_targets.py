@@ -45,15 +45,16 @@ def test_an_export_finds_the_same_in_every_runtime(network, form, said, cut, tmp
     opened = open_model([path], said)
     written = for_targets(opened, tuple(BACKENDS), precision="fp32").package
     assert written.spec.form == cut
-    with Detector.load(opened.package, score_threshold=0.3, max_detections=20) as whole:
+    rules = {"score_threshold": 0.3, "max_detections": 100_000, "multi_label": True}
+    with Detector.load(opened.package, **rules) as whole:
         wanted = whole(picture())
     for backend in BACKENDS:
-        with Detector.load(written, backend=backend, score_threshold=0.3, precision="fp32") as one:
+        with Detector.load(written, backend=backend, precision="fp32", **rules) as one:
             found = one(picture())
         assert len(found)
         for score, label in zip(wanted.scores[:5], wanted.class_ids[:5], strict=True):
             same = found.class_ids == label
-            assert np.abs(found.scores[same] - score).min() < 0.005
+            assert np.abs(found.scores[same] - score).min() < 0.02
 
 
 @pytest.mark.parametrize("size", SIZES)
