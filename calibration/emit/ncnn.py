@@ -21,6 +21,7 @@ from edge.errors import UnsupportedModelError
 from edge.formats.ncnn import Layer, Network, Weight, blob_shapes, write_network
 from edge.formats.ncnn_params import FLOAT32_MAX, Value
 from edge.formats.ncnn_rewrite import fuse_activations
+from edge.formats.ncnn_shapes import PERMUTATIONS
 from edge.types import AnyArray
 
 
@@ -404,21 +405,6 @@ def _reshape(writer: _Writer, node: Node) -> None:
     writer.add("Reshape", node, (writer.blob(node.inputs[0]),), sizes)
 
 
-# ncnn's number of each order of axes, by number of axes. Source: its operator table.
-_ORDERS: Mapping[int, tuple[tuple[int, ...], ...]] = MappingProxyType(
-    {
-        2: ((0, 1), (1, 0)),
-        3: ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)),
-        4: (
-            (0, 1, 2, 3), (0, 1, 3, 2), (0, 2, 1, 3), (0, 2, 3, 1), (0, 3, 1, 2), (0, 3, 2, 1),
-            (1, 0, 2, 3), (1, 0, 3, 2), (1, 2, 0, 3), (1, 2, 3, 0), (1, 3, 0, 2), (1, 3, 2, 0),
-            (2, 0, 1, 3), (2, 0, 3, 1), (2, 1, 0, 3), (2, 1, 3, 0), (2, 3, 0, 1), (2, 3, 1, 0),
-            (3, 0, 1, 2), (3, 0, 2, 1), (3, 1, 0, 2), (3, 1, 2, 0), (3, 2, 0, 1), (3, 2, 1, 0),
-        ),
-    }
-)  # fmt: skip
-
-
 def _transpose(writer: _Writer, node: Node) -> None:
     shape, out = writer.shape(node.inputs[0]), writer.shape(node.output)
     order = node.get("perm", tuple(reversed(range(len(shape)))))
@@ -439,7 +425,7 @@ def _transpose(writer: _Writer, node: Node) -> None:
     squeezed = tuple(prod(shape[axis] for axis in run) for run in places)
     turn = tuple(places.index(run) for run in runs)
     blob = _reshaped(writer, node, blob, found, squeezed)
-    params: dict[int, Value] = {0: _ORDERS[len(turn)].index(turn)}
+    params: dict[int, Value] = {0: PERMUTATIONS[len(turn)].index(turn)}
     if tuple(squeezed[axis] for axis in turn) == wanted:
         writer.add("Permute", node, (blob,), params)
         return
@@ -632,7 +618,7 @@ def _reads(network: Network) -> dict[str, list[Layer]]:
 
 
 def _check_shapes(network: Network, graph: Graph) -> None:
-    """What ncnn will compute has the shapes of the graph, wherever that is known beforehand."""
+    """What ncnn will compute has the shapes of the graph."""
     inputs = {name: _blob_shape(graph.shapes[name]) for name in graph.inputs}
     for name, found in blob_shapes(network, inputs).items():
         if name not in graph.shapes or name in graph.constants:

@@ -18,7 +18,7 @@ from edge.backends.base import (
     TensorSpec,
 )
 from edge.errors import BackendError, ModelError
-from edge.formats.ncnn import TAG_FLOAT16, Network, blob_shapes, read_network
+from edge.formats.ncnn import TAG_FLOAT16, Network, blob_shapes, int8_blobs, read_network
 from edge.types import AnyArray, Float32Array, Tensor
 
 _OLDEST = (1, 0, 20261020)  # from there inference releases the GIL
@@ -33,6 +33,8 @@ def load(
     network = read_network(files["param"], files["bin"])
     shape = _check_tensors(network, input_, outputs)
     blob_shapes(network, {input_.name: shape})
+    for name in int8_blobs(network).intersection(outputs):
+        raise ModelError(f"its output {name} is int8; floats are wanted")
     return _Ncnn(files, network, input_, tuple(outputs), options)
 
 

@@ -30,6 +30,7 @@ _DTYPES: Mapping[int, str] = MappingProxyType(
 )
 
 _INT8_TYPES = frozenset({"Convolution", "ConvolutionDepthWise", "InnerProduct"})
+_INT8_READERS = frozenset({"Convolution", "ConvolutionDepthWise"})  # in their INT8 forms
 
 _MAX_LAYERS = 16384  # the runtime recurses through the layers; far more overflow its stack
 _MAX_NAME = 255  # bytes; what ncnn reads of a name
@@ -191,7 +192,7 @@ def write_network(network: Network) -> tuple[bytes, bytes]:
 
 
 def blob_shapes(network: Network, inputs: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shapes of a network's blobs, as far as they follow from those of its inputs.
+    """The shapes of a network's blobs, which follow from those of its inputs.
 
     Args:
         network: Its layers are checked on the way: channels against weights, windows against
@@ -199,27 +200,50 @@ def blob_shapes(network: Network, inputs: Mapping[str, Shape]) -> dict[str, Shap
         inputs: Shape (c, h, w) of each input blob.
 
     Returns:
-        Shapes by blob, slowest axis first and without a batch axis. A blob is absent where only
-        the runtime knows.
+        Shapes by blob, slowest axis first and without a batch axis.
 
     Raises:
         ModelError: A layer does not fit its input; says which.
+        UnsupportedModelError: What a layer writes is not known here; says which.
     """
     shapes: dict[str, Shape] = dict(inputs)
     for layer in network.layers:
-        rule = SHAPES.get(layer.type)
-        known = [shapes[blob] for blob in layer.inputs if blob in shapes]
-        if rule is None or len(known) < len(layer.inputs):
+        if layer.type == "Input":
+            for blob in layer.outputs:
+                if blob not in shapes:
+                    raise ModelError(f".param, {layer}: the shape of the input {blob} is not given")
             continue
+        rule = SHAPES.get(layer.type)
         try:
-            found = rule(layer.params, known, len(layer.outputs))
-            for blob, shape in zip(layer.outputs, found or (), strict=found is not None):
+            read = [shapes[blob] for blob in layer.inputs]
+            found = rule(layer.params, read, len(layer.outputs)) if rule else None
+            if found is None:
+                raise UnsupportedModelError(f".param, {layer}: its output shape is not known here")
+            for blob, shape in zip(layer.outputs, found, strict=True):
                 if min(shape) < 1 or prod(shape) > MAX_ELEMENTS:
                     raise ValueError(f"the output {blob} would be {shape}")
                 shapes[blob] = shape
         except (ValueError, OverflowError) as error:
             raise ModelError(f".param, {layer}: {error}") from error
     return shapes
+
+
+def int8_blobs(network: Network) -> frozenset[str]:
+    """The blobs that hold int8; all others hold floats.
+
+    Raises:
+        ModelError: A layer reads int8 that takes floats alone; says which. The runtime does not
+            look and would read four times as much memory as there is.
+    """
+    found: set[str] = set()
+    for layer in network.layers:
+        given = [blob for blob in layer.inputs if blob in found]
+        if given and layer.type != "Split" and not (layer.is_int8 and layer.type in _INT8_READERS):
+            raise ModelError(f".param, {layer}: it reads floats, its input {given[0]} is int8")
+        requantises = layer.is_int8 and layer.whole(8) > 100
+        if requantises or layer.type == "Quantize" or (given and layer.type == "Split"):
+            found.update(layer.outputs)
+    return frozenset(found)
 
 
 def output_shapes(network: Network, input_size: Size, channels: int = 3) -> dict[str, Shape]:
@@ -235,7 +259,7 @@ def output_shapes(network: Network, input_size: Size, channels: int = 3) -> dict
 
     Raises:
         ModelError: There is not one input, or a layer does not fit what it reads.
-        UnsupportedModelError: A layer's output shape is not known here.
+        UnsupportedModelError: What a layer writes is not known here; says which.
     """
     if len(network.inputs) != 1:
         raise ModelError(
@@ -243,9 +267,6 @@ def output_shapes(network: Network, input_size: Size, channels: int = 3) -> dict
         )
     shape = (channels, input_size.height, input_size.width)
     shapes = blob_shapes(network, {network.inputs[0]: shape})
-    for layer in network.layers:
-        if not all(blob in shapes for blob in layer.outputs):
-            raise UnsupportedModelError(f".param, {layer}: its output shape is not known here")
     return {blob: shapes[blob] for blob in network.outputs}
 
 

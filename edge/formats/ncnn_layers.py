@@ -89,6 +89,8 @@ def _inner_product(params: Params) -> tuple[Block, ...]:
 
 
 def _memory_data(params: Params) -> tuple[Block, ...]:
+    if whole(params, 21, 1) not in (0, 1):
+        raise ValueError(f"parameter 21 (tagged or not) is 0 or 1, got {whole(params, 21)}")
     return (Block(prod(memory_shape(params)), tagged=whole(params, 21, 1) == 0),)
 
 

@@ -6,6 +6,7 @@ Pinned against the runtime by the tests. Rules raise ValueError with the bare re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 from math import prod
 from types import MappingProxyType
 from typing import TypeAlias
@@ -15,103 +16,45 @@ from edge.formats.ncnn_params import (
     Params,
     Shape,
     array,
-    groups,
-    inputs_per_output,
-    kernel,
     memory_shape,
     real,
     whole,
 )
+from edge.formats.ncnn_windows import (
+    convolution_shape,
+    deconvolution_depthwise_shape,
+    deconvolution_shape,
+    depthwise_shape,
+    expect_channels,
+    expect_rank3,
+    padding_shape,
+    pooling_shape,
+)
 
-# Parameters, input shapes, number of outputs -> output shapes; None where only the runtime knows.
+# Parameters, input shapes, number of outputs -> output shapes; None for a form of the layer that
+# is not known here.
 ShapeRule: TypeAlias = Callable[[Params, Sequence[Shape], int], "Sequence[Shape] | None"]
 
 MAX_ELEMENTS = 2**28  # of one blob: 1 GiB of float32
-_SAME_UPPER, _SAME_LOWER = -233, -234  # ncnn's codes for padding that keeps size / stride
+BINARY_OPERATIONS = 12
+REDUCTIONS = 11
+LINEAR, CUBIC = 2, 3  # kinds of Interp
 
 
-def _expect_channels(found: int, wanted: int) -> None:
-    if found != wanted:
-        raise ValueError(f"the weights are for {wanted} input channels, the input has {found}")
+def _same_shape(_: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape]:
+    return [inputs[0]] * n
 
 
-def _expect_rank3(shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise ValueError(f"the input is (channels, height, width), got {shape}")
-    return shape[0], shape[1], shape[2]
+def _per_channel_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
+    expect_channels(inputs[0][0], whole(params, 0))
+    return [inputs[0]]
 
 
-def _convolution_shape(
-    params: Params, inputs: Sequence[Shape], _: int, *, grouped: bool = False
-) -> Sequence[Shape]:
-    outputs = whole(params, 0, low=1)
-    wanted = inputs_per_output(params) * (groups(params) if grouped else 1)
-    _expect_channels(inputs[0][0], wanted)
-    kernel_h, kernel_w = kernel(params)
-    if len(inputs[0]) == 1 and (kernel_h, kernel_w) == (1, 1) and not grouped:
-        if whole(params, 8):  # the runtime computes it, but from the wrong numbers
-            raise ValueError("an INT8 convolution of one axis is wanted as InnerProduct")
-        return [(outputs,)]
-    _, height, width = _expect_rank3(inputs[0])
-    stride_w, dilation_w = whole(params, 3, 1, low=1), whole(params, 2, 1, low=1)
-    stride_h, dilation_h = whole(params, 13, stride_w, low=1), whole(params, 12, dilation_w, low=1)
-    pads_w, pads_h = _pads(params, 4, 15), _pads(params, 14, 16, whole(params, 4))
-    return [
-        (
-            outputs,
-            _slide(height, dilation_h * (kernel_h - 1) + 1, stride_h, pads_h),
-            _slide(width, dilation_w * (kernel_w - 1) + 1, stride_w, pads_w),
-        )
-    ]
-
-
-def _depthwise_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape]:
-    return _convolution_shape(params, inputs, n, grouped=True)
-
-
-def _pads(params: Params, before: int, after: int, default: int = 0) -> int | None:
-    """Rows or columns that padding adds; None where it keeps size / stride."""
-    first = whole(params, before, default)
-    second = whole(params, after, first)
-    if first == second and first in (_SAME_UPPER, _SAME_LOWER):
-        return None
-    if first < 0 or second < 0:
-        raise ValueError(f"padding is at least 0, got {first} and {second}")
-    return first + second
-
-
-def _slide(size: int, extent: int, stride: int, pads: int | None, *, ceil: bool = False) -> int:
-    if pads is None:
-        return -(-size // stride)
-    room = size + pads - extent
-    if room < 0:
-        raise ValueError(f"a window of {extent} does not fit into {size} + {pads} padding")
-    return (-(-room // stride) if ceil else room // stride) + 1
-
-
-def _deconvolution_shape(
-    params: Params, inputs: Sequence[Shape], _: int, *, grouped: bool = False
-) -> Sequence[Shape] | None:
-    if whole(params, 20) or whole(params, 21):
-        return None
-    channels, height, width = _expect_rank3(inputs[0])
-    wanted = inputs_per_output(params) * (groups(params) if grouped else 1)
-    _expect_channels(channels, wanted)
-    kernel_h, kernel_w = kernel(params)
-    stride_w, dilation_w = whole(params, 3, 1, low=1), whole(params, 2, 1, low=1)
-    stride_h, dilation_h = whole(params, 13, stride_w, low=1), whole(params, 12, dilation_w, low=1)
-    pads_w, pads_h = _pads(params, 4, 15), _pads(params, 14, 16, whole(params, 4))
-    if pads_w is None or pads_h is None:
-        return None
-    out_h = (height - 1) * stride_h + dilation_h * (kernel_h - 1) + 1 + whole(params, 19, low=0)
-    out_w = (width - 1) * stride_w + dilation_w * (kernel_w - 1) + 1 + whole(params, 18, low=0)
-    return [(whole(params, 0, low=1), out_h - pads_h, out_w - pads_w)]
-
-
-def _deconvolution_depthwise_shape(
-    params: Params, inputs: Sequence[Shape], n: int
-) -> Sequence[Shape] | None:
-    return _deconvolution_shape(params, inputs, n, grouped=True)
+def _one_or_per_channel_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
+    """One value for all channels, or one for each."""
+    if whole(params, 0, 1) != 1:
+        expect_channels(inputs[0][0], whole(params, 0, 1))
+    return [inputs[0]]
 
 
 def _inner_product_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
@@ -125,58 +68,9 @@ def _inner_product_shape(params: Params, inputs: Sequence[Shape], _: int) -> Seq
     return [(outputs,)]
 
 
-def _pooling_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
-    channels, height, width = _expect_rank3(inputs[0])
-    if whole(params, 4):
-        return [(channels,)]
-    if whole(params, 7):
-        out_w = whole(params, 8)
-        out_h = whole(params, 18, out_w)
-        return [
-            (
-                channels,
-                height if out_h == ABSENT else out_h,
-                width if out_w == ABSENT else out_w,
-            )
-        ]
-    kernel_h, kernel_w = kernel(params)
-    stride_w = whole(params, 2, 1, low=1)
-    stride_h = whole(params, 12, stride_w, low=1)
-    mode = whole(params, 5)
-    pads_w: int | None = None
-    pads_h: int | None = None
-    if mode in (0, 1):
-        left = whole(params, 3, low=0)
-        top = whole(params, 13, left, low=0)
-        pads_w = left + whole(params, 14, left, low=0)
-        pads_h = top + whole(params, 15, top, low=0)
-    return [
-        (
-            channels,
-            _slide(height, kernel_h, stride_h, pads_h, ceil=mode == 0),
-            _slide(width, kernel_w, stride_w, pads_w, ceil=mode == 0),
-        )
-    ]
-
-
-def _same_shape(_: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape]:
-    return [inputs[0]] * n
-
-
-def _per_channel_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
-    """One value per channel of the input, or one for all."""
-    count = whole(params, 0)
-    if count != 1:
-        _expect_channels(inputs[0][0], count)
-    return [inputs[0]]
-
-
-def _batch_norm_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
-    _expect_channels(inputs[0][0], whole(params, 0))
-    return [inputs[0]]
-
-
 def _binary_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    if not 0 <= whole(params, 0) < BINARY_OPERATIONS:
+        raise ValueError(f"operation {whole(params, 0)} is not one of {BINARY_OPERATIONS}")
     if whole(params, 1):
         return [inputs[0]]
     small, large = sorted(inputs, key=len)
@@ -184,6 +78,10 @@ def _binary_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[S
         if any(a != b and 1 not in (a, b) for a, b in zip(small, large, strict=True)):
             raise ValueError(f"shapes {inputs[0]} and {inputs[1]} do not broadcast")
         return [tuple(map(max, small, large))]
+    if len(small) == 2 and len(large) == 3:  # rows stand for channels
+        if small[0] != large[0] or small[1] not in (1, large[1]):
+            raise ValueError(f"shapes {inputs[0]} and {inputs[1]} do not broadcast")
+        return [large]
     if len(small) > 1:
         return None
     if small[0] not in (1, large[0], large[-1]):
@@ -225,14 +123,14 @@ def _slice_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Sh
 
 
 def _shuffle_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
-    channels = _expect_rank3(inputs[0])[0]
+    channels = expect_rank3(inputs[0])[0]
     if channels % whole(params, 0, 1, low=1):
         raise ValueError(f"{channels} channels do not divide into {whole(params, 0, 1)} groups")
     return [inputs[0]]
 
 
 def _pixel_shuffle_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
-    channels, height, width = _expect_rank3(inputs[0])
+    channels, height, width = expect_rank3(inputs[0])
     factor = whole(params, 0, 1, low=1)
     if channels % factor**2:
         raise ValueError(f"{channels} channels do not divide into {factor} x {factor} cells")
@@ -240,43 +138,129 @@ def _pixel_shuffle_shape(params: Params, inputs: Sequence[Shape], _: int) -> Seq
 
 
 def _interp_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    kind = whole(params, 0)
     if len(inputs) > 1 or whole(params, 5) or 9 in params or len(inputs[0]) != 3:
         return None
     channels, height, width = inputs[0]
-    out_h = whole(params, 3, low=0) or int(height * real(params, 1, 1.0))
-    out_w = whole(params, 4, low=0) or int(width * real(params, 2, 1.0))
+    out_h, out_w = whole(params, 3, low=0), whole(params, 4, low=0)
+    if not out_h or not out_w:
+        out_h, out_w = int(height * real(params, 1, 1.0)), int(width * real(params, 2, 1.0))
+    if kind not in (1, LINEAR, CUBIC):
+        raise ValueError(f"parameter 0 (nearest, linear, cubic) is 1 to 3, got {kind}")
+    least = {LINEAR: 2, CUBIC: 4}.get(kind, 1)  # what the runtime reads without looking
+    if min(height, width) < least and (out_h, out_w) != (height, width):
+        raise ValueError(f"{height} x {width} is too small for it, {least} x {least} is wanted")
     return [(channels, out_h, out_w)]
 
 
 def _reshape_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
-    if len(inputs) > 1 or 6 in params or len(inputs[0]) > 3 or 11 in params:
+    if len(inputs) > 1 or not params.keys() <= {0, 1, 2, 11}:
         return None
-    shape = (1,) * (3 - len(inputs[0])) + inputs[0]
-    wanted = [whole(params, key, ABSENT) for key in (2, 1, 0)]
-    found = [
-        size if asked == 0 else asked
-        for asked, size in zip(wanted, shape, strict=True)
-        if asked != ABSENT
-    ]
+    shape = inputs[0]
+    depth = shape[1:2] if len(shape) == 4 else (1,)
+    full = (1, 1, 1, *shape)[-3:] if len(shape) < 3 else (shape[0], *shape[-2:])
+    wanted = [(whole(params, key, ABSENT), size) for key, size in zip((2, 1, 0), full, strict=True)]
+    if whole(params, 2, ABSENT) != ABSENT and whole(params, 11, ABSENT) != ABSENT:
+        wanted.insert(1, (whole(params, 11), depth[0]))
+    while wanted and ABSENT in (asked for asked, _ in wanted):
+        del wanted[0]  # a shape ends where an axis is missing
+    found = [size if asked == 0 else asked for asked, size in wanted]
     total, known = prod(shape), prod(size for size in found if size != -1)
-    if found.count(-1) > 1 or known < 1 or total % known:
-        raise ValueError(f"{inputs[0]} does not reshape to {tuple(found)}")
+    if not found or found.count(-1) > 1 or known < 1 or total % known:
+        raise ValueError(f"{shape} does not reshape to {tuple(found)}")
     result = tuple(total // known if size == -1 else size for size in found)
-    if not result or prod(result) != total:
-        raise ValueError(f"{inputs[0]} does not reshape to {tuple(found)}")
+    if prod(result) != total:
+        raise ValueError(f"{shape} does not reshape to {tuple(found)}")
     return [result]
 
 
-_PERMUTED = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+# ncnn's number of each order of axes, by number of axes: those of the output in the input.
+PERMUTATIONS: Mapping[int, tuple[tuple[int, ...], ...]] = MappingProxyType(
+    {count: tuple(permutations(range(count))) for count in (2, 3, 4)}
+)
 
 
-def _permute_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+def _permute_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
     shape, order = inputs[0], whole(params, 0, low=0)
-    if len(shape) == 2 and order < 2:
-        return [shape[::-1] if order else shape]
-    if len(shape) != 3 or order >= len(_PERMUTED):
+    orders = PERMUTATIONS.get(len(shape), ((0,),))
+    if order >= len(orders):
+        raise ValueError(f"parameter 0 (order) is {order}, there are {len(orders)} for {shape}")
+    return [tuple(shape[axis] for axis in orders[order])]
+
+
+def _layer_norm_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    """Along the last axis, or of each picture as a whole."""
+    shape, size = inputs[0], whole(params, 0)
+    if len(shape) > 3:
         return None
-    return [tuple(shape[axis] for axis in _PERMUTED[order])]
+    if size != shape[-1] and (len(shape) < 3 or size != prod(shape[1:])):
+        raise ValueError(f"the weights are for {size} values, the input is {shape}")
+    return [shape]
+
+
+def _softmax_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
+    _axis(params, 0, inputs[0])
+    return [inputs[0]]
+
+
+def _eltwise_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    if len(inputs[0]) != 3:
+        return None
+    if len(set(inputs)) > 1:
+        raise ValueError(f"shapes {inputs[0]} and {next(s for s in inputs if s != inputs[0])}")
+    if whole(params, 0) not in (0, 1, 2):
+        raise ValueError(f"operation {whole(params, 0)} is not product, sum or maximum")
+    if len(array(params, 1)) not in (0, len(inputs)):
+        raise ValueError(f"{len(array(params, 1))} factors for {len(inputs)} inputs")
+    return [inputs[0]]
+
+
+def _reduction_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    shape, axes = inputs[0], array(params, 3)
+    if not 0 <= whole(params, 0) < REDUCTIONS:
+        raise ValueError(f"operation {whole(params, 0)} is not one of {REDUCTIONS}")
+    gone = set(range(len(shape)))
+    if not whole(params, 1, 1):
+        if whole(params, 5) != 1 or not axes:  # of old, the axes counted the batch
+            return None
+        gone = {_axis({0: axis}, 0, shape) for axis in axes}
+    if whole(params, 4):
+        return [tuple(1 if axis in gone else size for axis, size in enumerate(shape))]
+    return [tuple(size for axis, size in enumerate(shape) if axis not in gone) or (1,)]
+
+
+def _matmul_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    a, b = inputs
+    if len(a) != len(b) or len(a) < 2:
+        return None
+    length, columns = (b[-1], b[-2]) if whole(params, 0) else (b[-2], b[-1])
+    batches = [max(sizes) for sizes in zip(a[:-2], b[:-2], strict=True)]
+    fits = all({x, y} <= {1, n} for x, y, n in zip(a[:-2], b[:-2], batches, strict=True))
+    if a[-1] != length or not fits:
+        raise ValueError(f"shapes {a} and {b} do not multiply")
+    return [(*batches, a[-2], columns)]
+
+
+def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+    """The form with starts, ends and axes; sizes of old forms are not known here."""
+    starts, ends, axes = (array(params, key) for key in (9, 10, 11))
+    if len(inputs) > 1 or params.keys() != {9, 10, 11}:
+        return None
+    if not len(starts) == len(ends) == len(axes) > 0:
+        raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes")
+    found = list(inputs[0])
+    cut = [_axis({0: axis}, 0, inputs[0]) for axis in axes]
+    if len(set(cut)) < len(cut):
+        raise ValueError(f"axes {axes} name one twice")
+    for axis, low, high in zip(cut, starts, ends, strict=True):
+        size = inputs[0][axis]
+        start, end = whole({0: low}, 0), whole({0: high}, 0)
+        start = 0 if start == ABSENT else start if start >= 0 else size + start
+        end = size if end == ABSENT else min(size, end) if end > 0 else size + end
+        if not 0 <= start < end:
+            raise ValueError(f"{low} to {high} is not within the {size} of axis {axis}")
+        found[axis] = end - start
+    return [tuple(found)]
 
 
 def _flatten_shape(_: Params, inputs: Sequence[Shape], __: int) -> Sequence[Shape]:
@@ -288,32 +272,37 @@ def _memory_data_shape(params: Params, _: Sequence[Shape], __: int) -> Sequence[
 
 
 # fmt: off
-_SHAPE_KEPT = (
+SHAPE_KEPT = (
     "AbsVal", "BNLL", "CELU", "Clip", "Dropout", "ELU", "Erf", "Exp", "GELU", "HardSigmoid",
-    "HardSwish", "Log", "Mish", "Power", "ReLU", "SELU", "Shrink", "Sigmoid", "Softmax",
-    "Softplus", "Swish", "TanH", "Threshold", "UnaryOp",
+    "HardSwish", "Log", "Mish", "Power", "ReLU", "SELU", "Shrink", "Sigmoid", "Softplus",
+    "Swish", "TanH", "Threshold", "UnaryOp",
 )
 # fmt: on
 
-# The shapes of a layer type that is not here are known to the runtime alone.
+# A layer type that is not here is not run: nobody would check what it reads. Dequantize and
+# Requantize read 32-bit sums, which no layer here writes.
 SHAPES: Mapping[str, ShapeRule] = MappingProxyType(
     {
         "MemoryData": _memory_data_shape,
         "Split": _same_shape,
-        "Convolution": _convolution_shape,
-        "ConvolutionDepthWise": _depthwise_shape,
-        "Deconvolution": _deconvolution_shape,
-        "DeconvolutionDepthWise": _deconvolution_depthwise_shape,
+        "Convolution": convolution_shape,
+        "ConvolutionDepthWise": depthwise_shape,
+        "Deconvolution": deconvolution_shape,
+        "DeconvolutionDepthWise": deconvolution_depthwise_shape,
         "InnerProduct": _inner_product_shape,
-        "BatchNorm": _batch_norm_shape,
-        "LayerNorm": _same_shape,
+        "BatchNorm": _per_channel_shape,
+        "LayerNorm": _layer_norm_shape,
         "Bias": _per_channel_shape,
         "Scale": _per_channel_shape,
-        "PReLU": _per_channel_shape,
-        "Quantize": _same_shape,
-        "Dequantize": _same_shape,
-        "Requantize": _same_shape,
-        "Pooling": _pooling_shape,
+        "PReLU": _one_or_per_channel_shape,
+        "Quantize": _one_or_per_channel_shape,
+        "Padding": padding_shape,
+        "Crop": _crop_shape,
+        "Eltwise": _eltwise_shape,
+        "MatMul": _matmul_shape,
+        "Reduction": _reduction_shape,
+        "Softmax": _softmax_shape,
+        "Pooling": pooling_shape,
         "BinaryOp": _binary_shape,
         "Concat": _concat_shape,
         "Slice": _slice_shape,
@@ -323,6 +312,6 @@ SHAPES: Mapping[str, ShapeRule] = MappingProxyType(
         "Reshape": _reshape_shape,
         "Permute": _permute_shape,
         "Flatten": _flatten_shape,
-        **dict.fromkeys(_SHAPE_KEPT, _same_shape),
+        **dict.fromkeys(SHAPE_KEPT, _same_shape),
     }
 )

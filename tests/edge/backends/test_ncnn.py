@@ -147,9 +147,36 @@ class TestFiles:
         with pytest.raises(ModelError, match=rf"^\.{suffix}"):
             load(files, TensorSpec("image", (1, 3, 32, 32)), ("found",), ONE_THREAD)
 
+    @pytest.mark.parametrize(
+        ("lines", "weights", "message"),
+        [
+            (
+                ["Split s 1 2 in a b", "Pooling p 1 1 b c 1=2 2=2", "Eltwise e 2 1 a c out 0=1"],
+                b"",
+                r"layer e \(Eltwise\)",
+            ),
+            (["Split s 1 2 in a b", "GridSample g 2 1 a b out"], b"", r"layer g \(GridSample\)"),
+            (
+                ["Quantize q 1 1 in a", "Sigmoid s 1 1 a out"],
+                np.ones(1, np.float32).tobytes(),
+                r"layer s \(Sigmoid\): it reads floats, its input a is int8",
+            ),
+            (
+                ["Quantize q 1 1 in out"],
+                np.ones(1, np.float32).tobytes(),
+                "its output out is int8; floats are wanted",
+            ),
+            (["Requantize r 1 1 in out"], np.ones(2, np.float32).tobytes(), "layer r"),
+            (["Flip f 1 1 in a", "Eltwise e 2 1 a a out"], b"", r"layer f \(Flip\)"),
+        ],
+    )
+    def test_that_would_read_outside_their_memory_are_refused(self, lines, weights, message):
+        with pytest.raises(ModelError, match=message):
+            open_lines(*lines, weights=weights)
+
     def test_that_only_the_runtime_refuses_are_a_model_error(self, capfd):
         with pytest.raises(ModelError, match=r"ncnn does not load this \.param, code -1"):
-            open_lines('Slice cut 1 1 in out 0="abc" 2="abc"')
+            open_lines("Reduction r 1 1 in out 0=1 1=1 -23303=1,6 5=1")
         assert capfd.readouterr().err  # the runtime's own words are not an error message
 
 

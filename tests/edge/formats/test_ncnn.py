@@ -332,10 +332,14 @@ class TestNetwork:
         }
 
     def test_says_which_layer_has_an_unknown_shape(self):
-        network = read_network(param(INPUT, "Reduction mean 1 1 in out"), b"")
-        assert blob_shapes(network, {"in": (3, 8, 8)}) == {"in": (3, 8, 8)}
-        with pytest.raises(UnsupportedModelError, match=r"layer mean \(Reduction\)"):
+        network = read_network(param(INPUT, "Flip turn 1 1 in out", "ReLU act 1 1 out b"), b"")
+        with pytest.raises(UnsupportedModelError, match=r"layer turn \(Flip\): its output shape"):
             output_shapes(network, Size(8, 8))
+
+    def test_wants_the_shape_of_every_input(self):
+        network = read_network(param(INPUT, "Input more 0 1 more"), b"")
+        with pytest.raises(ModelError, match="the shape of the input more is not given"):
+            blob_shapes(network, {"in": (3, 8, 8)})
 
     def test_with_two_inputs_has_no_output_shapes(self):
         network = read_network(param(INPUT, "Input more 0 1 more"), b"")
