@@ -1,0 +1,68 @@
+"""What one runtime computes in INT8: the quantisation spec, carried out on a graph.
+
+A `Plan` is complete and exact. The simulator and every emitter read it, and nothing else, so that
+they cannot disagree about a scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.types import Float32Array, Int8Array
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The codes of a tensor: real = scale * (code - zero_point), low <= code <= high.
+
+    Codes are written as int8 here. A runtime that wants uint8 adds 128 to zero point and limits.
+
+    Attributes:
+        scale: Real value of one step, positive.
+        zero_point: The code of zero.
+        low: The least code.
+        high: The greatest code.
+    """
+
+    scale: float
+    zero_point: int = 0
+    low: int = -127
+    high: int = 127
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Int8Layer:
+    """A convolution on codes: int32 accumulators of input codes less their zero point.
+
+    Attributes:
+        weight: (O, I/groups, kh, kw) int8 codes; real = weight_scales[o] * code.
+        weight_scales: (O,) float32, positive.
+        bias: (O,) float32, in real values; every layer has one.
+    """
+
+    weight: Int8Array
+    weight_scales: Float32Array
+    bias: Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is INT8 in one runtime, by the names of one graph.
+
+    Attributes:
+        target: Key into `edge.backends.BACKENDS`.
+        tensors: The grid of each tensor that an INT8 node reads or that is stored as codes. An
+            INT8 node reads such a tensor rounded to its grid.
+        stored: Those that exist as codes only, so that float nodes too read them rounded. The
+            others are float, and INT8 nodes round them as they read.
+        layers: The convolutions that compute on codes, by node name.
+        moves: Names of other nodes that handle codes without computing: Concat, MaxPool and so
+            on, whose inputs and outputs have one grid; and activations between two grids.
+    """
+
+    target: str
+    tensors: Mapping[str, Grid]
+    stored: frozenset[str]
+    layers: Mapping[str, Int8Layer]
+    moves: frozenset[str]
