@@ -181,9 +181,9 @@ class TestEveryBackend:
         for suffix, content in files(name, channels=64).items():
             (tmp_path / f"m.{suffix}").write_bytes(content)
         quiet = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-        assert share_of_pauses(name, tmp_path, quiet) < 0.02
+        assert share_of_pauses(name, tmp_path, quiet) < 0.1
         if name == "ncnn":  # the control, and: what the user has set stays
-            assert share_of_pauses(name, tmp_path, quiet | {"OMP_WAIT_POLICY": "active"}) > 0.02
+            assert share_of_pauses(name, tmp_path, quiet | {"OMP_WAIT_POLICY": "active"}) > 0.1
 
     def test_opens_no_socket(self, name, tmp_path):
         for suffix, content in files(name).items():
@@ -273,7 +273,10 @@ def ticks_during(call):
 
 
 def share_of_pauses(name, folder, environment):
-    """CPU time spent in pauses between inferences on two threads, as a share of those pauses."""
+    """CPU time spent in a pause between inferences on two threads, as a share of the pause.
+
+    The median of several: what spins does so in each, while a busy machine disturbs a few.
+    """
     done = run_python(PAUSES, name, folder, environment)
     assert done.returncode == 0, done.stderr
     return float(done.stdout)
@@ -298,7 +301,7 @@ backend.run()
 backend.close()
 """
 PAUSES = """
-import sys, time
+import statistics, sys, time
 from pathlib import Path
 from edge.backends import describe, open_backend
 from edge.backends.base import BackendOptions, TensorSpec
@@ -308,13 +311,13 @@ layout = describe(name, files).inputs[0].layout
 shape = (1, 64, 64, 3) if layout == "NHWC" else (1, 3, 64, 64)
 input_ = TensorSpec("images", shape, layout=layout)
 backend = open_backend(name, files, input_, ["first"], BackendOptions(threads=2))
-used = 0.0
-for _ in range(10):
+shares = []
+for _ in range(11):
     backend.run()
     start = time.process_time()
     time.sleep(0.05)
-    used += time.process_time() - start
-print(used / (10 * 0.05))
+    shares.append((time.process_time() - start) / 0.05)
+print(statistics.median(shares))
 """
 NO_SOCKET = """
 import sys
