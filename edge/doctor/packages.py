@@ -94,17 +94,19 @@ def check_runtimes(_: Path) -> Iterator[Finding]:
                 yield Finding(name, broken, found["why"], "It is the usual runtime.", install)
             else:
                 yield Finding(name, "note", "not installed", f"For models of {name} only.", install)
-        elif found["right"] is False:
+        elif found["wrong"]:
+            precisions = " and ".join(found["wrong"])
             yield Finding(
                 name,
                 broken,
-                f"{versions} computes wrongly: off by {found['off']:.3g} on the probe network",
+                f"{versions} computes wrongly in {precisions}: off by {found['off']:.0%} of the "
+                "largest value on the probe network",
                 "What it finds cannot be trusted on this CPU.",
                 _runtime_remedy(name, ""),
             )
         else:
             working += 1
-            proof = "right on the probe network" if found["right"] else "imports"
+            proof = f"right on the probe network in {' and '.join(found['precisions'])}"
             yield Finding(name, "ok", f"{versions or 'installed'}, {proof}")
     if not working:
         yield Finding(

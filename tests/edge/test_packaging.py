@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import edge
+from edge.backends import BACKENDS
 
 ROOT = Path(__file__).parents[2]
 WHEEL_LIMIT = 8 << 20  # bytes
@@ -85,6 +86,8 @@ def test_the_wheel_has_the_package_its_types_and_its_licence_and_nothing_else(wh
     assert tops == {"edge", "calibration", f"edge_yolo-{edge.__version__}.dist-info"}
     ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / "edge").rglob("*.py")}
     assert ours <= names
+    probe = {f"edge/doctor/models/probe.{kind}" for kinds in BACKENDS.values() for kind in kinds}
+    assert probe | {"edge/doctor/models/found.npy"} <= names
 
 
 def test_the_wheel_is_small(wheel):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 from importlib import metadata
 
 import boards
+import numpy as np
 import pytest
 
 from edge import installed
+from edge.backends import BACKENDS
 from edge.doctor import packages, probe
 from edge.doctor.packages import (
     check_opencv,
@@ -54,10 +58,13 @@ def test_a_numpy_without_its_library_names_the_package(fake, tmp_path):
     assert "kernels" not in found
 
 
-def test_every_runtime_is_tried_on_numbers_or_at_least_imported(tmp_path):
+def test_every_runtime_is_tried_on_numbers(tmp_path):
     found = by_check(check_runtimes(tmp_path))
-    assert list(found)[:4] == list(installed.RUNTIMES)
-    assert found["ncnn"].what == f"ncnn {metadata.version('ncnn')}, right on the probe network"
+    assert list(found)[:4] == list(installed.RUNTIMES) == list(BACKENDS)
+    for name in BACKENDS:
+        if installed.versions(installed.RUNTIMES[name]):
+            assert found[name].level == "ok"
+            assert "right on the probe network in fp32" in found[name].what
 
 
 def test_a_runtime_that_kills_its_process_is_reported_and_the_rest_goes_on(fake, tmp_path):
@@ -80,20 +87,43 @@ def test_a_runtime_that_is_not_there_is_a_note(fake, tmp_path):
 
 
 def test_wrong_numbers_are_found(monkeypatch, tmp_path):
-    right = {"installed": True, "right": True}
-    wrong = {"installed": True, "right": False, "off": 0.5}
+    right = {"installed": True, "precisions": ["fp32"], "wrong": [], "off": 0.0}
+    wrong = {"installed": True, "precisions": ["fp32"], "wrong": ["fp32"], "off": 0.5}
     monkeypatch.setattr(packages, "_try", lambda _, backend: wrong if backend == "ncnn" else right)
     found = by_check(check_runtimes(tmp_path))
     assert found["ncnn"].level == "error"
-    assert "off by 0.5" in found["ncnn"].what
+    assert "computes wrongly in fp32: off by 50%" in found["ncnn"].what
 
 
-def test_the_probe_network_tells_a_wrong_weight(monkeypatch):
-    task = {"backend": "ncnn"}
-    assert probe._backend(task)["right"]
-    plain = probe.MODELS["ncnn"]
-    monkeypatch.setattr(probe, "MODELS", {"ncnn": lambda weights: plain(weights + 0.02)})
-    assert not probe._backend(task)["right"]
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_probe_network_tells_a_wrong_number(name, monkeypatch, tmp_path):
+    if not installed.versions(installed.RUNTIMES[name]):
+        pytest.skip(f"{name} is not installed")
+    folder = shutil.copytree(probe.FOLDER, tmp_path / "models")
+    monkeypatch.setattr(probe, "FOLDER", folder)
+    task = {"backend": name}
+    assert probe._backend(task)["wrong"] == []
+    wanted = np.load(folder / "found.npy")
+    for wrong in (wanted * 1.01, np.full_like(wanted, np.nan)):
+        np.save(folder / "found.npy", wrong)
+        assert "fp32" in probe._backend(task)["wrong"]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_probe_network_is_small(name):
+    files = [probe.FOLDER / f"probe.{suffix}" for suffix in BACKENDS[name]]
+    assert sum(file.stat().st_size for file in files) < 50_000
+
+
+def test_the_probe_network_is_that_of_its_script():
+    pytest.importorskip("onnx")
+    from probe_network import files
+
+    made = files(["ncnn"])  # the others are written from the same graph
+    for name in ("probe.param", "probe.bin"):
+        assert made[name] == (probe.FOLDER / name).read_bytes()
+    found, wanted = (np.load(io.BytesIO(made["found.npy"])), np.load(probe.FOLDER / "found.npy"))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_without_any_runtime_edge_run_cannot_work(monkeypatch, tmp_path):
