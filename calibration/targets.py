@@ -86,10 +86,12 @@ def _artefact(
     except CannotEmitError as error:
         able = _able(graph, target)
         raise UnsupportedModelError(f"{error}. Runtimes that take the model: {able}") from error
+    final = not half or precision is not None  # else whole floats are still to be tried
+    tolerance = verify.HALF if half else verify.FULL
     try:
-        ratio = verify.check(artefact, graph, spec, pixels, verify.HALF if half else verify.FULL)
+        ratio = verify.check(artefact, graph, spec, pixels, tolerance, locate=final)
     except ModelError:
-        if not half or precision is not None:
+        if final:
             raise
         artefact, sentence = _artefact(target, "fp32", graph, spec, pixels)
         return artefact, f"{sentence}; weights of 16 bits would move its boxes"

@@ -16,6 +16,11 @@ from edge.recognise import OpenedModel
 
 HELP = "make a .edge package from a model's files"
 
+# Names of files; a package of such a name would be taken for one.
+_FILES = {f".{suffix}" for suffixes in BACKENDS.values() for suffix in suffixes} | {
+    *checkpoints.SUFFIXES
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -55,14 +60,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Recognise the files, write the package, say what was concluded."""
     said = replace(options.overrides(args), name=args.output.stem, licence=args.licence)
+    if args.precision and not args.targets:
+        raise UsageError("--precision goes with --targets")
     if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
+        if args.targets or args.zip or args.licence:
+            raise UsageError("--targets, --zip and --licence go with a package, NAME.edge")
         if exists(args.output, ModelError) and not args.force:
             raise ModelError(f"{args.output}: already exists; --force replaces it")
         _, sentences = checkpoints.to_onnx(args.files, args.output, said)
         checkpoints.report(sentences, args.output)
         return 0
-    if args.precision and not args.targets:
-        raise UsageError("--precision goes with --targets")
+    if args.output.suffix.lower() in _FILES:
+        raise UsageError(
+            f"-o {args.output}: a package is written, NAME.edge, and holds the runtimes' files; "
+            f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
+        )
     opened = checkpoints.open_model(args.files, said)
     if args.targets:
         opened = _for_targets(opened, args.targets, args.precision)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from emitted import canonical
 from ncnn_files import SIZES
-from operator_cases import Builder
+from small_detector import detector, with_grouped_deconvolution
 
 from calibration import emit, targets, verify
 from calibration.graph import Graph
@@ -75,41 +75,10 @@ def test_an_ncnn_model_goes_into_every_runtime(shared, size):
     assert told.count("agrees with ONNX Runtime") == 4
 
 
-def small():
-    """A network of YOLOv6's kind: two convolutions a level, decoded in the graph."""
-    b = Builder(seed=3)
-    x = b.op("Relu", b.conv("images", 3, 8, 3, strides=(8, 8), name="stem"))
-    rows = []
-    for stride in (8, 16, 32):
-        if stride > 8:
-            x = b.op("Relu", b.conv(x, 8, 8, 2, strides=(2, 2), name=f"down{stride}"))
-        cells = (64 // stride) ** 2
-        scores = b.op("Sigmoid", b.conv(x, 8, 3, name=f"scores{stride}"))
-        sides = b.conv(x, 8, 4, name=f"boxes{stride}")
-        flat = [
-            b.op("Transpose", b.op("Reshape", y, np.array([1, n, cells])), perm=(0, 2, 1))
-            for y, n in ((sides, 4), (scores, 3))
-        ]
-        rows.append(_decoded(b, *flat, stride))
-    return b.model([b.op("Concat", *rows, axis=1, name="outputs")], (1, 3, 64, 64))
-
-
-def _decoded(b, sides, scores, stride):
-    side = 64 // stride
-    y, x = np.mgrid[:side, :side].reshape(2, -1) + 0.5
-    points = np.stack([x, y], -1)[None].astype(np.float32)
-    low, high = b.op("Split", sides, np.array([2, 2]), axis=2, outputs=2)
-    corners = b.op("Sub", points, low), b.op("Add", points, high)
-    centre = b.op("Mul", b.op("Add", *corners), np.float32(stride / 2))
-    extent = b.op("Mul", b.op("Sub", corners[1], corners[0]), np.float32(stride))
-    ones = np.ones((1, side * side, 1), np.float32)
-    return b.op("Concat", centre, extent, ones, scores, axis=2)
-
-
 @pytest.fixture
 def opened(tmp_path):
     path = tmp_path / "small.onnx"
-    path.write_bytes(small())
+    path.write_bytes(detector())
     return open_model([path])
 
 
@@ -122,7 +91,7 @@ def test_a_network_is_cut_where_its_decoder_begins(opened):
 
 def test_a_network_whose_end_is_not_understood_stays_whole(tmp_path):
     path = tmp_path / "odd.onnx"
-    model = onnx.load_from_string(small())
+    model = onnx.load_from_string(detector())
     for node in list(model.graph.node):  # distances that our decoder does not know
         if node.op_type == "Split":
             node.input[0] = f"{node.input[0]}/odd"
@@ -167,21 +136,8 @@ def test_a_wrong_weight_is_caught_and_its_layer_named(opened, backend, monkeypat
 
 
 def test_a_runtime_that_lacks_an_operator_is_told_which_ones_do_not(tmp_path):
-    b = Builder()
-    x = b.conv("images", 3, 8, 3, strides=(8, 8))
-    weight = b.floats(8, 4, 2, 2)
-    x = b.op("ConvTranspose", x, weight, group=2, strides=(2, 2), kernel_shape=(2, 2), name="up")
-    x = b.conv(x, 8, 8, 2, strides=(2, 2))
-    rows = []
-    for stride in (8, 16, 32):
-        x = b.conv(x, 8, 8, 2, strides=(2, 2)) if stride > 8 else x
-        values = b.op("Abs", b.conv(x, 8, 8))
-        cells = (64 // stride) ** 2
-        rows.append(
-            b.op("Transpose", b.op("Reshape", values, np.array([1, 8, cells])), perm=(0, 2, 1))
-        )
     path = tmp_path / "grouped.onnx"
-    path.write_bytes(b.model([b.op("Concat", *rows, axis=1, name="outputs")], (1, 3, 64, 64)))
+    path.write_bytes(with_grouped_deconvolution())
     opened = open_model([path], Overrides(family="yolov6"))
     with pytest.raises(
         UnsupportedModelError, match=r"node_up \(ConvTranspose\).*take the model: ncnn, mnn, onnxr"

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
-from edge import package
+from edge import Detector, package
+from edge.backends import BACKENDS
 from edge.cli import main
 
 
@@ -118,3 +120,115 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path, capsys):
     assert main(["convert", str(tmp_path / "x.pt"), "-o", str(tmp_path / "x.edge")]) == 1
     assert "x.pt: damaged zip archive" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["x.pt"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """An ONNX file of a detector with three classes."""
+    pytest.importorskip("onnx")
+    from small_detector import detector
+
+    path = tmp_path_factory.mktemp("small") / "small.onnx"
+    path.write_bytes(detector())
+    return path
+
+
+def artefacts(path):
+    return [(a.backend, a.precision) for a in package.read(path).artefacts]
+
+
+def found_by_all(path, seed=0):
+    """Boxes found in a picture, by backend."""
+    picture = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
+    found = {}
+    for backend, _ in artefacts(path):
+        with Detector.load(path, backend=backend, precision="fp32", score_threshold=0.1) as one:
+            found[backend] = one(picture)
+    return found
+
+
+def test_targets_of_an_onnx_file_find_the_same(small, tmp_path, capsys):
+    target = tmp_path / "small.edge"
+    words = ["convert", str(small), "-o", str(target), "--targets", ",".join(BACKENDS)]
+    assert main([*words, "--labels", "a,b,c", "--precision", "fp32"]) == 0
+    assert artefacts(target) == [(name, "fp32") for name in BACKENDS]
+    told = capsys.readouterr().err
+    assert all(f"{name} fp32: agrees with ONNX Runtime" in told for name in BACKENDS)
+    first, *others = found_by_all(target).values()
+    assert len(first)
+    for other in others:
+        np.testing.assert_array_equal(first.class_ids, other.class_ids)
+        np.testing.assert_allclose(first.boxes, other.boxes, atol=0.1)
+
+
+def test_targets_come_in_the_order_asked_for_and_in_the_precision(small, tmp_path):
+    target = tmp_path / "small.edge"
+    words = ["convert", str(small), "-o", str(target), "--targets", "tflite, ncnn,tflite"]
+    assert main([*words, "--precision", "fp16"]) == 0
+    assert artefacts(target) == [("tflite", "fp16"), ("ncnn", "fp16")]
+    assert main([*words, "--force"]) == 0
+    assert artefacts(target) == [("tflite", "fp32"), ("ncnn", "fp16")]
+
+
+def test_targets_of_an_ncnn_pair(lite, tmp_path):
+    pytest.importorskip("onnx")
+    target = tmp_path / "s.edge"
+    words = ["convert", lite, "-o", str(target), "--imgsz", "128", "--targets", "onnxruntime"]
+    assert main(words) == 0
+    assert artefacts(target) == [("onnxruntime", "fp32")]
+    assert package.read(target).spec.family == "yolov6lite"
+
+
+def test_targets_of_a_checkpoint(checkpoint, tmp_path):
+    target = tmp_path / "n.edge"
+    words = ["convert", str(checkpoint), "-o", str(target), "--imgsz", "96"]
+    assert main([*words, "--targets", "ncnn", "--precision", "fp32"]) == 0
+    assert artefacts(target) == [("ncnn", "fp32")]
+    assert list(package.read(target).provenance["sources"]) == ["yolov6n.pt"]
+
+
+def test_a_runtime_that_lacks_an_operator_writes_nothing(tmp_path, capsys):
+    pytest.importorskip("onnx")
+    from small_detector import with_grouped_deconvolution
+
+    file, target = tmp_path / "grouped.onnx", tmp_path / "grouped.edge"
+    file.write_bytes(with_grouped_deconvolution())
+    words = ["convert", str(file), "-o", str(target), "--family", "yolov6"]
+    assert main([*words, "--targets", "onnxruntime,tflite"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "tflite does not take 1 nodes: node_up (ConvTranspose): " in line
+    assert line.endswith("Runtimes that take the model: ncnn, mnn, onnxruntime")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--targets", "ncnn,openvino"], "runtimes out of ncnn, mnn, tflite, onnxruntime, got"),
+        (["--targets", ""], "runtimes out of"),
+        (["--targets", "ncnn", "--precision", "int8"], "invalid choice: 'int8'"),
+        (["--precision", "fp16"], "--precision goes with --targets"),
+    ],
+)
+def test_targets_that_are_none_are_bad_usage(small, tmp_path, capsys, words, why):
+    try:
+        status = main(["convert", str(small), "-o", str(tmp_path / "s.edge"), *words])
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == 2
+    assert why in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x.onnx", "x.param", "x.tflite", "x.mnn", "x.pt", "x.ONNX"])
+def test_a_package_is_not_named_like_a_file(small, tmp_path, capsys, name):
+    assert main(["convert", str(small), "-o", str(tmp_path / name)]) == 2
+    assert "a package is written, NAME.edge" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_belongs_to_a_package_is_no_option_of_an_onnx_file(tmp_path, capsys):
+    for option in (["--zip"], ["--licence", "MIT"], ["--targets", "ncnn"]):
+        words = ["convert", "x.pt", "-o", str(tmp_path / "x.onnx"), *option]
+        assert main(words) == 2
+        assert "go with a package" in capsys.readouterr().err
