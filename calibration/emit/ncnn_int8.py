@@ -1,0 +1,117 @@
+"""The convolutions of a plan in ncnn's INT8 form.
+
+ncnn rounds a float input itself, symmetrically, and computes exactly on the codes; where every
+reader is such a convolution, so does the one before it hand on codes, rounded after its activation.
+A scale is written as codes per real value. Source: ncnn's Convolution and ConvolutionDepthWise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from calibration.emit.base import CannotEmitError
+from calibration.graph import Graph, Node
+from calibration.quant.plan import Grid, Int8Layer, Plan
+from edge.formats.ncnn import Layer, Network, Weight
+from edge.types import AnyArray
+
+_NO_WINOGRAD = 64  # a bit of parameter 31, which turns options off for one layer
+# 3x3 convolutions run by Winograd's F(4, 3), whose transforms in whole numbers multiply the sum by
+# 24 x 24. On the way numbers may wrap around, but the end must fit 32 bits.
+_WINOGRAD_LIMIT = 2**31 // 576
+
+
+def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
+    """The network with the plan's convolutions in INT8.
+
+    Args:
+        network: Of the graph, activations fused: layers have the names of nodes, blobs of tensors.
+        graph: What the plan speaks of.
+        plan: For ncnn.
+
+    Raises:
+        CannotEmitError: ncnn would compute another thing than the plan; names the nodes.
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    layers = {layer.name: layer for layer in network.layers}
+    refused: dict[str, str] = {}
+    for name in plan.layers:
+        reason = _objection(nodes[name], layers.get(name), plan)
+        if reason:
+            refused[str(nodes[name])] = reason
+    written = {layer.outputs[0] for layer in network.layers if layer.name in plan.layers}
+    for tensor in sorted(plan.stored):
+        reason = _edge_objection(graph, tensor, plan, written)
+        if reason:
+            refused[str(graph.producers.get(tensor, tensor))] = reason
+    refused |= {str(nodes[name]): "ncnn hands on codes through nothing" for name in plan.moves}
+    if refused:
+        raise CannotEmitError("ncnn", refused)
+    return Network(
+        tuple(
+            _int8(layer, nodes[layer.name], plan) if layer.name in plan.layers else layer
+            for layer in network.layers
+        )
+    )
+
+
+def largest_sum(layer: Int8Layer, grid: Grid) -> int:
+    """The largest magnitude that a sum of this layer can reach, whatever the image."""
+    rows = layer.weight.reshape(len(layer.weight), -1).astype(np.int64)
+    low, high = rows * (grid.low - grid.zero_point), rows * (grid.high - grid.zero_point)
+    greatest, least = np.maximum(low, high).sum(1), np.minimum(low, high).sum(1)
+    return int(max(greatest.max(), -least.min()))
+
+
+def _objection(node: Node, layer: Layer | None, plan: Plan) -> str:
+    """Why ncnn would not compute this layer of the plan; empty where it would."""
+    if layer is None or layer.type not in ("Convolution", "ConvolutionDepthWise"):
+        return "it is no convolution of a picture in ncnn, so it has no such INT8 form"
+    outputs, inputs = plan.layers[node.name].weight.shape[:2]
+    if layer.type == "ConvolutionDepthWise" and (inputs, layer.whole(7)) != (1, outputs):
+        return "grouped convolutions give NaN in ncnn's INT8, unless each group is one channel"
+    grid = plan.tensors[node.inputs[0]]
+    if (grid.zero_point, grid.low, grid.high) != (0, -127, 127):
+        return f"ncnn's codes are -127 to 127 around 0, the plan's for {node.inputs[0]} are {grid}"
+    return ""
+
+
+def _edge_objection(graph: Graph, tensor: str, plan: Plan, written: set[str]) -> str:
+    """Why ncnn would not keep a tensor as codes."""
+    if tensor not in written:
+        return f"{tensor} is not what a convolution of the plan gives"
+    readers = graph.consumers.get(tensor, ())
+    others = [str(node) for node in readers if node.name not in plan.layers]
+    if tensor in graph.outputs or not readers:
+        return f"{tensor} is an output, which is float in ncnn"
+    return f"{tensor} is read as float by {', '.join(others)}" if others else ""
+
+
+def _int8(layer: Layer, node: Node, plan: Plan) -> Layer:
+    int8, source, target = plan.layers[node.name], node.inputs[0], layer.outputs[0]
+    stores = target in plan.stored
+    form = 1 if layer.type == "ConvolutionDepthWise" else 2
+    params = {**layer.params, 5: 1, 8: form + 100 * stores}
+    if _runs_winograd(layer) and largest_sum(int8, plan.tensors[source]) > _WINOGRAD_LIMIT:
+        params[31] = layer.whole(31) | _NO_WINOGRAD
+    weights = (
+        Weight.tagged(np.ascontiguousarray(int8.weight)),
+        Weight(np.asarray(int8.bias, np.float32)),
+        _inverse(int8.weight_scales),
+        _inverse(np.array([plan.tensors[source].scale])),
+        *([_inverse(np.array([plan.tensors[target].scale]))] if stores else []),
+    )
+    return replace(layer, params=MappingProxyType(params), weights=weights)
+
+
+def _runs_winograd(layer: Layer) -> bool:
+    square = all(layer.whole(key, layer.whole(1)) == 3 for key in (1, 11))
+    plain = all(layer.whole(key, 1) == 1 for key in (2, 12, 3, 13))
+    return layer.type == "Convolution" and square and plain
+
+
+def _inverse(scales: AnyArray) -> Weight:
+    return Weight((1 / scales.astype(np.float64)).astype(np.float32))

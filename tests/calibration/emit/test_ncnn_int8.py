@@ -1,0 +1,142 @@
+from dataclasses import replace
+
+import int8_cases
+import numpy as np
+import pytest
+from emitted import canonical
+from int8_cases import images, network, ratios
+from operator_cases import Builder
+from plans import plan_of, run_plainly, simulated
+
+from calibration.emit import CannotEmitError, emitter
+from calibration.emit.ncnn_int8 import largest_sum
+from calibration.quant.plan import Grid, Int8Layer
+from edge.errors import ModelError
+from edge.formats.ncnn import read_network
+
+ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {}), ("Sigmoid", {})]
+
+
+def layers_of(files):
+    return {layer.name: layer for layer in read_network(files["param"], files["bin"]).layers}
+
+
+@pytest.mark.parametrize(("activation", "attributes"), ACTIVATIONS)
+def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
+    graph = network(activation, **attributes)
+    plan, image = plan_of(graph, images(4), "ncnn"), images(1, seed=9)[0]
+    exact = run_plainly(graph, image)
+    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(wanted, exact)) > 25
+    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
+    assert min(ratios(found, wanted)) > min(ratios(wanted, exact)) + 6
+
+
+def test_codes_go_on_where_every_reader_is_a_convolution_of_the_plan():
+    graph = network("LeakyRelu", alpha=0.1)
+    plan = plan_of(graph, images(2), "ncnn")
+    forms = {
+        name: layer.whole(8) for name, layer in layers_of(emitter("ncnn")(graph, plan=plan)).items()
+    }
+    assert {name: form for name, form in forms.items() if form} == {
+        "node_stem": 102,  # to one convolution
+        "node_square": 102,  # through Split to two
+        "node_left": 2,
+        "node_right": 2,
+        "node_down": 102,
+        "node_depthwise": 1,
+        "node_up": 2,
+        "node_last": 102,
+        "node_scores": 2,
+        "node_boxes": 2,
+    }
+
+
+def heavy(channels, code):
+    """A 3x3 convolution in which all codes are alike, of the weight and of the picture."""
+    b = Builder()
+    graph = canonical(
+        b.model([b.conv("images", channels, 16, 3, name="heavy")], (1, channels, 8, 8))
+    )
+    weight = np.full((16, channels, 3, 3), code, np.int8)
+    ones = np.ones(16, np.float32)
+    plan = replace(
+        plan_of(graph, [np.ones(graph.shapes["images"], np.float32)], "ncnn"),
+        tensors={"images": Grid(1 / 127)},
+        layers={"node_heavy": Int8Layer(weight, ones, 0 * ones)},
+    )
+    return graph, plan
+
+
+@pytest.mark.parametrize(("channels", "code", "flag"), [(25, 127, 0), (26, 127, 64), (64, 1, 0)])
+def test_sums_that_winograd_might_overflow_are_computed_plainly(channels, code, flag):
+    graph, plan = heavy(channels, code)
+    files = emitter("ncnn")(graph, plan=plan)
+    assert layers_of(files)["node_heavy"].whole(31) == flag
+    total = channels * 9 * code * 127
+    assert largest_sum(plan.layers["node_heavy"], plan.tensors["images"]) == total
+    image = np.ones(graph.shapes["images"], np.float32)
+    found = int8_cases.run(graph, plan, image, files)[0]
+    np.testing.assert_allclose(found, total / 127, rtol=1e-6)
+
+
+def test_a_largest_sum_counts_what_each_sign_can_reach():
+    row = np.array([[[[3, -5]]], [[[1, 1]]]], np.int8)
+    layer = Int8Layer(row, np.ones(2, np.float32), np.zeros(2, np.float32))
+    assert largest_sum(layer, Grid(1.0)) == 8 * 127
+    assert largest_sum(layer, Grid(1.0, 0, 0, 127)) == 5 * 127
+
+
+def refused(graph, plan):
+    with pytest.raises(CannotEmitError) as caught:
+        emitter("ncnn")(graph, plan=plan)
+    return caught.value.reasons
+
+
+def test_grouped_convolutions_are_refused():
+    b = Builder()
+    graph = canonical(b.model([b.conv("images", 8, 8, 3, group=2, name="grouped")], (1, 8, 12, 16)))
+    reasons = refused(graph, plan_of(graph, images(1, (1, 8, 12, 16)), "ncnn"))
+    assert "NaN" in reasons["node_grouped (Conv)"]
+
+
+def test_convolutions_of_a_single_pixel_are_refused():
+    b = Builder()
+    squeezed = b.conv(b.op("GlobalAveragePool", "images"), 8, 4, name="squeezed")
+    graph = canonical(b.model([b.op("Mul", squeezed, squeezed)], (1, 8, 12, 16)))
+    reasons = refused(graph, plan_of(graph, images(1, (1, 8, 12, 16)), "ncnn"))
+    assert list(reasons) == ["node_squeezed (Conv)"]
+
+
+def test_what_ncnn_cannot_hold_as_codes_is_refused_by_name():
+    graph = network()
+    plan = plan_of(graph, images(1), "ncnn")
+    tensors = dict.fromkeys(graph.shapes, Grid(1.0)) | plan.tensors
+    tensors["images"] = replace(tensors["images"], zero_point=-128, low=-128)
+    wrong = replace(
+        plan,
+        tensors=tensors,
+        stored=plan.stored | {"images", "Relu_7", "scores"},
+        moves=frozenset({"node_joined"}),
+    )
+    reasons = refused(graph, wrong)
+    assert "around 0" in reasons["node_stem (Conv)"]
+    assert "not what a convolution" in reasons["images"]
+    assert "is an output" in reasons["node_scores (Conv)"]
+    assert "hands on codes" in reasons["node_joined (Concat)"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"target": "mnn"}, "a plan for ncnn is wanted, got one for mnn"),
+        ({"moves": frozenset({"node_other"})}, "speaks of a node node_other"),
+        ({"tensors": {}}, "but images has no grid"),
+        ({"stored": frozenset({"other"})}, "stores other"),
+    ],
+)
+@pytest.mark.parametrize("target", ["ncnn"])
+def test_a_plan_of_something_else_is_refused(target, change, said):
+    graph = network()
+    with pytest.raises(ModelError, match=said):
+        emitter(target)(graph, plan=replace(plan_of(graph, images(1), "ncnn"), **change))
