@@ -6,13 +6,20 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from calibration.emit.base import check_plan, check_results
+from calibration.emit.onnxruntime_int8 import with_codes
 from calibration.graph import Graph, to_model
+from calibration.quant.plan import Plan
 
 _SMALL = 64  # elements; below, a constant may be an operator's parameter and is no gain
 
 
-def emit(graph: Graph, *, half: bool = False) -> dict[str, bytes]:
+def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[str, bytes]:
     """The .onnx. See `calibration.emit.base.Emit`."""
+    if plan is not None:
+        check_plan(plan, graph, "onnxruntime")
+        check_results(plan, graph, "onnxruntime")
+        graph = with_codes(graph, plan)
     model = to_model(graph)
     if half:
         _halve(model)
@@ -20,11 +27,15 @@ def emit(graph: Graph, *, half: bool = False) -> dict[str, bytes]:
 
 
 def _halve(model: onnx.ModelProto) -> None:
-    """Store large constants as float16, each behind a Cast that the runtime folds at load."""
+    """Store large constants as float16, each behind a Cast that the runtime folds at load.
+
+    Scales stay as they are: rounded, they would belong to other codes.
+    """
     casts = []
+    scales = {node.input[1] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     for init in model.graph.initializer:
         values = numpy_helper.to_array(init)
-        if values.dtype == np.float32 and values.size > _SMALL:
+        if values.dtype == np.float32 and values.size > _SMALL and init.name not in scales:
             name, stored = init.name, f"{init.name}/half"
             init.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
             casts.append(helper.make_node("Cast", [stored], [name], stored, to=1))
