@@ -39,11 +39,14 @@ class Int8Layer:
         weight: (O, I/groups, kh, kw) int8 codes; real = weight_scales[o] * code.
         weight_scales: (O,) float32, positive.
         bias: (O,) float32, in real values; every layer has one.
+        winograd: ncnn alone: it may use Winograd's algorithm on this layer, because no sum of
+            codes can overflow in it.
     """
 
     weight: Int8Array
     weight_scales: Float32Array
     bias: Float32Array
+    winograd: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +59,12 @@ class Plan:
             INT8 node reads such a tensor rounded to its grid.
         stored: Those that exist as codes only, so that float nodes too read them rounded. The
             others are float, and INT8 nodes round them as they read.
-        layers: The convolutions that compute on codes, by node name.
+        layers: The convolutions that compute on codes, by node name. An activation that the
+            runtime fuses (`structure.fused`) is part of its layer: it is no move, and the
+            tensor between the two has no grid.
         moves: Names of other nodes that handle codes without computing: Concat, MaxPool and so
-            on, whose inputs and outputs have one grid; and activations between two grids.
+            on, whose inputs and outputs have one grid; and activations between two grids. What
+            they give is stored; what they read may be float, and is then rounded to its grid.
     """
 
     target: str

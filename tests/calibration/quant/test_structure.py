@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+from quant_graphs import Builder, detector
+
+from calibration.quant import structure
+from calibration.quant.policy import POLICIES
+from calibration.quant.prepare import prepare
+
+CODES, NCNN = POLICIES["tflite"], POLICIES["ncnn"]
+
+
+def test_tensors_that_are_pooled_joined_and_spread_share_a_grid():
+    groups = structure.groups(prepare(detector()), CODES)
+    assert set(groups["deep"]) == {"deep", "pooled", "wide"}
+    assert groups["wide"] == groups["deep"]
+    assert set(groups["joined"]) == {"up/apart", "up", "body", "joined"}
+    assert "neck" not in groups
+
+
+def test_nothing_is_shared_in_ncnn():
+    assert not structure.groups(prepare(detector()), NCNN)
+
+
+def test_resizing_that_mixes_values_and_padding_with_ones_do_not_move_codes():
+    net = Builder()
+    net.constant("scales", [1, 1, 2, 2])
+    net.constant("one", 1.0)
+    net.constant("pads", [0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    net.add("Resize", "near", "image", "", "scales", mode="nearest")
+    net.add("Resize", "smooth", "image", "", "scales", mode="linear")
+    net.add("Pad", "zeros", "image", "pads")
+    net.add("Pad", "ones", "image", "pads", "one")
+    graph = net.graph("near", "smooth", "zeros", "ones")
+    assert set(structure.groups(graph, CODES)) == {"image", "near", "zeros"}
+
+
+def test_an_activation_belongs_to_a_convolution_that_nobody_else_reads():
+    graph = prepare(detector(activation="LeakyRelu"))
+    stem = next(node for node in graph.nodes if node.name == "n_stem_plain")
+    assert structure.result(graph, stem, NCNN) == "stem"
+    assert structure.result(graph, stem, CODES) == "stem_plain"
+    shared = graph.rebuilt(outputs=[*graph.outputs, "stem_plain"])
+    assert structure.fused(shared, stem, NCNN) is None
+
+
+def test_refusals_say_why():
+    net = Builder()
+    net.conv("grouped", "image", (6, 1, 3, 3), group=3)
+    net.conv("depthwise", "image", (3, 1, 3, 3), group=3)
+    net.add("GlobalAveragePool", "mean", "image")
+    net.conv("vector", "mean", (4, 3, 1, 1))
+    graph = net.graph("grouped", "depthwise", "vector")
+    found = {
+        node.output: structure.refusal(graph, node, NCNN) for node in structure.convolutions(graph)
+    }
+    assert found["depthwise"] is None
+    assert "groups" in found["grouped"]
+    assert "vector" in found["vector"]
+
+
+def test_what_is_never_negative_is_known_from_the_operators_alone():
+    graph = prepare(detector())
+    assert structure.never_negative(graph, "wide")
+    assert not structure.never_negative(graph, "image")
+    assert not structure.never_negative(graph, "joined")  # `up` is a plain convolution
+
+
+def test_multiply_accumulates_are_counted_by_hand():
+    graph = detector()
+    stem = next(node for node in graph.nodes if node.name == "n_stem_plain")
+    assert structure.operations(graph, stem) == 8 * 8 * 8 * 3 * 9
