@@ -6,11 +6,13 @@ Source: TensorFlow Lite's schema.fbs, in the classes that ai-edge-litert ships.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from calibration.graph import Shape
+from calibration.quant.plan import Grid
 from edge.errors import NotInstalledError
 from edge.types import AnyArray
 
@@ -20,6 +22,30 @@ try:
 except ModuleNotFoundError as error:
     raise NotInstalledError(f"writing .tflite needs {error.name}", "calibrate,tflite") from error
 
+# The first versions of operators on int8, where those on floats are older.
+_INT8_VERSIONS: Mapping[str, int] = MappingProxyType(
+    {
+        **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), 3),
+        **dict.fromkeys(
+            (
+                "CONCATENATION",
+                "DEPTH_TO_SPACE",
+                "DEQUANTIZE",
+                "GATHER",
+                "LEAKY_RELU",
+                "MAX_POOL_2D",
+                "PAD",
+                "PADV2",
+                "RELU",
+                "RESIZE_NEAREST_NEIGHBOR",
+                "SPLIT_V",
+                "STRIDED_SLICE",
+                "TRANSPOSE",
+            ),
+            2,
+        ),
+    }
+)
 _SMALL = 64  # elements; below, half precision is no gain
 
 
@@ -41,8 +67,10 @@ class TfliteModel:
         self._constants: dict[tuple[str, Shape, bytes], int] = {}
         self._names: set[str] = set()
 
-    def tensor(self, name: str, shape: Shape, dtype: str = "float32") -> int:
-        """The number of a new tensor; `name` is made unique."""
+    def tensor(
+        self, name: str, shape: Shape, dtype: str = "float32", *, grid: Grid | None = None
+    ) -> int:
+        """The number of a new tensor; `name` is made unique; int8 where it has a grid."""
         unique, count = name, 0
         while unique in self._names:
             count += 1
@@ -50,6 +78,10 @@ class TfliteModel:
         self._names.add(unique)
         tensor = schema.TensorT()
         tensor.name, tensor.shape = unique.encode(), np.array(shape, np.int32)
+        if grid is not None:
+            dtype = "int8"
+            scales = np.array([grid.scale], np.float32)
+            tensor.quantization = _quantisation(scales, grid.zero_point, 0)
         tensor.type = getattr(schema.TensorType, dtype.upper())
         tensor.buffer, tensor.hasRank = 0, True
         self._tensors.append(tensor)
@@ -70,6 +102,28 @@ class TfliteModel:
         self._constants[key] = index
         return index
 
+    def codes(
+        self,
+        values: AnyArray,
+        name: str,
+        scales: AnyArray,
+        *,
+        zero_point: int = 0,
+        axis: int = 0,
+    ) -> int:
+        """The number of a new tensor that is fixed: int8 or int32 codes.
+
+        Args:
+            values: The codes.
+            name: Made unique.
+            scales: (1,) float32 for all, or one for each index along `axis`.
+            zero_point: Of all.
+            axis: That the scales belong to.
+        """
+        index = self._stored(np.asarray(values, order="C"), name)
+        self._tensors[index].quantization = _quantisation(scales, zero_point, axis)
+        return index
+
     def add(
         self,
         code: str,
@@ -87,10 +141,12 @@ class TfliteModel:
             inputs: Numbers of tensors; -1 for an absent one.
             outputs: Numbers of tensors.
             kind: Name of its table of options, without "Options".
-            version: Of the operator.
+            version: Of the operator on floats.
             **options: Fields of that table.
         """
         number = getattr(schema.BuiltinOperator, code)
+        if self._tensors[inputs[0]].type == schema.TensorType.INT8:
+            version = max(version, _INT8_VERSIONS.get(code, 1))
         operator = schema.OperatorT()
         operator.opcodeIndex = self._codes.setdefault((number, version), len(self._codes))
         operator.inputs = np.array(inputs, np.int32)
@@ -126,6 +182,14 @@ class TfliteModel:
         self._buffers.append(buffer)
         self._tensors[index].buffer = len(self._buffers) - 1
         return index
+
+
+def _quantisation(scales: AnyArray, zero_point: int, axis: int) -> Any:
+    found = schema.QuantizationParametersT()
+    found.scale = np.asarray(scales, np.float32)
+    found.zeroPoint = np.full(len(found.scale), zero_point, np.int64)
+    found.quantizedDimension = axis
+    return found
 
 
 def _named(tensors: Mapping[str, int]) -> list[Any]:

@@ -1,0 +1,147 @@
+from dataclasses import replace
+
+import int8_cases
+import numpy as np
+import pytest
+from emitted import canonical
+from int8_cases import images, network, ratios
+from operator_cases import SHAPE, Builder
+from plans import plan_of, run_plainly, simulated
+
+from calibration.emit import CannotEmitError, emitter
+from calibration.quant.plan import Grid
+
+interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {}), ("Sigmoid", {})]
+
+
+def loaded(files):
+    kind = interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    found = interpreter.Interpreter(
+        model_content=files["tflite"], experimental_op_resolver_type=kind
+    )
+    found.allocate_tensors()
+    return found
+
+
+def types(files):
+    """The element types of each operator's inputs and outputs, constants of whole numbers aside."""
+    found = loaded(files)
+    kinds = {d["index"]: np.dtype(d["dtype"]).name for d in found.get_tensor_details()}
+    return [
+        (op["op_name"], kinds[op["inputs"][0]], kinds[op["outputs"][0]])
+        for op in found._get_ops_details()
+    ]
+
+
+@pytest.mark.parametrize(("activation", "attributes"), ACTIVATIONS)
+def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
+    graph = network(activation, **attributes)
+    plan, image = plan_of(graph, images(4), "tflite"), images(1, seed=9)[0]
+    exact = run_plainly(graph, image)
+    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(wanted, exact)) > 30
+    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
+
+
+def test_a_whole_plan_leaves_no_float_tensor():
+    graph = network("LeakyRelu", alpha=0.1)
+    files = emitter("tflite")(graph, plan=plan_of(graph, images(2), "tflite"))
+    kinds = {kind for _, *pair in types(files) for kind in pair}
+    assert kinds == {"int8"}
+
+
+def test_floats_begin_and_end_with_a_conversion():
+    graph = network("HardSwish")
+    plan = plan_of(graph, images(2), "tflite", skip={"node_square"})
+    plan = replace(plan, moves=plan.moves - {"node_near"})
+    found = types(emitter("tflite")(graph, plan=plan))
+    assert found.count(("CONV_2D", "float32", "float32")) == 1
+    assert found.count(("CONV_2D", "int8", "int8")) == 8
+    assert ("RESIZE_NEAREST_NEIGHBOR", "float32", "float32") in found
+    assert ("HARD_SWISH", "int8", "int8") not in found  # no move of this plan
+    image = images(1, seed=9)[0]
+    assert min(ratios(int8_cases.run(graph, plan, image), run_plainly(graph, image))) > 30
+
+
+def test_inputs_and_outputs_are_codes_where_the_plan_stores_them():
+    graph = network()
+    plan = plan_of(graph, images(2), "tflite")
+    pixels = Grid(1 / 255, -128, -128, 127)
+    plan = replace(plan, tensors={**plan.tensors, "images": pixels})
+    found = loaded(emitter("tflite")(graph, plan=plan))
+    (fed,), given = found.get_input_details(), found.get_output_details()
+    assert (fed["dtype"], fed["quantization"]) == (np.int8, (pytest.approx(1 / 255), -128))
+    for detail in given:
+        grid = plan.tensors[detail["name"]]
+        assert detail["quantization"] == (pytest.approx(grid.scale), grid.zero_point)
+    floats = replace(plan, stored=plan.stored - {"images"})
+    (fed,) = loaded(emitter("tflite")(graph, plan=floats)).get_input_details()
+    assert fed["dtype"] == np.float32
+
+
+MOVES = {
+    "slice": lambda b, x: b.op("Slice", x, *(np.array([v]) for v in (2, 9, 2, 1))),
+    "split": lambda b, x: b.op("Split", x, np.array([3, 5]), axis=1, outputs=2)[1],
+    "pad": lambda b, x: b.op("Pad", x, np.array([0, 0, 1, 0, 0, 0, 2, 3])),
+    "transpose": lambda b, x: b.op("Transpose", x, perm=(0, 2, 3, 1)),
+    "reshape": lambda b, x: b.op("Reshape", x, np.array([1, 4, 24, 16])),
+    "shuffle in columns": lambda b, x: b.op("DepthToSpace", x, blocksize=2, mode="CRD"),
+    "shuffle in blocks": lambda b, x: b.op("DepthToSpace", x, blocksize=2, mode="DCR"),
+    "pool": lambda b, x: b.op("MaxPool", x, kernel_shape=(2, 2), strides=(2, 2)),
+    "pool with padding": lambda b, x: b.op(
+        "MaxPool", x, kernel_shape=(3, 3), strides=(2, 2), pads=(1, 1, 1, 1)
+    ),
+    "relu": lambda b, x: b.op("Relu", x),
+    "leaky": lambda b, x: b.op("LeakyRelu", x, alpha=0.2),
+    "hard swish": lambda b, x: b.op("HardSwish", x),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_an_operator_hands_on_codes(name):
+    b = Builder()
+    seen = b.conv("images", 8, 8, name="conv")
+    graph = canonical(b.model([MOVES[name](b, seen), seen], SHAPE))
+    moved, changed = graph.nodes[1], name in ("relu", "leaky", "hard swish")
+    plan = plan_of(graph, images(4, SHAPE), "tflite")
+    grid = plan.tensors["conv"]
+    outer = replace(grid, scale=grid.scale * 0.7) if changed else grid
+    grids = {**plan.tensors, **dict.fromkeys(moved.outputs, outer)}
+    plan = replace(
+        plan,
+        tensors=grids,
+        stored=plan.stored | set(moved.outputs),
+        moves=frozenset({moved.name}),
+    )
+    image = images(1, SHAPE, seed=3)[0]
+    found, wanted = int8_cases.run(graph, plan, image), simulated(graph, plan, image)
+    assert np.abs(found[0] - wanted[0]).max() <= outer.scale * 1.01
+    assert {kind for _, *pair in types(emitter("tflite")(graph, plan=plan)) for kind in pair} == {
+        "int8"
+    }
+
+
+def test_what_takes_no_codes_is_refused_by_name():
+    graph = network()
+    plan = plan_of(graph, images(1), "tflite")
+    wrong = replace(plan, tensors={**plan.tensors, "pooled": Grid(1.0)})
+    with pytest.raises(CannotEmitError, match=r"node_pooled \(MaxPool\): its tensors have diff"):
+        emitter("tflite")(graph, plan=wrong)
+    b = Builder()
+    graph = canonical(b.model([b.op("Sigmoid", b.conv("images", 8, 8))], SHAPE))
+    plan = plan_of(graph, images(1, SHAPE), "tflite")
+    wrong = replace(
+        plan,
+        tensors=dict.fromkeys(graph.shapes, Grid(1.0)),
+        stored=frozenset(graph.shapes),
+        moves=frozenset({graph.nodes[1].name}),
+    )
+    with pytest.raises(CannotEmitError, match=r"\(Sigmoid\): it is not written on codes"):
+        emitter("tflite")(graph, plan=wrong)
+
+
+def test_the_same_plan_gives_the_same_bytes():
+    graph = network("LeakyRelu", alpha=0.1)
+    plan = plan_of(graph, images(1), "tflite", skip={"node_down"})
+    assert emitter("tflite")(graph, plan=plan) == emitter("tflite")(graph, plan=plan)
