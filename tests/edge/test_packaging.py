@@ -72,7 +72,7 @@ def installed(wheel, tmp_path_factory) -> Path:
 def test_the_sdist_has_the_sources_and_not_the_tests(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "CMakeLists.txt", "LICENSE", "native/bindings.cpp"} <= names
+    assert {"pyproject.toml", "CMakeLists.txt", "LICENSE", "native/bindings/module.cpp"} <= names
     assert not {name.partition("/")[0] for name in names} & {"tests", ".ci", "build", ".github"}
 
 
