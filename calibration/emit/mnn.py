@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from calibration.emit.base import CannotEmitError
+from calibration.emit.base import CannotEmitError, check_plan, check_results
+from calibration.emit.mnn_int8 import table, with_rounded_weights
 from calibration.graph import Change, Graph, Node, rewrite, to_model
+from calibration.quant.plan import Plan
 from edge.errors import BackendError, BackendNotInstalledError
 
 _RUN = "import sys, _tools; _tools.mnnconvert(sys.argv[1:])"
@@ -27,19 +29,28 @@ describe("mnn", {"mnn": pathlib.Path(sys.argv[1]).read_bytes()})
 _SECONDS = 600  # a network of the largest kind takes a few
 
 
-def emit(graph: Graph, *, half: bool = False) -> dict[str, bytes]:
+def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[str, bytes]:
     """The .mnn. See `calibration.emit.base.Emit`.
 
     Raises:
         BackendError: The converter failed; the message has its last lines.
     """
+    if plan is not None:
+        check_plan(plan, graph, "mnn")
+        check_results(plan, graph, "mnn")
     with TemporaryDirectory(prefix="edge-mnn-") as folder:
         source, target = Path(folder, "model.onnx"), Path(folder, "model.mnn")
-        source.write_bytes(to_model(rewrite(graph, _mish_in_pieces)).SerializeToString())
+        scales = Path(folder, "scales.json")
+        written = graph
+        if plan is not None:
+            written = with_rounded_weights(graph, plan)
+            scales.write_text(table(graph, plan))
+        source.write_bytes(to_model(rewrite(written, _mish_in_pieces)).SerializeToString())
         command = [
             *(sys.executable, "-c", _RUN, "MNNConvert", "-f", "ONNX"),
             *("--modelFile", source.name, "--MNNModel", target.name, "--bizCode", "edge"),
             *(["--fp16"] if half else []),
+            *(["--compressionParamsFile", scales.name] if plan is not None else []),
         ]
         said = _python(folder, command)[1]
         if "No module named '_tools'" in said:

@@ -14,14 +14,11 @@ import numpy as np
 
 from calibration.emit.base import CannotEmitError
 from calibration.graph import Graph, Node
-from calibration.quant.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan import Plan
 from edge.formats.ncnn import Layer, Network, Weight
 from edge.types import AnyArray
 
 _NO_WINOGRAD = 64  # a bit of parameter 31, which turns options off for one layer
-# 3x3 convolutions run by Winograd's F(4, 3), whose transforms in whole numbers multiply the sum by
-# 24 x 24. On the way numbers may wrap around, but the end must fit 32 bits.
-_WINOGRAD_LIMIT = 2**31 // 576
 
 
 def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
@@ -58,14 +55,6 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
     )
 
 
-def largest_sum(layer: Int8Layer, grid: Grid) -> int:
-    """The largest magnitude that a sum of this layer can reach, whatever the image."""
-    rows = layer.weight.reshape(len(layer.weight), -1).astype(np.int64)
-    low, high = rows * (grid.low - grid.zero_point), rows * (grid.high - grid.zero_point)
-    greatest, least = np.maximum(low, high).sum(1), np.minimum(low, high).sum(1)
-    return int(max(greatest.max(), -least.min()))
-
-
 def _objection(node: Node, layer: Layer | None, plan: Plan) -> str:
     """Why ncnn would not compute this layer of the plan; empty where it would."""
     if layer is None or layer.type not in ("Convolution", "ConvolutionDepthWise"):
@@ -95,7 +84,7 @@ def _int8(layer: Layer, node: Node, plan: Plan) -> Layer:
     stores = target in plan.stored
     form = 1 if layer.type == "ConvolutionDepthWise" else 2
     params = {**layer.params, 5: 1, 8: form + 100 * stores}
-    if _runs_winograd(layer) and largest_sum(int8, plan.tensors[source]) > _WINOGRAD_LIMIT:
+    if _may_run_winograd(layer) and not int8.winograd:
         params[31] = layer.whole(31) | _NO_WINOGRAD
     weights = (
         Weight.tagged(np.ascontiguousarray(int8.weight)),
@@ -107,7 +96,7 @@ def _int8(layer: Layer, node: Node, plan: Plan) -> Layer:
     return replace(layer, params=MappingProxyType(params), weights=weights)
 
 
-def _runs_winograd(layer: Layer) -> bool:
+def _may_run_winograd(layer: Layer) -> bool:
     square = all(layer.whole(key, layer.whole(1)) == 3 for key in (1, 11))
     plain = all(layer.whole(key, 1) == 1 for key in (2, 12, 3, 13))
     return layer.type == "Convolution" and square and plain

@@ -6,7 +6,7 @@ import pytest
 from emitted import canonical
 from int8_cases import images, network, ratios
 from operator_cases import SHAPE, Builder
-from plans import plan_of, run_plainly, simulated
+from plans import outputs, plan_of, simulated
 
 from calibration.emit import CannotEmitError, emitter
 from calibration.quant.plan import Grid
@@ -38,7 +38,7 @@ def types(files):
 def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
     graph = network(activation, **attributes)
     plan, image = plan_of(graph, images(4), "tflite"), images(1, seed=9)[0]
-    exact = run_plainly(graph, image)
+    exact = outputs(graph, image)
     wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
     assert min(ratios(wanted, exact)) > 30
     assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
@@ -61,7 +61,7 @@ def test_floats_begin_and_end_with_a_conversion():
     assert ("RESIZE_NEAREST_NEIGHBOR", "float32", "float32") in found
     assert ("HARD_SWISH", "int8", "int8") not in found  # no move of this plan
     image = images(1, seed=9)[0]
-    assert min(ratios(int8_cases.run(graph, plan, image), run_plainly(graph, image))) > 30
+    assert min(ratios(int8_cases.run(graph, plan, image), outputs(graph, image))) > 30
 
 
 def test_inputs_and_outputs_are_codes_where_the_plan_stores_them():

@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import int8_cases
+import numpy as np
+import pytest
+from int8_cases import images, network, ratios
+from plans import outputs, plan_of, simulated
+
+from calibration.emit import CannotEmitError, emitter
+from edge.backends import host
+
+MNN = pytest.importorskip("MNN")
+ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {})]
+
+
+def operators(files):
+    """The types of the operators that run, by name."""
+    with host.path_of(files["mnn"]) as path:
+        interpreter = MNN.Interpreter(path)
+    session = interpreter.createSession({"backend": "CPU", "numThread": 1, "precision": "high"})
+    found = {}
+
+    def seen(_, operator):
+        found[operator.getName()] = operator.getType().strip()
+        return True
+
+    interpreter.runSessionWithCallBackInfo(session, seen, lambda _, __: True)
+    return found
+
+
+@pytest.mark.parametrize(("activation", "attributes"), ACTIVATIONS)
+def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
+    graph = network(activation, **attributes)
+    plan, image = plan_of(graph, images(4), "mnn"), images(1, seed=9)[0]
+    exact = outputs(graph, image)
+    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(wanted, exact)) > 30
+    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
+
+
+def test_exactly_the_layers_of_the_plan_run_on_codes():
+    graph = network("LeakyRelu", alpha=0.1)
+    plan = plan_of(graph, images(2), "mnn", skip={"node_down"})
+    found = operators(emitter("mnn")(graph, plan=plan))
+    convolutions = {n: kind for n, kind in found.items() if kind.startswith("Convolution")}
+    float_ones = {n for n, kind in convolutions.items() if "INT8" not in kind}
+    assert (len(convolutions), float_ones) == (10, {"down"})
+
+
+def test_a_whole_plan_computes_on_codes_to_the_heads():
+    graph = network("LeakyRelu", alpha=0.1)
+    found = operators(emitter("mnn")(graph, plan=plan_of(graph, images(2), "mnn")))
+    floats = {name for name, kind in found.items() if "INT8" not in kind}
+    assert all(name.startswith(("scores", "boxes")) for name in floats)
+    assert sum(kind == "PReLU [ DT_INT8 ]" for kind in found.values()) == 7
+
+
+def test_weights_have_the_codes_of_the_plan_and_not_the_nearest_ones():
+    graph = network()
+    plan, image = plan_of(graph, images(2), "mnn"), images(1, seed=9)[0]
+    layer = plan.layers["node_boxes"]
+    other = replace(layer, weight=-layer.weight, bias=layer.bias * 0)
+    changed = replace(plan, layers={**plan.layers, "node_boxes": other})
+    found, wanted = int8_cases.run(graph, changed, image), simulated(graph, changed, image)
+    assert min(ratios(found, wanted)) > 30
+
+
+def test_outputs_that_are_float_in_the_plan_stay_as_they_are():
+    graph = network()
+    plan = plan_of(graph, images(2), "mnn", skip={"node_scores", "node_boxes"})
+    image = images(1, seed=9)[0]
+    found, wanted = int8_cases.run(graph, plan, image), simulated(graph, plan, image)
+    assert min(ratios(found, wanted)) > 30
+    assert all(np.unique(values).size > 256 for values in found)
+
+
+def test_a_layer_that_would_stay_float_is_refused():
+    graph = network()
+    plan = plan_of(graph, images(1), "mnn")
+    wrong = replace(plan, stored=plan.stored - {"scores"})
+    with pytest.raises(CannotEmitError, match=r"node_scores \(Conv\): it gives codes here"):
+        emitter("mnn")(graph, plan=wrong)
