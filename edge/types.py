@@ -54,14 +54,16 @@ class Frame:
     """One image from a source.
 
     Attributes:
-        planes: uint8 arrays; rows contiguous, any row stride. Borrowed: valid until the source
-            is asked for the next frame.
+        planes: uint8 arrays; rows contiguous, any row stride. Nobody writes to them as long as
+            they are held; their memory may then serve a later frame.
             BGR, RGB: one (H, W, 3). GRAY: one (H, W). YUYV: one (H, W, 2).
             NV12: Y (H, W) and interleaved UV (H/2, W/2, 2). I420: Y (H, W), U and V (H/2, W/2).
         format: What the planes hold.
         index: Count from 0, of all frames of the source, unreadable ones included.
         time: Seconds: Unix time at capture, or the position inside a recording.
         source: Path or URI that the frame came from.
+        captured: Seconds of `time.monotonic` at capture, by the driver's clock where it has one;
+            None for what is not live.
     """
 
     planes: tuple[UInt8Array, ...]
@@ -69,6 +71,7 @@ class Frame:
     index: int = 0
     time: float = 0.0
     source: str = ""
+    captured: float | None = None
 
     @property
     def size(self) -> Size:
@@ -114,6 +117,24 @@ class Failure:
     time: float
     source: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What became of a part of a run: a camera is lost, a file cannot be written.
+
+    Attributes:
+        name: Of a source: "connecting", "connected", "lost", "waiting" (to try again), "failed".
+            Of a sink: "failed". Of the run: "stopping".
+        subject: Address of the source, or what kind of sink; empty for the run.
+        time: Unix seconds.
+        reason: One line for a person; empty where the name says all.
+    """
+
+    name: str
+    subject: str
+    time: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

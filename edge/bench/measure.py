@@ -17,7 +17,7 @@ from edge.bench.worker import save_frames
 from edge.errors import BackendError, SourceError
 from edge.io.base import Source
 from edge.package import Artefact, Package
-from edge.types import Failure, Frame, Size
+from edge.types import Event, Failure, Frame, Size
 
 _FRAMES = 8  # enough that they differ, few enough that their memory does not count
 _PATIENCE = 120.0  # seconds beyond the measuring itself: a cold start on a slow card
@@ -189,7 +189,8 @@ def take_frames(source: Source) -> list[Frame]:
     reason = "it is empty"
     frames = []
     try:
-        for item in islice(source, _FRAMES):
+        items = (item for item in source if not isinstance(item, Event))
+        for item in islice(items, _FRAMES):
             if isinstance(item, Failure):
                 reason = item.reason
             else:

@@ -35,7 +35,7 @@ def collect(detector: Detector, dataset: Dataset) -> Collected:
     """Detect in every picture, with progress, failures and a summary on standard error."""
     pictures = Pictures(dataset.samples)
     collector, progress = _Collector(dataset.samples), Progress(sys.stderr, pictures.count)
-    summary = pipeline.run(pictures, detector, [collector, progress])
+    summary = pipeline.run(pictures, detector, [collector], watchers=[progress])
     for failure in collector.failures:
         progress.write_failure(failure)
     print(summary, file=sys.stderr)

@@ -55,11 +55,13 @@ def run(args: argparse.Namespace) -> int:
             count = source.count
             if count is not None and args.max_frames is not None:
                 count = min(count, args.max_frames)
-            sinks.append(Progress(sys.stderr, count))
+            progress = Progress(sys.stderr, count)
         except BaseException:
             source.close()
             raise
-        summary = pipeline.run(source, detector, sinks, max_frames=args.max_frames)
+        summary = pipeline.run(
+            source, detector, sinks, watchers=[progress], max_frames=args.max_frames
+        )
     done = summary.frames + summary.failures
     if count is not None and done < count and not summary.interrupted:
         # No failure: of some containers the header only estimates. But nobody else would say it.

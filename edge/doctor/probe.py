@@ -117,12 +117,12 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
     from edge.detector import Detector
     from edge.errors import SourceError
     from edge.io.sources import open_source
-    from edge.types import Failure
+    from edge.types import Event, Failure
 
     found: dict[str, Any] = {}
     source = open_source(task["source"])
     try:
-        item = next(iter(source), None)
+        item = next((item for item in source if not isinstance(item, Event)), None)
         if item is None or isinstance(item, Failure):
             raise SourceError(f"no frame: {item.reason if item else 'the source is empty'}")
         found["frame"] = str(item.size)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from edge.types import Failure, Frame, Result
+from edge.types import Event, Failure, Frame, Result
 
 
 class Source(Protocol):
@@ -28,15 +28,20 @@ class Source(Protocol):
     def files(self) -> tuple[Path, ...]:
         """The files that it reads, which no sink may write to; none for a device."""
 
-    def __iter__(self) -> Iterator[Frame | Failure]:
+    def __iter__(self) -> Iterator[Frame | Failure | Event]:
         """Frames, in order, once; a `Failure` in place of one that could not be read.
+
+        A live source yields an `Event` when it connects, loses its camera or waits for it.
 
         Raises:
             SourceError: The camera, file or stream as a whole could not be read.
         """
 
+    def stop(self) -> None:
+        """Make the iteration end soon, also while it waits for a frame. From any thread."""
+
     def close(self) -> None:
-        """Release the device. Safe to call twice."""
+        """Release the device. Safe to call twice, by the thread that iterated."""
 
 
 class Sink(Protocol):
@@ -63,3 +68,10 @@ class Sink(Protocol):
         Raises:
             SinkError: What was taken could not be kept.
         """
+
+
+class Watcher(Sink, Protocol):
+    """A sink that is also told what else happens."""
+
+    def event(self, event: Event) -> None:
+        """Take note of an event."""

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import signal
+import threading
+import time
 
 import cv2
 import numpy as np
@@ -12,8 +15,11 @@ from edge.errors import SinkError, SourceError, UnsavedError
 from edge.io.sinks import open_save
 from edge.io.sinks.jsonl import JsonLines
 from edge.io.sources import open_source
-from edge.pipeline import Percentiles, Summary, run
-from edge.types import Detections, Failure, Frame, Latency, Result
+from edge.pipeline import Feed, Percentiles, Summary, run
+from edge.pipeline.engine import _AgeLimit
+from edge.pipeline.ring import Rings
+from edge.pipeline.summary import Tally
+from edge.types import Detections, Event, Failure, Frame, Latency, Result
 
 
 class Bright:
@@ -71,12 +77,36 @@ class Closing:
         if self._error:
             raise self._error
 
+    def stop(self) -> None:
+        pass
+
     def close(self) -> None:
         self.closed += 1
 
 
+class Watching(Recorder):
+    """A watcher that remembers what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def frame(index: int) -> Frame:
+    return Frame((np.zeros((8, 8, 3), np.uint8),), "BGR", index)
+
+
 def frames(n: int) -> list[Frame]:
-    return [Frame((np.zeros((8, 8, 3), np.uint8),), "BGR", i) for i in range(n)]
+    return [frame(index) for index in range(n)]
+
+
+def until(condition) -> None:
+    """Wait for another thread; the test's timeout is the limit."""
+    while not condition():
+        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -151,13 +181,12 @@ def test_a_result_that_one_sink_cannot_save_is_a_failed_frame_and_the_rest_goes_
                 raise UnsavedError("b.jpg: no room")
             super().write(result)
 
-    before, picky, after = Recorder(), Picky(), Recorder()
-    summary = run(Closing(frames(3)), Bright(), [before, picky, after])
+    first, second, other, watcher = Picky(), Picky(), Recorder(), Watching()
+    summary = run(Closing(frames(3)), Bright(), [first, second, other], watchers=[watcher])
     assert (summary.frames, summary.failures) == (2, 1)
-    assert (before.results, before.failures) == ([0, 1, 2], [])
-    assert (picky.results, picky.failures) == ([0, 2], [])
-    assert after.results == [0, 2]
-    assert [(f.index, f.reason) for f in after.failures] == [(1, "b.jpg: no room")]
+    assert first.results == second.results == [0, 2]
+    assert other.results == [0, 1, 2]
+    assert [(f.index, f.reason) for f in watcher.failures] == [(1, "b.jpg: no room")] * 2
 
 
 def test_everything_is_closed_when_a_sink_fails_to_close():
@@ -184,13 +213,260 @@ def test_an_interrupt_ends_the_run_with_everything_flushed(tmp_path):
             return super().run(frame)
 
     path = tmp_path / "out.jsonl"
-    source, sink = Closing(frames(5)), Recorder()
+    source, sink = Closing(map(frame, itertools.count())), Recorder()
     with path.open("wb") as stream:
         summary = run(source, Interrupting(), [JsonLines(stream, ()), sink])
     assert summary.interrupted
-    assert summary.frames == 2
-    assert len(path.read_bytes().splitlines()) == 2
+    assert summary.frames == len(sink.results) == len(path.read_bytes().splitlines()) >= 3
+    assert summary.frames + summary.dropped.get("stopped", 0) == source.taken
     assert (source.closed, sink.closed) == (1, 1)
+
+
+def test_a_second_interrupt_waits_for_nobody():
+    class Stuck(Recorder):
+        def write(self, result):
+            if not stopping.is_set():
+                signal.raise_signal(signal.SIGINT)
+                assert stopping.wait(60)
+                signal.raise_signal(signal.SIGINT)
+                release.wait(60)
+
+    class Stopping(Watching):
+        def event(self, event):
+            stopping.set()
+
+    stopping, release = threading.Event(), threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        run(Closing(map(frame, itertools.count())), Bright(), [Stuck()], watchers=[Stopping()])
+    release.set()
+
+
+def test_an_event_set_elsewhere_stops_the_run():
+    class Asking(Recorder):
+        def write(self, result):
+            super().write(result)
+            stop.set()
+
+    stop, sink = threading.Event(), Asking()
+    summary = run(Closing(map(frame, itertools.count())), Bright(), [sink], stop=stop)
+    assert summary.interrupted
+    assert summary.frames == len(sink.results)
+
+
+class Camera(Closing):
+    """Frames one after the other as the test lets them come, each of its own age."""
+
+    live = True
+
+
+def gated(n, gate):
+    """Frames of now; the gate is asked before each."""
+    for index in range(n):
+        gate(index)
+        yield Frame(frame(0).planes, "BGR", index, time.time(), "cam", time.monotonic())
+
+
+class Slow(Bright):
+    """A detector that waits for the test at each frame."""
+
+    def __init__(self, gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def run(self, frame):
+        self._gate(frame.index)
+        return super().run(frame)
+
+
+@pytest.mark.parametrize(
+    ("policy", "seen", "why"),
+    [("drop-oldest", [0, 5], "overtaken"), ("drop-latest", [0, 1], "no-room")],
+)
+def test_while_the_detector_is_busy_a_camera_drops_by_its_policy(policy, seen, why):
+    busy, over = threading.Event(), threading.Event()
+
+    def come(index):
+        if index == 1:
+            assert busy.wait(60)
+
+    def work(index):
+        busy.set()
+        assert over.wait(60)
+
+    def source():
+        yield from gated(6, come)
+        over.set()
+
+    sink = Recorder()
+    summary = run([Feed(Camera(source()), policy=policy)], Slow(work), [sink])
+    assert sink.results == seen
+    assert (summary.frames, summary.failures, summary.dropped) == (2, 0, {why: 4})
+    assert summary.age is not None
+
+
+def test_a_slow_sink_of_a_camera_misses_results_and_the_others_do_not():
+    late, fast = threading.Event(), Recorder()
+
+    class SlowSink(Recorder):
+        def write(self, result):
+            assert late.wait(60)
+            super().write(result)
+
+    def source():
+        for index, item in enumerate(gated(40, lambda _: None)):
+            yield item
+            until(lambda index=index: len(fast.results) > index)  # the camera's pace
+        late.set()
+
+    slow = SlowSink()
+    summary = run([Feed(Camera(source()))], Bright(), [slow, fast])
+    assert fast.results == list(range(40))
+    assert slow.results[0] == 0
+    assert slow.results[-8:] == list(range(32, 40))
+    assert summary.frames == 40
+    assert summary.missed == {"SlowSink": 40 - len(slow.results)}
+
+
+def test_a_sink_that_fails_is_left_out_and_its_error_comes_at_the_end():
+    other, watcher = Recorder(), Watching()
+    with pytest.raises(SinkError, match="full"):
+        run(
+            Closing(frames(20)),
+            Bright(),
+            [Recorder(write=SinkError("full")), other],
+            watchers=[watcher],
+        )
+    assert other.results == list(range(20))
+    (event,) = watcher.events
+    assert (event.name, event.subject, event.reason) == ("failed", "Recorder", "full")
+
+
+def test_without_any_sink_left_the_run_ends():
+    endless = Closing(map(frame, itertools.count()))
+    with pytest.raises(SinkError, match="full"):
+        run(endless, Bright(), [Recorder(write=SinkError("full"))])
+    assert endless.closed == 1
+
+
+def test_a_watcher_that_fails_changes_nothing():
+    class Broken(Watching):
+        def write(self, result):
+            raise SinkError("no terminal")
+
+    sink = Recorder()
+    assert run(Closing(frames(30)), Bright(), [sink], watchers=[Broken()]).frames == 30
+    assert sink.results == list(range(30))
+
+
+def test_a_defect_in_the_detector_ends_everything_and_is_raised():
+    class Defect(Bright):
+        def run(self, frame):
+            if frame.index == 3:
+                raise ZeroDivisionError
+            return super().run(frame)
+
+    source, sink = Closing(map(frame, itertools.count())), Recorder()
+    with pytest.raises(ZeroDivisionError):
+        run(source, Defect(), [sink])
+    assert sink.results == [0, 1, 2]
+    assert (source.closed, sink.closed) == (1, 1)
+
+
+def test_one_source_of_several_may_fail_and_the_others_go_on():
+    broken = Closing(frames(2), SourceError("camera 0: gone"))
+    whole, sink, watcher = Closing(frames(50)), Recorder(), Watching()
+    with pytest.raises(SourceError, match="gone"):
+        run([Feed(broken, name="a"), Feed(whole)], Bright(), [sink], watchers=[watcher])
+    assert len(sink.results) == 52
+    assert [(e.name, e.subject) for e in watcher.events] == [("failed", "a")]
+
+
+def test_the_detector_is_shared_by_priority():
+    feeds = [Feed(Closing([]), priority=priority) for priority in (3, 1, 1)]
+    rings = Rings(feeds, Tally())
+    taken = []
+    for _ in range(100):
+        for ring, name in zip(rings.rings, "abc", strict=True):
+            if len(ring.waiting) < ring.depth:
+                rings.put(ring, Frame(frame(0).planes, "BGR", 0, 0.0, name))
+        taken.append(rings.take().source)
+    assert [taken.count(name) for name in "abc"] == [60, 20, 20]
+
+
+def test_a_source_that_was_silent_has_saved_nothing_up():
+    first, second = Feed(Closing([])), Feed(Closing([]))
+    rings = Rings([first, second], Tally())
+    one, other = rings.rings
+    for _ in range(50):
+        rings.put(one, Frame(frame(0).planes, "BGR", 0, 0.0, "a"))
+        rings.take()
+    taken = []
+    for _ in range(10):
+        for ring, name in ((one, "a"), (other, "b")):
+            while len(ring.waiting) < ring.depth:
+                rings.put(ring, Frame(frame(0).planes, "BGR", 0, 0.0, name))
+        taken.append(rings.take().source)
+    assert taken.count("b") <= 6
+
+
+def test_a_source_is_held_to_its_rate_by_the_time_of_its_frames():
+    video = [Frame(frame(0).planes, "BGR", i, i / 30, "v") for i in range(90)]
+    sink = Recorder()
+    summary = run([Feed(Closing(video), rate=10)], Bright(), [sink])
+    assert sink.results == list(range(0, 90, 3))
+    assert summary.dropped == {"rate": 60}
+
+
+def test_frames_that_would_be_too_old_are_dropped_and_counted():
+    clock = itertools.count()
+
+    def source():
+        now = time.monotonic()
+        for index in clock:
+            if index == 20:
+                return
+            age = 100.0 if index % 2 else 0.0
+            yield Frame(frame(0).planes, "BGR", index, 0.0, "cam", now - age)
+
+    sink = Recorder()
+    summary = run([Feed(Camera(source()), policy="wait")], Bright(), [sink], max_age=50)
+    assert sink.results == list(range(0, 20, 2))
+    assert summary.dropped == {"too-old": 10}
+    assert summary.age.p99 < 50
+
+
+def test_after_a_slow_result_frames_are_tried_again():
+    limit = _AgeLimit(1.0)
+    now = time.monotonic()
+    old = Frame(frame(0).planes, "BGR", 0, 0.0, "", now)
+    assert limit.late(old, now, now + 3)
+    tries = 0
+    while limit.hopeless(Frame(old.planes, "BGR", 0, 0.0, "", time.monotonic())):
+        tries += 1
+    assert 5 < tries < 20
+
+
+def test_memory_of_frames_is_used_again(tmp_path):
+    path = str(tmp_path / "v.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (80, 60))
+    for _ in range(60):
+        writer.write(np.zeros((60, 80, 3), np.uint8))
+    writer.release()
+    seen = set()
+
+    class Looking(Bright):
+        def run(self, frame):
+            seen.add(frame.planes[0].__array_interface__["data"][0])
+            return super().run(frame)
+
+    assert run(open_source(path), Looking(), [Recorder()]).frames == 60
+    assert len(seen) <= 14  # two waiting, eight before the sink, those in work
+
+
+@pytest.mark.parametrize(("key", "value"), [("rate", 0), ("rate", -1), ("priority", 0)])
+def test_what_is_no_rate_or_priority_is_refused(key, value):
+    with pytest.raises(ValueError, match=f"a {key} is"):
+        Feed(Closing([]), **{key: value})
 
 
 def test_percentiles_lie_between_their_neighbours():

@@ -38,6 +38,9 @@ class Pictures:
         """
         return map(_read, range(len(self._samples)), self._samples)
 
+    def stop(self) -> None:
+        """Nothing here waits for anything."""
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -8,14 +8,14 @@ import time
 from typing import TextIO
 
 from edge.text import printable
-from edge.types import Failure, Result
+from edge.types import Event, Failure, Result
 
 _INTERVAL = 0.1  # seconds between two drawings
 _BAR = 24  # characters
 
 
 class Progress:
-    """A line that is redrawn on a terminal, and one line for each failure anywhere.
+    """A line that is redrawn on a terminal, and one line for each failure and event anywhere.
 
     No colours: there is nothing for NO_COLOR to switch off.
 
@@ -40,16 +40,26 @@ class Progress:
 
     def write_failure(self, failure: Failure) -> None:
         """Count a frame, and say why it is missing."""
-        self._erase()
-        self._stream.write(f"{printable(failure.source)}: {printable(failure.reason)}\n")
-        self._stream.flush()
-        self._drawn = -_INTERVAL
+        self._say(f"{failure.source}: {failure.reason}")
         self._advance()
+
+    def event(self, event: Event) -> None:
+        """Say what happened, unless it is the end, which the summary or an error tells."""
+        if event.name in ("connecting", "stopping", "failed"):
+            return
+        about = f"{event.subject}: {event.name}"
+        self._say(f"{about}: {event.reason}" if event.reason else about)
 
     def close(self) -> None:
         """Take the line away; a summary may follow."""
         self._erase()
         self._bar = False
+
+    def _say(self, text: str) -> None:
+        self._erase()
+        self._stream.write(printable(text) + "\n")
+        self._stream.flush()
+        self._drawn = -_INTERVAL
 
     def _advance(self) -> None:
         self._done += 1

@@ -91,6 +91,9 @@ class ConveyorSource:
             image, _ = self._conveyor.render(index)
             yield Frame((image,), "BGR", index, index / RATE, address)
 
+    def stop(self) -> None:
+        """Nothing here waits for anything."""
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -90,6 +90,9 @@ class ImageFiles:
         """Each image as 8-bit BGR, upright by its EXIF orientation, timed when it was read."""
         return map(_read, range(len(self._paths)), self._paths)
 
+    def stop(self) -> None:
+        """Nothing here waits for anything."""
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.errors import SourceError
 from edge.io import opencv
+from edge.io.buffers import Buffers
 from edge.types import Frame, UInt8Array
 
 _UNKNOWN_RATE = 25.0  # what FFmpeg assumes of a container that does not say
@@ -62,12 +63,14 @@ class Video:
         Raises:
             SourceError: Not even the first frame could be decoded.
         """
+        buffers = Buffers()
         image: UInt8Array | None = None
         seconds = -1.0
         index = 0
         while True:
+            into = None if image is None else buffers.take(image.shape)
             with opencv.quiet(self._cv2):
-                read, image = self._capture.read(image)  # into the same memory again
+                read, image = self._capture.read(into)
             if not read or image is None:
                 break
             seconds = self._time(seconds)
@@ -82,6 +85,9 @@ class Video:
         if last < 0:
             return seconds if seconds > 0 else 0.0
         return seconds if seconds > last else last + 1 / self.rate
+
+    def stop(self) -> None:
+        """Nothing here waits for anything."""
 
     def close(self) -> None:
         """Release the file."""

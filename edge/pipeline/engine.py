@@ -1,0 +1,283 @@
+"""Runs sources into a detector into sinks, each in threads of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from edge.errors import EdgeError
+from edge.io.base import Sink, Source, Watcher
+from edge.pipeline.outlet import Delivery, Item, Outlet
+from edge.pipeline.ring import Feed, Ring, Rings
+from edge.pipeline.summary import Summary, Tally
+from edge.types import Event, Failure, Frame, Result
+
+_LOOK = 0.1  # seconds between two looks at `stop`; also when a signal is noticed at the latest
+
+
+class Runs(Protocol):
+    """What a detector is here."""
+
+    def run(self, frame: Frame) -> Result:
+        """What is in a frame, and how long finding it took."""
+
+
+def run(
+    source: Source | Sequence[Feed],
+    detector: Runs,
+    sinks: Sequence[Sink],
+    *,
+    watchers: Sequence[Watcher] = (),
+    max_frames: int | None = None,
+    max_age: float | None = None,
+    stop: threading.Event | None = None,
+) -> Summary:
+    """Detect in every frame and hand each result to every sink.
+
+    A thread for each source reads ahead into a ring; one thread detects; a thread for each sink
+    writes. Where all feeds wait (files), every result reaches every sink, in order, and the
+    slowest of all sets the pace. Where one drops (cameras), nothing waits: frames are dropped by
+    the policy of their feed, and a sink that is too slow misses results.
+
+    A source or sink that fails is closed and the others go on; its error is raised at the end.
+    When the last source or sink has failed, that is the end. All are closed in every case. An
+    interrupt by the user (SIGINT) ends the run as the end of the sources does, with everything
+    that has been detected written; a second one is raised at once.
+
+    Args:
+        source: Where frames come from: one source, or several with their rates and priorities,
+            which share the detector.
+        detector: What finds something in them; used by one thread alone, which is not the caller's.
+        sinks: Where results go.
+        watchers: Those who only look on, and are also told of events. They never hold up anybody,
+            may miss results, and are left out without an error when they fail.
+        max_frames: Stop after so many frames that were processed or failed. A source that waits
+            is not asked for more either.
+        max_age: Seconds from capture to result; live frames older than that are dropped.
+        stop: Stops the run, as an interrupt does, when set by another thread.
+
+    Raises:
+        SourceError: A source as a whole failed.
+        SinkError: A sink failed.
+        KeyboardInterrupt: The user interrupted the run twice; nothing was waited for.
+    """
+    feeds = tuple(source) if isinstance(source, Sequence) else (Feed(source),)
+    if max_age is not None and not max_age > 0:
+        raise ValueError(f"max_age is above 0 seconds, got {max_age}")
+    engine = _Engine(feeds, detector, sinks, watchers, max_frames, max_age)
+    start = time.monotonic()
+    interrupted = False
+    try:
+        engine.start()
+        while not engine.done.wait(_LOOK):
+            if stop is not None and stop.is_set() and not interrupted:
+                interrupted = True
+                engine.stop()
+    except KeyboardInterrupt:
+        interrupted = True
+        engine.stop()
+        engine.start()
+        while not engine.done.wait(_LOOK):
+            pass
+    if engine.errors:
+        raise engine.errors[0]
+    return engine.tally.summary(time.monotonic() - start, interrupted=interrupted)
+
+
+class _Engine:
+    """The threads of a run."""
+
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        detector: Runs,
+        sinks: Sequence[Sink],
+        watchers: Sequence[Watcher],
+        max_frames: int | None,
+        max_age: float | None,
+    ) -> None:
+        self.tally = Tally()
+        self.done = threading.Event()
+        self.errors: list[BaseException] = []  # the first is the run's
+        self._detector = detector
+        self._max_frames = max_frames
+        self._age_limit = None if max_age is None else _AgeLimit(max_age)
+        self._rings = Rings(feeds, self.tally)
+        wait = not any(feed.drops for feed in feeds)
+        self._sinks = [Outlet(sink, self, wait=wait) for sink in sinks]
+        self._watchers = [
+            Outlet(watcher, self, wait=False, on_event=watcher.event) for watcher in watchers
+        ]
+        self._outlets = (*self._sinks, *self._watchers)
+        self._begun = threading.Lock()
+        self._lock = threading.Lock()
+        self._sources_left = len(feeds)
+        self._sinks_left = len(sinks)
+
+    def start(self) -> None:
+        """Begin. To call it again does nothing: an interrupt may have come in between."""
+        threading.Thread(target=self._work, name="detector", daemon=True).start()
+
+    def stop(self) -> None:
+        """End as soon as what has been detected is written."""
+        self._tell(Event("stopping", "", time.time()))
+        self._rings.stop()
+        for ring in self._rings.rings:
+            ring.feed.source.stop()
+
+    # --- a thread for each source ---------------------------------------------------------------
+
+    def _read(self, ring: Ring) -> None:
+        source = ring.feed.source
+        try:
+            try:
+                self._read_all(ring)
+            finally:
+                source.close()
+        except Exception as error:  # raised by `run`
+            with self._lock:
+                self._sources_left -= 1
+                alone = not self._sources_left
+                self.errors.append(error)
+            self._tell(Event("failed", ring.feed.name, time.time(), str(error)))
+            if not isinstance(error, EdgeError) and not alone:
+                self._rings.stop()  # a defect, not a camera
+        finally:
+            self._rings.end(ring)
+
+    def _read_all(self, ring: Ring) -> None:
+        most = self._max_frames if ring.policy == "wait" else None
+        given = 0
+        for item in ring.feed.source:
+            if isinstance(item, Event):
+                self._tell(item)
+                continue
+            if isinstance(item, Frame) and ring.too_soon(item):
+                self.tally.drop("rate")
+            elif not self._rings.put(ring, item):
+                return
+            else:
+                given += 1
+            if given == most:
+                return
+
+    # --- one thread that detects, and ends everything -------------------------------------------
+
+    def _work(self) -> None:
+        if not self._begun.acquire(blocking=False):
+            return
+        readers = [
+            threading.Thread(target=self._read, args=(ring,), name="source", daemon=True)
+            for ring in self._rings.rings
+        ]
+        try:
+            try:
+                for outlet in self._outlets:
+                    outlet.start()
+                for reader in readers:
+                    reader.start()
+                while (item := self._rings.take()) is not None:
+                    self._handle(item)
+                    if self.tally.done == self._max_frames:
+                        break
+            finally:
+                self._wind_up(readers)
+        except BaseException as error:  # raised by `run`
+            self.errors.insert(0, error)
+        finally:
+            self.done.set()
+
+    def _wind_up(self, readers: Sequence[threading.Thread]) -> None:
+        self._rings.stop()
+        # Results first: a source may take its time to notice.
+        for outlets in (self._sinks, self._watchers):
+            for outlet in outlets:
+                outlet.end()
+            for outlet in outlets:
+                outlet.join()
+        for ring in self._rings.rings:
+            ring.feed.source.stop()
+        for reader in readers:
+            if reader.ident is not None:
+                reader.join()
+
+    def _handle(self, item: Frame | Failure) -> None:
+        if isinstance(item, Failure):
+            self.tally.fail()
+            self._hand_out(item)
+            return
+        limit = self._age_limit if item.captured is not None else None
+        if limit is not None and limit.hopeless(item):
+            self.tally.drop("too-old")
+            return
+        begin = time.monotonic()
+        result = self._detector.run(item)
+        end = time.monotonic()
+        if limit is not None and limit.late(item, begin, end):
+            self.tally.drop("too-old")
+            return
+        self.tally.process(
+            result.latency.total, None if item.captured is None else end - item.captured
+        )
+        self._hand_out(Delivery(result))
+
+    def _hand_out(self, item: Item) -> None:
+        for outlet in self._outlets:
+            outlet.put(item)
+
+    # --- told by the outlets, in their threads ---------------------------------------------------
+
+    def unsaved(self, delivery: Delivery, reason: str) -> None:
+        with self._lock:
+            first, delivery.spoiled = not delivery.spoiled, True
+        if first:
+            self.tally.spoil()
+        frame = delivery.result.frame
+        for watcher in self._watchers:
+            watcher.put(Failure(frame.index, frame.time, frame.source, reason))
+
+    def missed(self, outlet: Outlet) -> None:
+        if outlet in self._sinks:
+            self.tally.miss(outlet.name)
+
+    def failed(self, outlet: Outlet, error: BaseException) -> None:
+        if outlet not in self._sinks:
+            return
+        with self._lock:
+            self.errors.append(error)
+            self._sinks_left -= 1
+            last = not self._sinks_left
+        self._tell(Event("failed", outlet.name, time.time(), str(error)))
+        # A pipe whose reader has gone, as in `| head -1`, is the user's way to end it all.
+        if last or not isinstance(error, EdgeError):
+            self._rings.stop()
+
+    def _tell(self, event: Event) -> None:
+        for watcher in self._watchers:
+            watcher.put(event)
+
+
+class _AgeLimit:
+    """Drops what is too old, before work is wasted on it where that can be foreseen."""
+
+    def __init__(self, seconds: float) -> None:
+        self._limit = seconds
+        self._expected = 0.0  # seconds from a frame's turn to its result
+
+    def hopeless(self, frame: Frame) -> bool:
+        """Whether the result of a frame would be too old, as fast as it goes at the moment."""
+        if time.monotonic() - _captured(frame) + self._expected <= self._limit:
+            return False
+        self._expected *= 0.9  # so that one slow frame is forgotten, and another one is tried
+        return True
+
+    def late(self, frame: Frame, begin: float, end: float) -> bool:
+        """Whether a result has come too late. Learns how long results take."""
+        self._expected = max(end - begin, 0.9 * self._expected)
+        return end - _captured(frame) > self._limit
+
+
+def _captured(frame: Frame) -> float:
+    return time.monotonic() if frame.captured is None else frame.captured
