@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "run": "edge.cli.run",
         "convert": "edge.cli.convert",
         "inspect": "edge.cli.inspect",
+        "capture": "edge.cli.capture",
         "eval": "edge.cli.eval",
         "bench": "edge.cli.bench",
         "doctor": "edge.cli.doctor",
