@@ -11,7 +11,7 @@ import numpy as np
 
 from calibration.emit.base import RefusalError
 from calibration.emit.ncnn_writer import Writer, blob_shape, kept_axes, new_layer, size_params
-from calibration.frontends.simplify import slice_bounds
+from calibration.frontends.simplify.matching import slice_bounds
 from calibration.graph import Node, Shape
 from edge.formats.ncnn import Weight
 from edge.formats.ncnn_params import FLOAT32_MAX, Value

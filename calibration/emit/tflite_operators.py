@@ -12,7 +12,7 @@ import numpy as np
 from calibration.emit import tflite_pictures as pictures
 from calibration.emit.base import RefusalError
 from calibration.emit.tflite_writer import PICTURE, PLAIN, Writer
-from calibration.frontends.simplify import slice_bounds
+from calibration.frontends.simplify.matching import slice_bounds
 from calibration.graph import Node, Shape
 
 _LOWEST = float(np.finfo(np.float32).min)
