@@ -7,6 +7,7 @@ import onnx
 import pytest
 from emitted import canonical
 from ncnn_files import SIZES
+from same_boxes import Alike, apart
 from small_detector import detector, with_grouped_deconvolution
 
 from calibration import emit, targets, verify
@@ -32,9 +33,14 @@ EXPORTS = [
     ("yolov7-tiny", "end2end", None, "heads"),
 ]
 
+# Random weights give slivers and boxes wider than the picture, which trained ones do not.
+NEAR = Alike(pixels=0.05)
+WINOGRAD = Alike(0.95, 0.02, pixels=1.0)  # MNN's way to convolve loses bits
 
-def picture(seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8)
+
+def picture(networks):
+    pixels = networks.image(Size(240, 320), seed=3)[0].numpy().transpose(1, 2, 0)
+    return np.ascontiguousarray(pixels * 255).astype(np.uint8)
 
 
 @pytest.mark.slow
@@ -45,16 +51,21 @@ def test_an_export_finds_the_same_in_every_runtime(network, form, said, cut, tmp
     opened = open_model([path], said)
     written = for_targets(opened, tuple(BACKENDS), precision="fp32").package
     assert written.spec.form == cut
-    rules = {"score_threshold": 0.3, "max_detections": 100_000, "multi_label": True}
-    with Detector.load(opened.package, **rules) as whole:
-        wanted = whole(picture())
+    # Without suppression, which turns a hair's breadth into a box more or less.
+    rules = {"iou_threshold": 1.0, "max_detections": 10_000, "precision": "fp32", "threads": 1}
+    found = {}
     for backend in BACKENDS:
-        with Detector.load(written, backend=backend, precision="fp32", **rules) as one:
-            found = one(picture())
-        assert len(found)
-        for score, label in zip(wanted.scores[:5], wanted.class_ids[:5], strict=True):
-            same = found.class_ids == label
-            assert np.abs(found.scores[same] - score).min() < 0.02
+        with Detector.load(written, backend=backend, **rules) as one:
+            found[backend] = one(picture(networks))
+    with Detector.load(opened.package, **rules) as whole:
+        as_it_came = whole(picture(networks))
+    wanted = found.pop("onnxruntime")
+    assert len(wanted) > 50
+    if not form.startswith("end2end"):  # those suppress inside the file
+        assert not apart(as_it_came, wanted, 0.25, NEAR)
+    for backend, boxes in found.items():
+        alike, most = (WINOGRAD, 0.02 * len(wanted)) if backend == "mnn" else (NEAR, 0)
+        assert len(apart(boxes, wanted, 0.25, alike)) <= most, backend
 
 
 @pytest.mark.parametrize("size", SIZES)

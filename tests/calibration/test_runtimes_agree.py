@@ -1,0 +1,84 @@
+"""The same float model through every runtime finds the same, in every picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ncnn_files import SIZES
+from same_boxes import apart
+
+from edge.backends import BACKENDS
+from edge.detector import Detector
+from edge.package import Package
+from edge.recognise import open_model
+from edge.types import Detections
+
+pytest.importorskip("onnx")
+pytest.importorskip("cv2")
+THRESHOLD = 0.25
+BCCD = Path(__file__).parents[1] / "models" / "bccd-yolov6n.edge"
+OTHERS = tuple(name for name in BACKENDS if name != "onnxruntime")
+
+
+def disagreements(package: Package, pictures: list[Path]) -> tuple[dict[str, list[str]], int]:
+    """By runtime and picture, how it parts from ONNX Runtime; and how many boxes there were."""
+    import cv2
+
+    images = {path.name: cv2.imread(str(path)) for path in pictures}
+    found = {}
+    for backend in BACKENDS:
+        rules = {"backend": backend, "precision": "fp32", "threads": 1}
+        with Detector.load(package, **rules, score_threshold=THRESHOLD) as detector:
+            found[backend] = {name: detector(image) for name, image in images.items()}
+    wanted = found["onnxruntime"]
+    wrong = {
+        f"{backend} {name}": parted
+        for backend in OTHERS
+        for name in images
+        if (parted := apart(found[backend][name], wanted[name], THRESHOLD))
+    }
+    return wrong, sum(map(len, wanted.values()))
+
+
+def everywhere(model: Path) -> Package:
+    """A model with a float artefact for every runtime, as `edge convert --targets` makes it."""
+    from calibration.targets import for_targets
+
+    return for_targets(open_model([model]), tuple(BACKENDS), precision="fp32").package
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_yolov6lite_of_ncnn_finds_the_same_in_photographs(shared, size):
+    model = shared / "models" / "yolov6lite" / f"yolov6-lite-{size}.param"
+    pictures = sorted((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
+    assert len(pictures) == 64
+    wrong, boxes = disagreements(everywhere(model), pictures)
+    assert boxes > 400
+    assert not wrong
+
+
+@pytest.mark.slow
+def test_yolov6_nano_trained_on_cells_finds_the_same_cells(shared):
+    data = shared / "data" / "bccd"
+    names = (data / "ImageSets" / "Main" / "test.txt").read_text().split()[:24]
+    pictures = [data / "JPEGImages" / f"{name}.jpg" for name in names]
+    wrong, boxes = disagreements(everywhere(BCCD), pictures)
+    assert boxes > 500
+    assert not wrong
+
+
+def test_what_differs_is_told_from_what_does_not():
+    one = Detections(
+        np.array([[0, 0, 100, 100], [50, 50, 60, 60]], np.float32),
+        np.array([0.9, THRESHOLD + 0.004], np.float32),
+        np.array([3, 4], np.int32),
+    )
+    near = Detections(one.boxes[:1] + np.float32(0.2), one.scores[:1] - 0.004, one.class_ids[:1])
+    assert not apart(one, near, THRESHOLD)  # the second lies at the threshold
+    for box, score, label in ((1.0, 0.0, 0), (0.0, 0.006, 0), (0.0, 0.0, 1)):
+        other = Detections(one.boxes[:1] + np.float32(box), one.scores[:1] - np.float32(score),
+                           one.class_ids[:1] + np.int32(label))  # fmt: skip
+        assert [told[:7] for told in apart(one, other, THRESHOLD)] == ["too muc", "missing"]
