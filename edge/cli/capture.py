@@ -20,7 +20,7 @@ from edge.io.sinks.targets import prepare_folder, write_whole
 from edge.io.sources import open_source
 from edge.io.sources.images import read_image
 from edge.text import printable
-from edge.types import Failure, Frame
+from edge.types import Event, Failure, Frame
 
 HELP = "collect pictures from a camera or video: one every so often, none twice"
 
@@ -126,6 +126,10 @@ def collect(
     """
     live = sys.stderr.isatty()
     for item in due(source, every):
+        if isinstance(item, Event):
+            said = " ".join(filter(None, [item.subject, item.name, item.reason]))
+            print(printable(said), file=sys.stderr)
+            continue
         if isinstance(item, Failure):
             kept.skipped["unreadable"] += 1
             continue
@@ -146,13 +150,16 @@ def collect(
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def due(source: Source, every: float) -> Iterator[Frame | Failure]:
+def due(source: Source, every: float) -> Iterator[Frame | Failure | Event]:
     """The frames that are so many seconds apart; of still images all."""
     if source.rate is None:
         yield from source
         return
     next_: float | None = None
     for item in source:
+        if isinstance(item, Event):
+            yield item
+            continue
         if next_ is not None and item.time < next_ - 1e-6:
             continue
         yield item

@@ -7,7 +7,7 @@ import pytest
 
 from edge.cli import capture, main
 from edge.io.sources import open_source
-from edge.types import Frame
+from edge.types import Event, Frame
 
 cv2 = pytest.importorskip("cv2")
 SCENE = "test:conveyor?seed=1&size=160x120"
@@ -108,6 +108,17 @@ def test_an_interrupt_is_how_a_camera_is_stopped(tmp_path, capsys, monkeypatch):
 )
 def test_frames_are_due_at_even_times(times, every, wanted):
     assert [frame.time for frame in capture.due(Clip(times), every)] == wanted
+
+
+def test_what_becomes_of_the_camera_is_told(tmp_path, capsys, monkeypatch):
+    class Lost(Clip):
+        def __iter__(self):
+            yield Event("lost", "rtsp://gate", 0.0, "no frame for 5 s")
+            yield from open_source(f"{SCENE}&frames=1")
+
+    monkeypatch.setattr(capture, "open_source", lambda address: Lost([]))
+    assert main(["capture", "--source", "0", "-o", str(tmp_path)]) == 0
+    assert "rtsp://gate lost no frame for 5 s" in capsys.readouterr().err
 
 
 def test_still_images_are_all_due():
