@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from edge.bench.report import Report, Run
 from edge.bench.soak import Sample, Soak
+from edge.svg import document, text
 
 _WIDTH = 860
 _LEFT = 250  # room for names
@@ -28,14 +28,15 @@ def bars(report: Report) -> str:
     where = ", ".join(filter(None, [board.model, board.cpu, f"{board.cores} cores", board.machine]))
     legend = "".join(
         f'<rect x="{_LEFT + 120 * k}" y="62" width="12" height="12" fill="{colour}"/>'
-        + _text(_LEFT + 120 * k + 18, 73, stage)
+        + text(_LEFT + 120 * k + 18, 73, stage)
         for k, (stage, colour) in enumerate(_STAGES)
     )
     rows = "".join(_bar(run, _TOP + _ROW * k, _PLOT / longest) for k, run in enumerate(runs))
-    return _svg(
+    return document(
+        _WIDTH,
         height,
-        _text(16, 26, f"{report.model}: latency in ms, p50 by stage and p99", size=16)
-        + _text(16, 48, f"{where}; {report.created}", colour="#666")
+        text(16, 26, f"{report.model}: latency in ms, p50 by stage and p99", size=16)
+        + text(16, 48, f"{where}; {report.created}", colour="#666")
         + legend
         + rows,
     )
@@ -54,16 +55,16 @@ def lines(soak: Soak, title: str) -> str:
         for label, colour, raw in curves
         if len(values := [v for v in raw if v is not None]) == len(soak.samples) > 1
     ]
-    body = _text(16, 26, title, size=16)
+    body = text(16, 26, title, size=16)
     for k, (label, colour, values) in enumerate(panels):
         body += _curve(soak.samples, values, label, colour, 50 + 130 * k)
-    return _svg(60 + 130 * len(panels), body)
+    return document(_WIDTH, 60 + 130 * len(panels), body)
 
 
 def _bar(run: Run, y: float, scale: float) -> str:
-    name = _text(16, y + 20, run.key)
+    name = text(16, y + 20, run.key)
     if not run.repetitions:
-        return name + _text(_LEFT, y + 20, run.error[:90], colour="#b00")
+        return name + text(_LEFT, y + 20, run.error[:90], colour="#b00")
     x, parts = float(_LEFT), ""
     pale = ' opacity="0.35"' if run.invalid else ""
     for stage, colour in _STAGES:
@@ -73,11 +74,11 @@ def _bar(run: Run, y: float, scale: float) -> str:
     end = _LEFT + run.value("latency_p99") * scale
     parts += f'<path d="M{x:.1f} {y + 15}H{end:.1f}m0 -5v10" stroke="#333" fill="none"/>'
     numbers = f"{run.value('latency_p50'):.1f} ms, {run.value('throughput'):.1f} frames/s"
-    why = _text(_LEFT, y + 37, f"invalid: {'; '.join(run.invalid)}"[:100], colour="#b00", size=11)
+    why = text(_LEFT, y + 37, f"invalid: {'; '.join(run.invalid)}"[:100], colour="#b00", size=11)
     return (
         name
         + f"<g{pale}>{parts}</g>"
-        + _text(end + 8, y + 20, numbers)
+        + text(end + 8, y + 20, numbers)
         + (why if run.invalid else "")
     )
 
@@ -92,22 +93,9 @@ def _curve(
         for s, v in zip(samples, values, strict=True)
     )
     return (
-        _text(120, top + 8, label)
-        + _text(16, top + 24, f"{high:.5g}", colour="#666")
-        + _text(16, top + 94, f"{low:.5g}", colour="#666")
+        text(120, top + 8, label)
+        + text(16, top + 24, f"{high:.5g}", colour="#666")
+        + text(16, top + 94, f"{low:.5g}", colour="#666")
         + f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        + _text(760, top + 110, f"{time:.0f} s", colour="#666")
+        + text(760, top + 110, f"{time:.0f} s", colour="#666")
     )
-
-
-def _svg(height: float, body: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-        f'viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif">'
-        f'<rect width="100%" height="100%" fill="#fff"/>{body}</svg>\n'
-    )
-
-
-def _text(x: float, y: float, text: str, *, colour: str = "#222", size: int = 13) -> str:
-    shown = escape("".join(c if c.isprintable() else "?" for c in text))
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}">{shown}</text>'

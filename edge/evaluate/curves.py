@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
 from edge.evaluate.coco import IOU_THRESHOLDS, RECALLS, Evaluation
 from edge.io.datasets.base import Float64Array
+from edge.svg import document, text
 
 _SIDE = 440  # pixels of the plot's square
 _LEFT, _TOP = 60, 50
@@ -47,19 +47,15 @@ def picture(evaluation: Evaluation) -> str:
             body += _line(chosen.mean(axis=(0, 2)), colour, 2.0)
         y = _TOP + 20 + 20 * row
         body += f'<path d="M{_LEFT + 330} {y - 4}h20" stroke="{colour}" stroke-width="2"/>'
-        body += _text(_LEFT + 356, y, name)
+        body += text(_LEFT + 356, y, name)
     for k in range(0, 11, 2):
         right, down = _LEFT + _SIDE * k // 10, _TOP + _SIDE * (10 - k) // 10
-        body += _text(right - 10, _TOP + _SIDE + 18, f"{k / 10:.1f}")
-        body += _text(28, down + 4, f"{k / 10:.1f}")
+        body += text(right - 10, _TOP + _SIDE + 18, f"{k / 10:.1f}")
+        body += text(28, down + 4, f"{k / 10:.1f}")
         body += f'<path d="M{_LEFT} {down}h{_SIDE}M{right} {_TOP}v{_SIDE}" stroke="#eee"/>'
-    width, height = _LEFT + _SIDE + 30, _TOP + _SIDE + 50
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'font-family="sans-serif" fill="none"><rect width="100%" height="100%" fill="#fff"/>'
-        f"{_text(_LEFT, 30, 'Precision over recall; grey: each class at IoU .50')}{body}"
-        f"{_text(_LEFT + _SIDE / 2 - 20, height - 12, 'recall')}</svg>\n"
-    )
+    title = text(_LEFT, 30, "Precision over recall; grey: each class at IoU .50")
+    below = text(_LEFT + _SIDE / 2 - 20, _TOP + _SIDE + 38, "recall")
+    return document(_LEFT + _SIDE + 30, _TOP + _SIDE + 50, f"{title}{body}{below}")
 
 
 def _line(precision: Float64Array, colour: str, width: float) -> str:
@@ -67,8 +63,4 @@ def _line(precision: Float64Array, colour: str, width: float) -> str:
         f"{_LEFT + _SIDE * r:.1f},{_TOP + _SIDE * (1 - p):.1f}"
         for r, p in zip(RECALLS, np.clip(precision, 0, 1), strict=True)
     )
-    return f'<polyline points="{points}" stroke="{colour}" stroke-width="{width}"/>'
-
-
-def _text(x: float, y: float, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" fill="#222">{escape(text)}</text>'
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
