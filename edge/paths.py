@@ -1,7 +1,8 @@
-"""What is at a path, asked once, where a path enters: the answer may also be an error."""
+"""What is at a path, asked once, where a path enters; and where a user's own files belong."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from edge.errors import EdgeError
@@ -28,3 +29,19 @@ def exists(path: Path, error: type[EdgeError]) -> bool:
     except ValueError as why:  # such as a null character
         raise error(f"{str(path)!r} is not a path") from why
     return True
+
+
+def cache() -> Path:
+    """The user's folder for what can be made or fetched again (`XDG_CACHE_HOME`)."""
+    return _base("XDG_CACHE_HOME", ".cache") / "edge"
+
+
+def state() -> Path:
+    """The user's folder for what is worth keeping (`XDG_STATE_HOME`)."""
+    return _base("XDG_STATE_HOME", ".local/state") / "edge"
+
+
+def _base(variable: str, usual: str) -> Path:
+    """A base directory of the XDG specification; it says that relative ones are ignored."""
+    said = os.environ.get(variable, "")
+    return Path(said) if Path(said).is_absolute() else Path.home() / usual

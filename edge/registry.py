@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from edge import paths
 from edge.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
 
 def folder(name: str) -> Path:
     """Where a model is kept: in the user's cache (`XDG_CACHE_HOME`)."""
-    return _base("XDG_CACHE_HOME", ".cache") / "edge" / "models" / name
+    return paths.cache() / "models" / name
 
 
 def pulled(name: str) -> bool:
@@ -211,14 +212,8 @@ def _file(
     return target
 
 
-def _base(variable: str, usual: str) -> Path:
-    """A base directory of the XDG specification; it says that relative ones are ignored."""
-    said = os.environ.get(variable, "")
-    return Path(said) if Path(said).is_absolute() else Path.home() / usual
-
-
 def _notes() -> Path:
-    return _base("XDG_STATE_HOME", ".local/state") / "edge" / "models.json"
+    return paths.state() / "models.json"
 
 
 def _noted() -> dict[str, dict[str, str]]:

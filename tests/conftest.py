@@ -15,6 +15,8 @@ settings.register_profile(
 )
 settings.load_profile("edge")
 
+os.environ["EDGE_TUNE"] = "off"  # what somebody tuned on this machine is no part of a test
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

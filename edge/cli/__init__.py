@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "capture": "edge.cli.capture",
         "eval": "edge.cli.eval",
         "bench": "edge.cli.bench",
+        "tune": "edge.cli.tune",
         "doctor": "edge.cli.doctor",
         "models": "edge.cli.models",
         "train": "calibration.train.cli",

@@ -86,7 +86,6 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
         one = argparse.Namespace(**vars(args))
         one.model, one.backend, one.precision = side.model, side.backend, side.precision
         with options.load_detector(one, multi_label=True) as detector:
-            options.report_backend(detector, one)
             labels.append(detector.spec.labels)
             if labels[0] != labels[-1]:
                 raise UsageError("--compare: the two models do not have the same classes")

@@ -89,7 +89,6 @@ def run(args: argparse.Namespace) -> int:
     if args.model is None:
         raise UsageError("--model is required, or --compare with two models")
     with options.load_detector(args, multi_label=True) as detector:
-        options.report_backend(detector, args)
         labels = detector.spec.labels
         dataset = dataset.for_model(labels)
         for option, file in (("--save", args.save), ("--curves", args.curves)):

@@ -11,12 +11,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
+from edge import board, choices
 from edge.backends import BACKENDS
 from edge.backends.base import MOST_THREADS, Precision
+from edge.choices import Choice
 from edge.cli import UsageError
 from edge.detector import Detector
+from edge.errors import BackendNotInstalledError
 from edge.models import FAMILIES
-from edge.recognise import Overrides
+from edge.package import Package
+from edge.recognise import Overrides, open_model
+from edge.text import printable
 from edge.types import Size
 
 T = TypeVar("T")
@@ -98,24 +103,63 @@ def overrides(args: argparse.Namespace) -> Overrides:
 
 
 def load_detector(
-    args: argparse.Namespace, *, classes: Sequence[str] = (), multi_label: bool = False
+    args: argparse.Namespace,
+    *,
+    classes: Sequence[str] = (),
+    multi_label: bool = False,
+    tuned: bool = False,
 ) -> Detector:
     """The detector that the options describe.
 
+    Says on standard error what runs the model and why, if asked to, or if it is not what was asked.
+
     Args:
-        args: Of a parser with both groups of options above.
+        args: Of a parser with both groups of options above, and `--verbose`.
         classes: Names or ids to keep; empty for all.
         multi_label: See `Detector`.
+        tuned: Where the options leave runtime and threads open, take what `edge tune` kept.
 
     Raises:
         UsageError: An option does not fit the model.
     """
+    package = open_model([args.model]).package
+    choice, why = _choice(args, package) if tuned else (None, "")
+    try:
+        detector = _detector(args, package, choice, classes, multi_label)
+    except BackendNotInstalledError as error:
+        if choice is None:
+            raise
+        choice, why = None, f"not as tuned: {error}"
+        detector = _detector(args, package, None, classes, multi_label)
+    backend = detector.backend
+    if args.verbose:
+        asked = (choice.backend, choice.precision) if choice else (args.backend, args.precision)
+        name = package.artefact(*asked).backend
+        threads = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"
+        told = f"{detector.spec.family} at {detector.spec.input}, {name} {backend.precision}, "
+        print(printable(f"{told}{threads}{why and f' ({why})'}"), file=sys.stderr)
+    if args.precision not in (None, backend.precision):
+        print(
+            f"edge: this CPU or model has no {args.precision} arithmetic; "
+            f"running {backend.precision}",
+            file=sys.stderr,
+        )
+    return detector
+
+
+def _detector(
+    args: argparse.Namespace,
+    package: Package,
+    choice: Choice | None,
+    classes: Sequence[str],
+    multi_label: bool,
+) -> Detector:
     try:
         return Detector.load(
-            args.model,
-            backend=args.backend,
-            precision=args.precision,
-            threads=args.threads,
+            package,
+            backend=choice.backend if choice else args.backend,
+            precision=choice.precision if choice else args.precision,
+            threads=choice.threads if choice else args.threads,
             input=args.imgsz,
             score_threshold=args.conf,
             iou_threshold=args.iou,
@@ -127,21 +171,16 @@ def load_detector(
         raise UsageError(str(error)) from error
 
 
-def report_backend(detector: Detector, args: argparse.Namespace) -> None:
-    """Say on standard error what runs the model, if asked to or if it is not what was asked."""
-    backend = detector.backend
-    if args.verbose:
-        print(
-            f"{detector.spec.family} at {detector.spec.input}, {backend.precision}, "
-            f"{backend.threads} threads",
-            file=sys.stderr,
-        )
-    if args.precision not in (None, backend.precision):
-        print(
-            f"edge: this CPU or model has no {args.precision} arithmetic; "
-            f"running {backend.precision}",
-            file=sys.stderr,
-        )
+def _choice(args: argparse.Namespace, package: Package) -> tuple[Choice | None, str]:
+    """What `edge tune` kept, where it is to be used; and why, or why not."""
+    if args.backend or args.precision or args.threads:
+        return None, "as the options say"
+    if os.environ.get("EDGE_TUNE", "").lower() == "off":
+        return None, "not tuned: EDGE_TUNE=off"
+    choice = choices.find(package, board.identify())
+    if choice is None:
+        return None, "not tuned: edge tune --model M would measure what is fastest here"
+    return choice, f"tuned on {choice.created[:10]}: {choice.reason}"
 
 
 def labels(text: str) -> tuple[str, ...]:

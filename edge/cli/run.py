@@ -42,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect in every frame of the source. Returns 0, or 1 when a frame failed."""
-    with options.load_detector(args, classes=args.classes) as detector:
-        options.report_backend(detector, args)
+    with options.load_detector(args, classes=args.classes, tuned=True) as detector:
         labels = detector.spec.labels
         source = open_source(args.source)
         try:
