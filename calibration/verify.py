@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from calibration.emit import emitter
 from calibration.graph import Graph
 from edge import models
 from edge.backends import open_backend
-from edge.backends.base import BackendOptions, TensorSpec
+from edge.backends.base import Backend, BackendOptions, TensorSpec
 from edge.errors import ModelError
 from edge.models.base import ModelSpec
 from edge.package import Artefact
@@ -43,30 +43,49 @@ HALF = Tolerance(30.0, 0.95, 0.03)  # weights of 11 bits
 
 
 def run(artefact: Artefact, spec: ModelSpec, image: Float32Array) -> tuple[Float32Array, ...]:
-    """The outputs of a model, of their own memory.
+    """The outputs of a model, as real values of their own memory.
 
     Args:
         artefact: The model's files.
         spec: Names its input and outputs.
-        image: (1, 3, H, W): the network input.
+        image: (1, 3, H, W): the network input; rounded where the model takes codes.
 
     Raises:
         EdgeError: The runtime refuses or fails.
     """
     fed = image.transpose(0, 2, 3, 1) if artefact.layout == "NHWC" else image
-    opened = open_backend(
+    opened = open_artefact(artefact, spec)
+    try:
+        view = opened.input_view()
+        view[...] = _as_fed(fed, opened.input).reshape(view.shape)
+        return tuple(output.real() for output in opened.run())
+    finally:
+        opened.close()
+
+
+def open_artefact(artefact: Artefact, spec: ModelSpec) -> Backend:
+    """A model's files in their runtime, with floats as exact as it can."""
+    size = spec.input
+    shape = (1, 3, size.height, size.width)
+    return open_backend(
         artefact.backend,
         artefact.files,
-        TensorSpec(spec.input_name, fed.shape, layout=artefact.layout),
+        TensorSpec(
+            spec.input_name,
+            (*shape[:1], *shape[2:], 3) if artefact.layout == "NHWC" else shape,
+            layout=artefact.layout,
+        ),
         spec.output_names,
         BackendOptions(precision="fp32"),
     )
-    try:
-        view = opened.input_view()
-        view[...] = fed.reshape(view.shape)
-        return tuple(np.array(output.values, np.float32) for output in opened.run())
-    finally:
-        opened.close()
+
+
+def _as_fed(values: Float32Array, input_: TensorSpec) -> AnyArray:
+    if input_.dtype == "float32":
+        return values
+    limits = np.iinfo(input_.dtype)
+    steps = np.rint(values / np.float32(input_.scale)) + input_.zero_point
+    return np.asarray(np.clip(steps, limits.min, limits.max), input_.dtype)
 
 
 def check(
@@ -135,16 +154,24 @@ def part(artefact: Artefact, graph: Graph, image: Float32Array, tolerance: Toler
         found, wanted = (run(a, spec, image)[0] for a in (again, _reference(shorter)))
         return decibels(found, wanted) < tolerance.decibels
 
-    low, high = 0, len(nodes) - 1
-    if not nodes or not differs(high):
+    index = first(len(nodes), differs)
+    if index is None:
         return "written again, its last operator agrees: the file itself is damaged"
+    return f"they part at {nodes[index]}, whose output is {nodes[index].output}"
+
+
+def first(count: int, holds: Callable[[int], bool]) -> int | None:
+    """The first of so many from which on something holds; None where it does not of the last."""
+    low, high = 0, count - 1
+    if not count or not holds(high):
+        return None
     while low < high:
         middle = (low + high) // 2
-        if differs(middle):
+        if holds(middle):
             high = middle
         else:
             low = middle + 1
-    return f"they part at {nodes[low]}, whose output is {nodes[low].output}"
+    return low
 
 
 def decibels(found: AnyArray, wanted: AnyArray) -> float:

@@ -151,6 +151,11 @@ class Tensor:
     scale: float = 1.0
     zero_point: int = 0
 
+    def real(self) -> Float32Array:
+        """The values that the codes stand for, in memory of their own."""
+        steps = self.values.astype(np.float32) - np.float32(self.zero_point)
+        return np.asarray(steps * np.float32(self.scale), np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:

@@ -64,6 +64,16 @@ def describe(files: ModelFiles) -> Description:
         )
 
 
+def operators(model: bytes) -> dict[str, str]:
+    """What MNN runs for a .mnn: types by name, such as "Convolution [ DT_INT8 ]".
+
+    Raises:
+        ModelError: It is no MNN model, or is damaged.
+    """
+    with _silence():
+        return _operators(*_session(model, 1, "high"))
+
+
 class _Mnn:
     """One session. MNN's INT8 networks take and give float32 too."""
 
@@ -158,12 +168,16 @@ def _business_code(model: bytes) -> str:
 
 
 def _runs_int8(interpreter: Any, session: Any) -> bool:
-    """Whether any operator computes in INT8; asks for their names without running them."""
-    types: list[str] = []
+    return any("DT_INT8" in kind for kind in _operators(interpreter, session).values())
+
+
+def _operators(interpreter: Any, session: Any) -> dict[str, str]:
+    """The types of the operators by name; asks for them without running any."""
+    types: dict[str, str] = {}
 
     def skip(_: Any, operator: Any) -> bool:
-        types.append(operator.getType())
+        types[operator.getName()] = operator.getType().strip()
         return False
 
     interpreter.runSessionWithCallBackInfo(session, skip, lambda _, __: True)
-    return any("DT_INT8" in name for name in types)
+    return types

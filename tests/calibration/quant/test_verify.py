@@ -1,0 +1,129 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import small_detector
+from plans import plan_of
+
+from calibration.emit import EMITTERS, emitter
+from calibration.frontends.head import cuts
+from calibration.frontends.onnx import read
+from calibration.frontends.simplify import simplify
+from calibration.quant import verify
+from calibration.quant.computed import int8_layers
+from edge.conveyor import Conveyor
+from edge.errors import ModelError
+from edge.package import Artefact
+from edge.recognise import open_model
+from edge.types import Size
+
+SIZE = Size(64, 64)
+FIRST, MIDDLE = "node_stem", "node_down16"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A float network cut at its heads, and how to read it."""
+    path = tmp_path_factory.mktemp("model") / "small.onnx"
+    path.write_bytes(small_detector.detector())
+    opened = open_model([path]).package
+    graph = simplify(read(path.read_bytes()).graph)
+    cut = next(iter(cuts(graph, opened.spec)))
+    return cut.graph, cut.spec
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    scenes = Conveyor(0, SIZE)
+    return [np.array(scenes.render(index)[0]) for index in range(4)]
+
+
+def inputs(pictures):
+    return [p[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255 for p in pictures]
+
+
+def artefact(graph, plan):
+    layout = "NHWC" if plan.target == "tflite" else "NCHW"
+    return Artefact(plan.target, "int8", emitter(plan.target)(graph, plan=plan), layout)
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, pictures):
+    graph, spec = whole
+    plan = plan_of(graph, inputs(pictures), target)
+    found = verify.check(artefact(graph, plan), graph, plan, spec, pictures)
+    assert found.layers == 9
+    assert found.found == pytest.approx(found.simulated, abs=1)
+    assert min(found.found) > 25
+    assert found.agreement.expected > 0
+    assert found.agreement.ap50 > 0.97
+
+
+def spoilt(plan):
+    """The plan with one weight scale that is wrong."""
+    layer = plan.layers[MIDDLE]
+    other = replace(layer, weight_scales=layer.weight_scales * np.float32(1.2))
+    return replace(plan, layers={**plan.layers, MIDDLE: other})
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_a_wrong_scale_is_refused_and_its_layer_named(target, whole, pictures, monkeypatch):
+    graph, spec = whole
+    plan = plan_of(graph, inputs(pictures), target)
+    real = emitter(target)
+
+    def wrong(graph, *, half=False, plan=None):
+        return real(graph, plan=spoilt(plan) if MIDDLE in plan.layers else plan)
+
+    monkeypatch.setattr(verify, "emitter", lambda _: wrong)
+    broken = replace(artefact(graph, plan), files=wrong(graph, plan=plan))
+    last = graph.sole_consumer("down16")  # the ReLU belongs to it, but where ncnn is asked
+    named = "|".join(re.escape(str(node)) for node in (last, graph.producers["down16"]))
+    with pytest.raises(ModelError, match=rf"{target} int8: its output \w+16 .*part at ({named})"):
+        verify.check(broken, graph, plan, spec, pictures)
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_a_damaged_file_is_told_from_a_wrong_emitter(target, whole, pictures):
+    graph, spec = whole
+    plan = plan_of(graph, inputs(pictures), target)
+    with pytest.raises(ModelError, match="the file itself is damaged"):
+        verify.check(artefact(graph, spoilt(plan)), graph, plan, spec, pictures)
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_a_layer_in_floats_is_refused_and_so_is_one_too_many(target, whole, pictures):
+    graph, spec = whole
+    plan = plan_of(graph, inputs(pictures), target)
+    fewer = plan_of(graph, inputs(pictures), target, skip={FIRST, MIDDLE})
+    names = rf"\['{FIRST} \(Conv\)', '{MIDDLE} \(Conv\)'\]"
+    with pytest.raises(ModelError, match=f"compute in floats, in its plan on codes: {names}"):
+        verify.check(artefact(graph, fewer), graph, plan, spec, pictures)
+    with pytest.raises(ModelError, match=f"compute on codes, in its plan in floats: {names}"):
+        verify.check(artefact(graph, plan), graph, fewer, spec, pictures)
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_detections_that_disagree_are_refused(target, whole, pictures, monkeypatch):
+    graph, spec = whole
+    plan = plan_of(graph, inputs(pictures), target)
+    monkeypatch.setattr(verify, "_is_worse", lambda *_: False)
+    layers = {
+        name: moved(layer) if "boxes" in name else layer for name, layer in plan.layers.items()
+    }
+    broken = artefact(graph, replace(plan, layers=layers))
+    with pytest.raises(ModelError, match=r"agree with the simulation's to AP50 0\.\d+, 0.97 is"):
+        verify.check(broken, graph, plan, spec, pictures)
+
+
+def moved(layer):
+    """Boxes half a cell wider to one side."""
+    return replace(layer, bias=layer.bias + np.array([0, 0, 0.5, 0], np.float32))
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, pictures):
+    graph, _ = whole
+    plan = plan_of(graph, inputs(pictures), target, skip={MIDDLE})
+    assert int8_layers(graph, plan, artefact(graph, plan).files) == set(plan.layers)
