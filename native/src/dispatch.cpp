@@ -8,6 +8,7 @@ namespace edge {
 
 const char* name(Target target) {
   switch (target) {
+    case Target::scalar: return "scalar";
 #if defined(__aarch64__)
     case Target::baseline: return "neon";
 #else
@@ -19,7 +20,11 @@ const char* name(Target target) {
 }
 
 std::vector<Target> available_targets() {
-  std::vector<Target> found{Target::baseline};
+  std::vector<Target> found;
+#if defined(EDGE_HAVE_SCALAR)
+  found.push_back(Target::scalar);
+#endif
+  found.push_back(Target::baseline);
 #if defined(EDGE_HAVE_AVX2)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("bmi2")) {
@@ -38,6 +43,9 @@ namespace simd {
 
 const Kernels& kernels(Target target) {
   switch (target) {
+#if defined(EDGE_HAVE_SCALAR)
+    case Target::scalar: return scalar();
+#endif
     case Target::baseline: return baseline();
 #if defined(EDGE_HAVE_AVX2)
     case Target::avx2: return avx2();

@@ -6,7 +6,8 @@
 namespace edge {
 
 // baseline: what every CPU of the architecture has (SSE2 on x86-64, NEON on aarch64).
-enum class Target : int { baseline, avx2 };
+// scalar: without vectors, for tests to compare with; aarch64 with the build option EDGE_SCALAR.
+enum class Target : int { scalar, baseline, avx2 };
 
 const char* name(Target target);
 

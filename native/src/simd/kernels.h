@@ -97,6 +97,9 @@ struct Kernels {
   void (*value_range)(const float* values, std::size_t count, float* low, float* high);
 };
 
+#if defined(EDGE_HAVE_SCALAR)
+const Kernels& scalar();
+#endif
 const Kernels& baseline();
 #if defined(EDGE_HAVE_AVX2)
 const Kernels& avx2();

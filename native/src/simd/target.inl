@@ -3,7 +3,7 @@
 // Include no standard header that has inline code here.
 #if defined(__SSE2__)
 #include <immintrin.h>
-#elif defined(__aarch64__)
+#elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
 

@@ -63,7 +63,7 @@ inline bool any(M mask) {
   return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0;
 #elif defined(__SSE2__)
   return _mm_movemask_epi8(reinterpret_cast<__m128i>(mask)) != 0;
-#elif defined(__aarch64__)
+#elif defined(__ARM_NEON)
   return vmaxvq_u32(reinterpret_cast<uint32x4_t>(mask)) != 0;
 #else
   typedef unsigned long long Halves __attribute__((vector_size(EDGE_VECTOR_BYTES)));

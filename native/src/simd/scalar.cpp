@@ -1,0 +1,2 @@
+#define EDGE_TARGET scalar
+#include "simd/target.inl"
