@@ -99,8 +99,13 @@ class _Mnn:
             self.precision = "int8"
         elif options.precision == "int8":
             raise BackendError("MNN runs INT8 from INT8 files only, this one is float")
-        self._names = outputs
-        self._view: AnyArray = tensor.getNumpyData()
+        # In half precision MNN's own tensors hold two bytes where they promise four; it converts
+        # what is copied between them and tensors of ours.
+        ours = _copy if half else lambda tensor: tensor
+        self._input: Any = (tensor, ours(tensor))
+        found = [interpreter.getSessionOutput(session, name) for name in outputs]
+        self._outputs: Any = [(tensor, ours(tensor)) for tensor in found]
+        self._view: AnyArray = self._input[1].getNumpyData()
         if self._view.shape != input_.shape or self._view.dtype != np.float32:
             raise ModelError(
                 f"its input {input_.name} is {self._view.dtype} {self._view.shape}, "
@@ -118,17 +123,21 @@ class _Mnn:
         """See `Backend.run`."""
         if self._session is None:
             raise BackendError("MNN: the model is closed")
+        tensor, ours = self._input
+        if ours is not tensor:
+            tensor.copyFrom(ours)
         code = self._interpreter.runSession(self._session)
         if code != 0:
             raise BackendError(f"MNN failed, code {code}")
-        return tuple(
-            Tensor(self._interpreter.getSessionOutput(self._session, name).getNumpyData())
-            for name in self._names
-        )
+        for tensor, ours in self._outputs:
+            if ours is not tensor:
+                tensor.copyToHostTensor(ours)
+        return tuple(Tensor(ours.getNumpyData()) for _, ours in self._outputs)
 
     def close(self) -> None:
         """See `Backend.close`."""
         self._view = np.empty(0, np.float32)  # the memory goes with the session
+        self._input = self._outputs = ()
         self._session = self._interpreter = None
 
 
@@ -140,6 +149,14 @@ def _session(model: bytes, threads: int, precision: str) -> tuple[Any, Any]:
         raise ModelError("MNN does not load this .mnn: not an MNN model, or damaged") from error
     config = {"backend": "CPU", "numThread": threads, "precision": precision}
     return interpreter, interpreter.createSession(config)
+
+
+def _copy(tensor: Any) -> Any:
+    """A tensor of zeros, float32, of the shape of one of MNN's."""
+    shape, layout = tensor.getShape(), tensor.getDimensionType()
+    if layout != MNN.Tensor_DimensionType_Tensorflow:
+        layout = MNN.Tensor_DimensionType_Caffe  # not the one in blocks of channels
+    return MNN.Tensor(shape, MNN.Halide_Type_Float, np.zeros(shape, np.float32), layout)
 
 
 def _spec(name: str, tensor: Any) -> TensorSpec:
