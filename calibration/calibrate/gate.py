@@ -1,0 +1,101 @@
+"""Whether an INT8 model may be written: it finds what the float one finds, or it may not."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from edge.evaluate import Agreement
+from edge.evaluate.bootstrap import Difference
+
+_LEAST = 20  # detections of the float model: fewer decide nothing
+_SLACK = 0.10  # how far recall and precision may be below AP50, which forgives low scores
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is wanted. A limit that is None is not one.
+
+    Attributes:
+        ap: The least AP with the float model's detections as the truth, 0 to 1.
+        ap50: The same at IoU .50.
+        drop: The most AP that labels may show to be lost, 0 to 1.
+    """
+
+    ap: float | None = 0.90
+    ap50: float | None = 0.96
+    drop: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Limits:
+        """Read "90/96": AP and AP50 in percent.
+
+        Raises:
+            ValueError: The text has another form, or the numbers are none of these.
+        """
+        match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)/(\d{1,3}(?:\.\d+)?)", text.strip())
+        if match is None:
+            raise ValueError(f"AP/AP50 in percent, such as 90/96, got {text!r}")
+        ap, ap50 = float(match[1]) / 100, float(match[2]) / 100
+        if not 0 < ap <= ap50 <= 1:
+            raise ValueError(f"AP/AP50 with 0 < AP <= AP50 <= 100, got {text!r}")
+        return cls(ap, ap50)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.ap is not None and self.ap50 is not None:
+            parts.append(f"agreement {100 * self.ap:g}/{100 * self.ap50:g}")
+        if self.drop is not None:
+            parts.append(f"at most {100 * self.drop:g} AP lost")
+        return ", ".join(parts) or "nothing"
+
+
+def objections(
+    alike: Agreement, limits: Limits, difference: Difference | None = None
+) -> tuple[str, ...]:
+    """Why a model is refused, in sentences; none where it passes.
+
+    AP weighs what is found by score and forgives what slipped below the threshold. So recall and
+    precision, which take the same threshold on both sides, have a limit too, and a model on which
+    the float one finds next to nothing is refused whatever the numbers are.
+
+    Args:
+        alike: INT8 and float.
+        limits: What is wanted.
+        difference: Of AP by labels, float first; needed where `limits` has a drop.
+    """
+    found = []
+    if limits.ap is not None and limits.ap50 is not None:
+        if alike.expected < _LEAST:
+            found.append(
+                f"the float model finds {alike.expected} objects in all the pictures that judge; "
+                f"agreement means something from {_LEAST} on"
+            )
+        else:
+            floor = limits.ap50 - _SLACK
+            for name, value, wanted in (
+                ("AP", alike.ap, limits.ap),
+                ("AP50", alike.ap50, limits.ap50),
+                ("recall", alike.recall, floor),
+                ("precision", alike.precision, floor),
+            ):
+                if not value >= wanted:
+                    shown = f"{100 * value:.1f}" if value >= 0 else "none"
+                    found.append(f"{name} against float is {shown}, wanted {100 * wanted:.1f}")
+    if limits.drop is not None:
+        found += _drop(limits.drop, difference)
+    return tuple(found)
+
+
+def _drop(most: float, difference: Difference | None) -> list[str]:
+    if difference is None or math.isnan(difference.before) or difference.before <= 0:
+        return ["there are no labels, or the float model finds nothing of them"]
+    lost = difference.before - difference.after
+    if lost <= most:
+        return []
+    low, high = 100 * difference.low, 100 * difference.high
+    return [
+        f"AP falls from {100 * difference.before:.1f} to {100 * difference.after:.1f} (95 % "
+        f"interval of the change {low:+.1f} to {high:+.1f}), at most {100 * most:g} may be lost"
+    ]

@@ -1,0 +1,214 @@
+"""The pictures of a calibration: those that it learns ranges from, and those that judge it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import CalibrationError, DataError, SourceError
+from edge.io.datasets import FORMATS, Objects, Sample, open_dataset
+from edge.io.selection import Look, alike, fault, look
+from edge.io.sources.images import open_source
+from edge.types import Frame, Size, UInt8Array
+
+_HELD_OUT = 5  # one picture in so many judges
+_MOST_JUDGES = 64
+_FEW = 32  # pictures to observe
+_FEW_JUDGES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Some pictures, with labels or without.
+
+    Attributes:
+        samples: Without labels, each has none.
+        labelled: Whether what is in them is known.
+    """
+
+    samples: tuple[Sample, ...]
+    labelled: bool
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def at(self, places: Sequence[int]) -> Pictures:
+        """Some of them."""
+        return Pictures(tuple(self.samples[i] for i in places), self.labelled)
+
+    def images(self) -> Iterator[UInt8Array]:
+        """Each picture, (H, W, 3) uint8 BGR, read when it is asked for.
+
+        Raises:
+            CalibrationError: One cannot be read; names it.
+        """
+        return map(_image, self.samples)
+
+    def truth(self, sizes: Sequence[Size]) -> list[Objects]:
+        """What is in each picture, given their sizes."""
+        return [s.objects(size) for s, size in zip(self.samples, sizes, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a calibration is made and judged with; no picture serves both.
+
+    Attributes:
+        observed: For the calibration.
+        judged: For the gate and the report.
+    """
+
+    observed: Pictures
+    judged: Pictures
+
+
+def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictures:
+    """The pictures of a dataset, a folder, a glob, or `test:conveyor?seed=N&frames=N`.
+
+    Args:
+        address: Where they are.
+        labels: Of the model: those of the data are for it.
+        strict: Refuse labels that are not for this model; else they count as none.
+
+    Raises:
+        SourceError: Nothing is there.
+        DataError: The labels are damaged; with `strict` also: they name a class that the model
+            does not have.
+        NotInstalledError: OpenCV is missing.
+    """
+    path = Path(address.rpartition("?split=")[0] or address)
+    is_data = address.startswith("test:") or (
+        path.exists() and any(import_module(name).recognises(path) for name in FORMATS.values())
+    )
+    if not is_data:
+        files = open_source(address).files
+        none = Objects.of([], [])
+        return Pictures(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
+    dataset = open_dataset(address)
+    try:
+        return Pictures(dataset.for_model(labels).samples, True)
+    except DataError:
+        if strict:
+            raise
+        return Pictures(dataset.samples, False)
+
+
+def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> Material:
+    """Choose what is observed and what judges.
+
+    Args:
+        data: To observe; without `judges` one in five of them, 64 at most, is held out.
+        judges: To judge by.
+        images: To observe at most.
+        seed: Of the choice.
+
+    Raises:
+        CalibrationError: There are too few to divide.
+    """
+    order = np.random.default_rng(seed).permutation(len(data)).tolist()
+    held = 0 if judges is not None else min(_MOST_JUDGES, -(-len(data) // _HELD_OUT))
+    if len(data) - held < 1:
+        raise CalibrationError(
+            f"{len(data)} pictures cannot be divided into some to calibrate on and some to judge "
+            "by; 64 to 128 of them are a good number"
+        )
+    observed = data.at(sorted(order[held:][:images]))
+    return Material(observed, data.at(sorted(order[:held])) if judges is None else judges)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Pictures that were looked at once.
+
+    Attributes:
+        usable: Those that can be read and whose labels fit.
+        sizes: Of these.
+        looks: Of these.
+        refused: Why the others are not, by path.
+    """
+
+    usable: Pictures
+    sizes: tuple[Size, ...]
+    looks: tuple[Look, ...]
+    refused: tuple[str, ...]
+
+
+def survey(pictures: Pictures, tell: Callable[[int, int], None]) -> Survey:
+    """Read every picture once.
+
+    Args:
+        pictures: All.
+        tell: Is told how many are done, of how many.
+
+    Raises:
+        CalibrationError: None can be used; says why the first one cannot.
+    """
+    kept, sizes, looks, refused = [], [], [], []
+    for number, sample in enumerate(pictures.samples):
+        try:
+            frame = Frame.of(sample.image())
+            sample.objects(frame.size)
+        except (SourceError, DataError) as error:
+            refused.append(f"{sample.path}: {error}")
+        else:
+            kept.append(sample)
+            sizes.append(frame.size)
+            looks.append(look(frame))
+        tell(number + 1, len(pictures))
+    if not kept:
+        raise CalibrationError(f"no picture can be used; {refused[0] if refused else 'none there'}")
+    usable = Pictures(tuple(kept), pictures.labelled)
+    return Survey(usable, tuple(sizes), tuple(looks), tuple(refused))
+
+
+def remarks(observed: Survey, judged: Survey, input_: Size) -> list[str]:
+    """What is wrong with the pictures, in sentences; none where they are fine.
+
+    Args:
+        observed: To calibrate on.
+        judged: To judge by.
+        input_: Of the network.
+    """
+    found = []
+    refused = (*observed.refused, *judged.refused)
+    if refused:
+        found.append(f"{len(refused)} pictures are left out, the first: {refused[0]}")
+    count = len(observed.looks)
+    if count < _FEW:
+        found.append(
+            f"{count} pictures are few to choose ranges from; 64 to 128 that show what the camera "
+            "will see are better"
+        )
+    if len(judged.looks) < _FEW_JUDGES:
+        found.append(f"{len(judged.looks)} pictures judge; that is few to tell good from bad")
+    twins = sum(any(map(partial(alike, this), observed.looks[:i]))
+                for i, this in enumerate(observed.looks))  # fmt: skip
+    if twins * 2 > count:
+        found.append(
+            f"{twins} of {count} pictures show the same as another one; `edge capture` passes "
+            "such over"
+        )
+    faults = Counter(why for each in observed.looks if (why := fault(each)))
+    if faults:
+        kinds = ", ".join(f"{n} {why}" for why, n in sorted(faults.items()))
+        found.append(f"{faults.total()} of {count} pictures teach nothing: {kinds}")
+    small = sum(s.height < input_.height and s.width < input_.width for s in observed.sizes)
+    if small:
+        found.append(
+            f"{small} of {count} pictures are smaller than the input of {input_} and are "
+            "enlarged, which the camera's will not be"
+        )
+    return found
+
+
+def _image(sample: Sample) -> UInt8Array:
+    try:
+        return sample.image()
+    except SourceError as error:
+        raise CalibrationError(f"{sample.path}: {error}") from error

@@ -1,0 +1,1 @@
+"""What a calibration did, for people (HTML) and programs (JSON)."""

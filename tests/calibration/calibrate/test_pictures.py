@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration.calibrate.pictures import Pictures, divide, open_pictures, remarks, survey
+from edge.conveyor import LABELS
+from edge.errors import CalibrationError, DataError, SourceError
+from edge.io.datasets import Objects, Sample
+from edge.types import Size
+
+cv2 = pytest.importorskip("cv2")
+BELT = "test:conveyor?seed=1&frames=12&size=160x120"
+
+
+def quiet(done: int, total: int) -> None:
+    assert 0 < done <= total
+
+
+def photos(folder, count: int, side: int = 64):
+    random = np.random.default_rng(0)
+    for number in range(count):
+        image = random.integers(0, 255, (side // 4, side // 4, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{number:03}.png"), image.repeat(4, 0).repeat(4, 1))
+    return folder
+
+
+def test_a_folder_of_pictures_needs_no_labels(tmp_path):
+    found = open_pictures(str(photos(tmp_path, 3)), ("a",), strict=True)
+    assert len(found) == 3
+    assert not found.labelled
+    assert [image.shape for image in found.images()] == [(64, 64, 3)] * 3
+
+
+def test_a_scene_comes_with_labels():
+    found = open_pictures(BELT, LABELS, strict=True)
+    assert found.labelled
+    assert sum(len(s.labels) for s in found.samples) > 0
+
+
+def test_labels_of_other_classes_are_refused_or_count_as_none():
+    assert not open_pictures(BELT, ("cell",), strict=False).labelled
+    with pytest.raises(DataError, match="no class"):
+        open_pictures(BELT, ("cell",), strict=True)
+
+
+def test_nothing_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="no such"):
+        open_pictures(str(tmp_path / "none"), (), strict=True)
+
+
+@pytest.mark.parametrize(("count", "held"), [(10, 2), (12, 3), (1000, 64)])
+def test_no_picture_both_calibrates_and_judges(count, held):
+    none = Objects.of([], [])
+    data = Pictures(tuple(Sample(Path(f"{i}.png"), i, none) for i in range(count)), False)
+    found = divide(data, None, images=128, seed=3)
+    names = [{s.path for s in part.samples} for part in (found.observed, found.judged)]
+    assert not names[0] & names[1]
+    assert len(found.judged) == held
+    assert len(found.observed) == min(128, count - held)
+
+
+def test_the_same_seed_divides_the_same_way():
+    data = open_pictures(BELT, LABELS, strict=True)
+    assert divide(data, None, 8, 5) == divide(data, None, 8, 5)
+    assert divide(data, None, 8, 5) != divide(data, None, 8, 6)
+
+
+def test_pictures_to_judge_by_leave_all_others_to_observe():
+    data = open_pictures(BELT, LABELS, strict=True)
+    found = divide(data, data.at([0]), 128, 0)
+    assert len(found.observed) == 12
+    assert len(found.judged) == 1
+
+
+def test_one_picture_cannot_be_divided():
+    data = open_pictures(BELT, LABELS, strict=True)
+    with pytest.raises(CalibrationError, match="1 pictures cannot be divided"):
+        divide(data.at([0]), None, 128, 0)
+
+
+def test_good_pictures_need_no_remark(tmp_path):
+    data = survey(open_pictures(str(photos(tmp_path, 40)), (), strict=True), quiet)
+    assert remarks(data, data, Size(64, 64)) == []
+
+
+def test_few_small_repeated_and_damaged_pictures_are_remarked_on(tmp_path):
+    photos(tmp_path, 2, side=32)
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / f"again{number}.png"), np.full((32, 32, 3), 9, np.uint8))
+    (tmp_path / "zz.png").write_bytes(b"")
+    data = survey(open_pictures(str(tmp_path), (), strict=True), quiet)
+    assert len(data.usable) == 6
+    said = "\n".join(remarks(data, data, Size(64, 64)))
+    for words in (
+        "2 pictures are left out, the first: " + str(tmp_path / "zz.png") + ": the file is empty",
+        "6 pictures are few",
+        "6 pictures judge",
+        "4 of 6 pictures teach nothing: 4 black",
+        "6 of 6 pictures are smaller than the input of 64x64",
+    ):
+        assert words in said
+    assert "3 of 6 pictures show the same" not in said  # half of them differ
+
+
+def test_the_same_picture_again_and_again_is_remarked_on(tmp_path):
+    image = cv2.imread(str(next(photos(tmp_path, 1).iterdir())))
+    for number in range(9):
+        cv2.imwrite(str(tmp_path / f"again{number}.png"), image)
+    data = survey(open_pictures(str(tmp_path), (), strict=True), quiet)
+    assert "9 of 10 pictures show the same" in "\n".join(remarks(data, data, Size(64, 64)))
+
+
+def test_no_usable_picture_is_an_error(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(CalibrationError, match="no picture can be used"):
+        survey(open_pictures(str(tmp_path), (), strict=True), quiet)
