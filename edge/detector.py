@@ -11,8 +11,8 @@ from types import TracebackType
 import numpy as np
 
 from edge import models, ops
-from edge.backends import open_backend
-from edge.backends.base import Backend, BackendOptions, Precision, TensorSpec
+from edge.backends import DEVICES, open_backend
+from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
 from edge.models.base import ModelSpec, Preprocessing
 from edge.package import Package
 from edge.recognise import open_model
@@ -97,6 +97,7 @@ class Detector:
         backend: str | None = None,
         precision: Precision | None = None,
         threads: int = 0,
+        device: Device = "cpu",
         input: Size | None = None,  # noqa: A002 - the field's name
         score_threshold: float = 0.25,
         iou_threshold: float = 0.45,
@@ -112,6 +113,8 @@ class Detector:
             precision: None takes the package's first artefact in the best arithmetic that the
                 CPU has.
             threads: For one inference; 0 takes one per core.
+            device: What computes. One other than the CPU is compared with it on noise before it
+                is used; `backend` then defaults to the one that offers it.
             input: Size of the network input; None takes the model's own.
             score_threshold: As in the constructor, like the rest.
             iou_threshold: See the constructor.
@@ -125,11 +128,11 @@ class Detector:
             ValueError: An option is out of range.
             TypeError: An option is of another type.
         """
-        options = BackendOptions(threads=threads, precision=precision)
+        options = BackendOptions(threads, precision, device)
         if input is not None and not isinstance(input, Size):
             raise TypeError(f"input is a Size(height, width), got {input!r}")
         package = model if isinstance(model, Package) else open_model([Path(model)]).package
-        artefact = package.artefact(backend, precision)
+        artefact = package.artefact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)
         opened = open_backend(
             artefact.backend,

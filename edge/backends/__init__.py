@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from edge.backends.base import Backend, BackendOptions, Description, ModelFiles, TensorSpec
+from edge.backends import selfcheck
+from edge.backends.base import (
+    Backend,
+    BackendOptions,
+    Description,
+    Load,
+    ModelFiles,
+    TensorSpec,
+)
 from edge.errors import (
     BackendError,
     BackendNotInstalledError,
@@ -28,6 +37,11 @@ BACKENDS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
+# Device to the backend that offers it; the CPU is offered by all.
+DEVICES: Mapping[str, str] = MappingProxyType(
+    {"vulkan": "ncnn", "cuda": "onnxruntime", "tensorrt": "onnxruntime"}
+)
+
 
 def open_backend(
     name: str,
@@ -43,17 +57,33 @@ def open_backend(
         files: Content of the model's files, by suffix.
         input_: The input's name and shape.
         outputs: Names of the tensors that `Backend.run` returns, in that order.
-        options: Threads and precision; None takes the defaults.
+        options: Threads, precision and device; None takes the defaults.
 
     Raises:
         UnsupportedModelError: No backend has this name.
         BackendNotInstalledError: The runtime is missing; says what to install.
         ModelError: The files are not those of this runtime, are damaged, or lack a tensor.
-        BackendError: The runtime cannot be imported, or cannot do what the options ask.
+        BackendError: The runtime cannot be imported, or cannot do what the options ask; or the
+            device does not compute what the CPU does.
     """
-    backend: Backend = _module(name, files).load(
-        files, input_, outputs, options or BackendOptions()
-    )
+    options = options or BackendOptions()
+    load: Load = _module(name, files).load
+    if options.device == "cpu":
+        return load(files, input_, outputs, options)
+    if DEVICES[options.device] != name:
+        raise BackendError(
+            f"{name} runs on the CPU here; {options.device} is offered by {DEVICES[options.device]}"
+        )
+    backend = load(files, input_, outputs, options)
+    try:
+        on_cpu = load(files, input_, outputs, replace(options, precision="fp32", device="cpu"))
+        try:
+            selfcheck.compare(backend, on_cpu, outputs, options.device)
+        finally:
+            on_cpu.close()
+    except BaseException:
+        backend.close()
+        raise
     return backend
 
 

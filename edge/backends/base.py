@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 from edge.types import AnyArray, Layout, Tensor
 
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+Device: TypeAlias = Literal["cpu", "vulkan", "cuda", "tensorrt"]
 
 MOST_THREADS = 256  # a runtime that cannot start them ends the process
 
@@ -62,6 +63,7 @@ class BackendOptions:
         threads: Worker threads inside one inference; 0 takes one per core.
         precision: Arithmetic of a float model. None: fp16 where the CPU computes in it, else
             fp32. A model whose file is INT8 runs INT8 whatever is asked.
+        device: What computes; see `edge.backends.DEVICES` for who offers which.
 
     Raises:
         ValueError: One is out of range.
@@ -69,6 +71,7 @@ class BackendOptions:
 
     threads: int = 0
     precision: Precision | None = None
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= MOST_THREADS:
@@ -76,6 +79,9 @@ class BackendOptions:
         if self.precision not in (None, *get_args(Precision)):
             known = ", ".join(get_args(Precision))
             raise ValueError(f"precision is one of {known}, got {self.precision!r}")
+        if self.device not in get_args(Device):
+            known = ", ".join(get_args(Device))
+            raise ValueError(f"device is one of {known}, got {self.device!r}")
 
 
 class Backend(Protocol):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,22 +21,7 @@ from edge.backends.base import (
 from edge.errors import BackendError, ModelError
 from edge.types import AnyArray, Tensor
 
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep MNN's own prints, which go to the C-level standard output, from spoiling results."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    with open(os.devnull, "wb") as devnull:  # noqa: PTH123 - a descriptor is wanted
-        os.dup2(devnull.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-with _silence():
+with host.silent(1):  # what it prints would spoil results
     import MNN
 
 
@@ -47,13 +29,13 @@ def load(
     files: ModelFiles, input_: TensorSpec, outputs: Sequence[str], options: BackendOptions
 ) -> Backend:
     """A model ready to run. See `edge.backends.open_backend`."""
-    with _silence():
+    with host.silent(1):
         return _Mnn(files["mnn"], input_, tuple(outputs), options)
 
 
 def describe(files: ModelFiles) -> Description:
     """What the file says of itself; see `edge.backends.describe`."""
-    with _silence():
+    with host.silent(1):
         interpreter, session = _session(files["mnn"], 1, "high")
         tensors = interpreter.getSessionInputAll(session)
         return Description(
@@ -70,7 +52,7 @@ def operators(model: bytes) -> dict[str, str]:
     Raises:
         ModelError: It is no MNN model, or is damaged.
     """
-    with _silence():
+    with host.silent(1):
         return _operators(*_session(model, 1, "high"))
 
 

@@ -1,4 +1,4 @@
-"""ncnn on the CPU."""
+"""ncnn on the CPU, or on a GPU through Vulkan."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def load(
     blob_shapes(network, {input_.name: shape})
     for name in int8_blobs(network).intersection(outputs):
         raise ModelError(f"its output {name} is int8; floats are wanted")
+    if options.device == "vulkan":
+        _check_vulkan(network)
     return _Ncnn(files, network, input_, tuple(outputs), options)
 
 
@@ -60,7 +62,7 @@ class _Ncnn:
         options: BackendOptions,
     ) -> None:
         self.input = input_
-        self.precision, half = _precision(network, options.precision)
+        self.precision, half = _precision(network, options)
         self.threads = host.threads(options.threads)
         self._outputs = outputs
         read = network.consumers()
@@ -75,7 +77,8 @@ class _Ncnn:
         if not self._memory.flags.c_contiguous:
             self._view = np.empty(input_.shape, np.float32)
         self._view[:] = 0
-        self._net: ncnn.Net | None = _net(files, self.threads, half, light=light)
+        vulkan = options.device == "vulkan"
+        self._net: ncnn.Net | None = _net(files, self.threads, half, light=light, vulkan=vulkan)
 
     def input_view(self) -> AnyArray:
         """See `Backend.input_view`."""
@@ -110,12 +113,12 @@ class _Ncnn:
             self._net = None
 
 
-def _net(files: ModelFiles, threads: int, half: bool, *, light: bool) -> ncnn.Net:
+def _net(files: ModelFiles, threads: int, half: bool, *, light: bool, vulkan: bool) -> ncnn.Net:
     net = ncnn.Net()
     option = net.opt
     option.num_threads = threads
     option.lightmode = light
-    option.use_vulkan_compute = False
+    option.use_vulkan_compute = vulkan
     option.use_fp16_packed = option.use_fp16_storage = option.use_fp16_arithmetic = half
     option.use_bf16_packed = option.use_bf16_storage = False
     for suffix, read in (("param", net.load_param), ("bin", net.load_model)):
@@ -159,9 +162,24 @@ def _stored(network: Network) -> Precision:
     return "fp16" if TAG_FLOAT16 in tags else "fp32"
 
 
-def _precision(network: Network, asked: Precision | None) -> tuple[Precision, bool]:
+def _check_vulkan(network: Network) -> None:
+    if network.is_int8:
+        raise BackendError("vulkan: ncnn computes INT8 on the CPU only, and this file is INT8")
+    with host.silent(2):  # it tells of every name under which it looked for a driver
+        count = ncnn.get_gpu_count()
+    if count < 1:
+        raise BackendError(
+            "vulkan: no GPU with a Vulkan driver found; on Raspberry Pi OS: "
+            "sudo apt-get install -y mesa-vulkan-drivers"
+        )
+
+
+def _precision(network: Network, options: BackendOptions) -> tuple[Precision, bool]:
     """The arithmetic in effect, and whether floats are halves."""
+    asked = options.precision
     half = bool(ncnn.cpu_support_arm_asimdhp()) and asked != "fp32"
+    if options.device == "vulkan":  # ncnn does not tell whether the GPU has halves
+        half = asked == "fp16"
     if network.is_int8:
         return "int8", half  # `half` goes for the layers that stay float
     if asked == "int8":

@@ -1,13 +1,14 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime on the CPU, or on a GPU of NVIDIA."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime as ort
 
+from edge import paths
 from edge.backends import checks, host
 from edge.backends.base import (
     Backend,
@@ -20,6 +21,9 @@ from edge.backends.base import (
 from edge.errors import BackendError, ModelError
 from edge.types import AnyArray, Tensor
 
+_Provider: TypeAlias = tuple[str, dict[str, Any]]
+_CPU: _Provider = ("CPUExecutionProvider", {})
+_CUDA: _Provider = ("CUDAExecutionProvider", {})
 _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 
 
@@ -51,7 +55,9 @@ class _OnnxRuntime:
         self.precision: Precision = "int8" if _stored(model) == "int8" else "fp32"
         if options.precision == "int8" and self.precision != "int8":
             raise BackendError("ONNX Runtime runs INT8 from INT8 files only, this one is float")
-        session = _session(model, self.threads)
+        session = _session(model, self.threads, _providers(options))
+        if options.device == "tensorrt" and self.precision != "int8" != options.precision != "fp32":
+            self.precision = "fp16"
         inputs = {node.name: _spec(node) for node in session.get_inputs()}
         checks.expect_input(inputs, input_.name)
         checks.expect_outputs([node.name for node in session.get_outputs()], outputs)
@@ -85,7 +91,7 @@ class _OnnxRuntime:
         self._session = None
 
 
-def _session(model: bytes, threads: int) -> Any:
+def _session(model: bytes, threads: int, providers: tuple[_Provider, ...] | None = None) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -95,9 +101,35 @@ def _session(model: bytes, threads: int) -> Any:
     # Without it sums of INT8 products saturate at 16 bits on x86 CPUs that lack VNNI.
     options.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=list(providers or (_CPU,)))
     except Exception as error:  # as above
         raise ModelError(f"ONNX Runtime does not load this .onnx: {error}") from error
+    if providers and providers[0][0] not in session.get_providers():  # it fell back, and only logs
+        raise BackendError(
+            f"ONNX Runtime cannot start its {providers[0][0]}: a library of CUDA, cuDNN or "
+            "TensorRT is missing or of another version"
+        )
+    return session
+
+
+def _providers(options: BackendOptions) -> tuple[_Provider, ...] | None:
+    """The device asked for, then what takes the operators that it lacks; None: the CPU."""
+    if options.device == "cpu":
+        return None
+    chosen: tuple[_Provider, ...] = (_CUDA, _CPU)
+    if options.device == "tensorrt":
+        settings = {
+            "trt_fp16_enable": options.precision != "fp32",
+            "trt_engine_cache_enable": True,  # building an engine takes minutes
+            "trt_engine_cache_path": str(paths.cache() / "tensorrt"),
+        }
+        chosen = (("TensorrtExecutionProvider", settings), *chosen)
+    if chosen[0][0] not in ort.get_available_providers():
+        raise BackendError(
+            f"{options.device}: this onnxruntime has no {chosen[0][0]}; onnxruntime-gpu has, on a "
+            "Jetson the package that NVIDIA offers for its JetPack"
+        )
+    return chosen
 
 
 def _spec(node: Any) -> TensorSpec:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from edge import board, choices
-from edge.backends import BACKENDS
-from edge.backends.base import MOST_THREADS, Precision
+from edge.backends import BACKENDS, DEVICES
+from edge.backends.base import MOST_THREADS, Device, Precision
 from edge.choices import Choice
 from edge.cli import UsageError
 from edge.detector import Detector
@@ -28,7 +28,12 @@ T = TypeVar("T")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """`--model --backend --precision --threads --imgsz`; `required`: whether the first is."""
+    """Declare `--model --backend --precision --threads --device --imgsz`.
+
+    Args:
+        parser: Gets them.
+        required: Whether the first is.
+    """
     parser.add_argument(
         "--model",
         required=required,
@@ -46,6 +51,12 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         default=0,
         metavar="N",
         help="0 (default): one per core",
+    )
+    parser.add_argument(
+        "--device",
+        choices=get_args(Device),
+        default="cpu",
+        help="what computes (default cpu); another one is first compared with the CPU",
     )
     parser.add_argument(
         "--imgsz", type=parsed(Size.parse), metavar="N|HxW", help="default: the model's own"
@@ -133,8 +144,10 @@ def load_detector(
         detector = _detector(args, package, None, classes, multi_label)
     backend = detector.backend
     if args.verbose:
-        asked = (choice.backend, choice.precision) if choice else (args.backend, args.precision)
-        name = package.artefact(*asked).backend
+        asked = (args.backend or DEVICES.get(args.device), args.precision)
+        name = package.artefact(*((choice.backend, choice.precision) if choice else asked)).backend
+        if args.device != "cpu":
+            name += f" on {args.device}"
         threads = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"
         told = f"{detector.spec.family} at {detector.spec.input}, {name} {backend.precision}, "
         print(printable(f"{told}{threads}{why and f' ({why})'}"), file=sys.stderr)
@@ -160,6 +173,7 @@ def _detector(
             backend=choice.backend if choice else args.backend,
             precision=choice.precision if choice else args.precision,
             threads=choice.threads if choice else args.threads,
+            device=args.device,
             input=args.imgsz,
             score_threshold=args.conf,
             iou_threshold=args.iou,
@@ -173,7 +187,7 @@ def _detector(
 
 def _choice(args: argparse.Namespace, package: Package) -> tuple[Choice | None, str]:
     """What `edge tune` kept, where it is to be used; and why, or why not."""
-    if args.backend or args.precision or args.threads:
+    if args.backend or args.precision or args.threads or args.device != "cpu":
         return None, "as the options say"
     if os.environ.get("EDGE_TUNE", "").lower() == "off":
         return None, "not tuned: EDGE_TUNE=off"

@@ -15,3 +15,8 @@ def test_an_absurd_number_of_threads_is_refused(threads):
 def test_a_precision_that_is_none_is_refused_with_the_known_ones(precision):
     with pytest.raises(ValueError, match="one of fp32, fp16, int8, got"):
         BackendOptions(precision=precision)
+
+
+def test_a_device_that_is_none_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="one of cpu, vulkan, cuda, tensorrt, got 'gpu'"):
+        BackendOptions(device="gpu")
