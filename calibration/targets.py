@@ -19,7 +19,7 @@ from edge.conveyor import Conveyor
 from edge.errors import EdgeError, ModelError, UnsupportedModelError
 from edge.formats.ncnn import read_network
 from edge.models.base import ModelSpec
-from edge.package import Artefact
+from edge.package import Artefact, Package
 from edge.recognise import OpenedModel
 from edge.types import Float32Array, Frame, Layout, Letterbox, UInt8Array
 
@@ -55,10 +55,8 @@ def for_targets(
     if precision == "int8":
         raise ValueError("float files are written here; calibration writes INT8")
     package = opened.package
-    source, graph = _source(package.artefacts, package.spec)
+    graph, spec, sentence = canonical(package, image)
     pixels = _network_input(package.spec, image)
-    wanted = verify.run(source, package.spec, pixels)
-    graph, spec, sentence = _shortened(graph, package.spec, pixels, wanted)
     evidence = [*opened.evidence, sentence]
     artefacts: list[Artefact] = []
     for target in targets:
@@ -68,6 +66,28 @@ def for_targets(
     provenance = {**package.provenance, "recognised": evidence}
     changed = replace(package, spec=spec, artefacts=tuple(artefacts), provenance=provenance)
     return OpenedModel(changed, tuple(evidence))
+
+
+def canonical(
+    package: Package, image: UInt8Array | None = None
+) -> tuple[Graph, ModelSpec, str]:
+    """The float network of a model, cut at its heads where that gives the boxes of the whole.
+
+    Args:
+        package: With a float artefact for ONNX Runtime or ncnn.
+        image: (H, W, 3) uint8 BGR to compare on; None takes a rendered one.
+
+    Returns:
+        The network, how to read it, and a sentence on where it was cut.
+
+    Raises:
+        UnsupportedModelError: There is no such artefact.
+        ModelError: The graph that was read does not compute what its source does.
+    """
+    source, graph = _source(package.artefacts, package.spec)
+    pixels = _network_input(package.spec, image)
+    wanted = verify.run(source, package.spec, pixels)
+    return _shortened(graph, package.spec, pixels, wanted)
 
 
 def _artefact(

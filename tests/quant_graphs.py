@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from calibration.graph import Graph, Node, build
+from calibration.quant.inputs import Inputs
+from edge.models.base import ModelSpec, Preprocessing
+from edge.types import Size
+
+# What `detector` is: two classes, boxes by four distances, one level.
+MODEL = ModelSpec(
+    "yolov6",
+    "split",
+    Size(16, 16),
+    ("cat", "dog"),
+    strides=(4,),
+    input_name="image",
+    output_names=("scores", "boxes"),
+    preprocessing=Preprocessing(placement="top-left"),
+)
 
 
 class Builder:
@@ -70,3 +87,11 @@ def detector(*, activation: str = "Relu", seed: int = 0) -> Graph:
 
 def image(seed: int = 0, shape=(1, 3, 16, 16)) -> np.ndarray:
     return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def pictures(count: int, size: int = 16, seed: int = 0) -> Inputs:
+    """Random pictures that fill the upper three quarters of the input."""
+    random = np.random.default_rng(seed)
+    shape = (size * 3 // 4, size, 3)
+    images = [random.integers(0, 256, shape).astype(np.uint8) for _ in range(count)]
+    return Inputs.of(images, MODEL if size == 16 else replace(MODEL, input=Size(size, size)))

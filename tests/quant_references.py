@@ -23,8 +23,9 @@ def run(graph: Graph, *images: np.ndarray) -> dict[str, np.ndarray]:
 
 def tensors(graph: Graph, image: np.ndarray) -> dict[str, np.ndarray]:
     """Every float tensor."""
-    names = [n.output for n in graph.nodes if graph.dtypes.get(n.output) == "float32"]
-    return {"image": image, **run(graph.rebuilt(outputs=names), image)}
+    every = [name for node in graph.nodes for name in node.outputs]
+    names = [name for name in every if graph.dtypes.get(name) == "float32"]
+    return {graph.inputs[0]: image, **run(graph.rebuilt(outputs=names), image)}
 
 
 def min_max_spec(graph: Graph, image: np.ndarray, *, floats: tuple[str, ...] = ()) -> QuantSpec:

@@ -14,7 +14,7 @@ import numpy as np
 from calibration.graph import Graph, Node
 from calibration.quant.plan import Grid, Int8Layer, Plan
 from calibration.quant.policy import policy
-from edge.types import AnyArray
+from edge.types import AnyArray, Float32Array
 
 
 def simulate(graph: Graph, plan: Plan) -> Graph:
@@ -40,8 +40,6 @@ class _Writer:
         self.nodes: list[Node] = []
         self.constants: dict[str, AnyArray] = {}
         self._rounded: dict[str, str] = {}  # tensor to its rounded version
-        rules = policy(plan.target)
-        self._integer_bias = rules.integer_bias
         self._takes_codes = {*plan.layers, *plan.moves}
 
     def add(self, node: Node) -> None:
@@ -78,14 +76,19 @@ class _Writer:
         return f"{name}/exact" if name in self.plan.stored else name
 
     def _weights(self, node: Node, layer: Int8Layer) -> list[str]:
-        steps = layer.weight_scales.reshape(-1, 1, 1, 1)
-        weight, bias = f"{node.name}/weight/rounded", f"{node.name}/bias/rounded"
-        self.constants[weight] = np.asarray(layer.weight * steps, np.float32)
-        self.constants[bias] = layer.bias
-        if self._integer_bias:
-            scale = layer.weight_scales * np.float32(self.plan.tensors[node.inputs[0]].scale)
-            self.constants[bias] = np.asarray(np.rint(layer.bias / scale) * scale, np.float32)
-        return [weight, bias]
+        names = [f"{node.name}/weight/rounded", f"{node.name}/bias/rounded"]
+        self.constants |= dict(zip(names, layer_values(node, layer, self.plan), strict=True))
+        return names
+
+
+def layer_values(node: Node, layer: Int8Layer, plan: Plan) -> tuple[Float32Array, Float32Array]:
+    """The weights and the bias of a layer as real values, rounded as the runtime has them."""
+    steps = layer.weight_scales.reshape(-1, 1, 1, 1)
+    weight = np.asarray(layer.weight * steps, np.float32)
+    if not policy(plan.target).integer_bias:
+        return weight, layer.bias
+    scale = layer.weight_scales * np.float32(plan.tensors[node.inputs[0]].scale)
+    return weight, np.asarray(np.rint(layer.bias / scale) * scale, np.float32)
 
 
 def rounding(source: str, result: str, grid: Grid) -> tuple[list[Node], dict[str, AnyArray]]:

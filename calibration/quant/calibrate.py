@@ -1,0 +1,192 @@
+"""From a float network and pictures to a spec: the recipe, step by step.
+
+Every step proposes a spec, and is accepted only where the heads do not get further from the float
+ones. Nothing else is needed than the pictures: no labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import process_time
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from calibration.graph import Graph
+from calibration.quant import fingerprint, structure
+from calibration.quant.inputs import Inputs
+from calibration.quant.objective import Objective
+from calibration.quant.observe import Histogram, observe
+from calibration.quant.planning import plan
+from calibration.quant.policy import policy
+from calibration.quant.prepare import prepare
+from calibration.quant.recipe import facts
+from calibration.quant.recipe.problem import Problem
+from calibration.quant.recipe.recipes import RECIPES, Recipe
+from calibration.quant.recipe.run import solve
+from calibration.quant.recipe.weights import largest
+from calibration.quant.spec import QuantSpec, Scheme
+from calibration.quant.trial import Trial
+from edge.errors import CalibrationError
+from edge.models.base import ModelSpec
+from edge.types import UInt8Array
+
+Report = Callable[[str, int, int], None]  # stage, done, total
+
+# The runtime whose INT8 is simulated while a scheme is sought.
+_STANDS_FOR = {"symmetric": "ncnn", "asymmetric": "tflite"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may choose.
+
+    Attributes:
+        recipe: Key into `RECIPES`.
+        float_budget: The greatest share of the multiply-accumulates that may stay float.
+        keep_float: Names of convolutions that stay float whatever they cost; outside the budget.
+        seed: Of everything that is drawn.
+    """
+
+    recipe: str = "default"
+    float_budget: float = 0.10
+    keep_float: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """A calibration.
+
+    Attributes:
+        graph: The network that the spec speaks of, ready for `planning.plan` and the emitters.
+        spec: What was decided.
+        facts: How it came about, as JSON has it; see `recipe.facts`.
+    """
+
+    graph: Graph
+    spec: QuantSpec
+    facts: Mapping[str, Any]
+
+
+def calibrate(
+    graph: Graph,
+    model: ModelSpec,
+    images: Iterable[UInt8Array],
+    targets: Sequence[str],
+    options: Options = Options(),
+    report: Report | None = None,
+) -> Calibrated:
+    """Seek the quantisation of a network.
+
+    Args:
+        graph: Canonical and cut at its raw heads, see `calibration.targets.canonical`.
+        model: Says what its outputs are.
+        images: (H, W, 3) uint8 BGR or (H, W) grey, such as the detector will see.
+        targets: Keys into `edge.backends.BACKENDS`: a scheme is sought for each kind of grid.
+        options: See there.
+        report: Is told of progress.
+
+    Raises:
+        CalibrationError: No images, an unknown recipe or layer, or heads that are not understood.
+        UnsupportedModelError: A target is unknown.
+    """
+    start = process_time()
+    if options.recipe not in RECIPES:
+        known = ", ".join(RECIPES)
+        raise CalibrationError(f"unknown recipe {options.recipe!r}; known: {known}")
+    recipe = RECIPES[options.recipe]
+    prepared = prepare(graph)
+    _check_names(prepared, options.keep_float)
+    schemes = sorted({policy(target).scheme for target in targets})
+    if not schemes:
+        raise ValueError("no targets")
+    inputs = Inputs.of(images, model)
+    tell = report or _silent
+    first = {name: _everything(prepared, inputs, _STANDS_FOR[name]) for name in schemes}
+    names = {name for spec in first.values() for name in _ranged(spec)}
+    seen = observe(prepared, inputs, names, lambda d, t: tell("observe", d, t))
+    found: dict[str, Scheme] = {}
+    told: dict[str, Any] = {}
+    for name in schemes:
+        problem = _problem(prepared, model, inputs, seen, first[name], name, recipe)
+        spec, told[name] = solve(problem, first[name], recipe, options, tell)
+        found[name] = spec.schemes[name]
+    spec = QuantSpec(
+        MappingProxyType(found),
+        model=fingerprint.of_graph(prepared),
+        images=inputs.sha256,
+        count=len(inputs),
+        recipe=options.recipe,
+        seed=options.seed,
+    )
+    summary = facts.summary(spec, seen, told, process_time() - start)
+    return Calibrated(prepared, spec, summary)
+
+
+def _problem(
+    graph: Graph,
+    model: ModelSpec,
+    inputs: Inputs,
+    seen: Mapping[str, Histogram],
+    spec: QuantSpec,
+    scheme: str,
+    recipe: Recipe,
+) -> Problem:
+    few = _spread(inputs, recipe.pictures)
+    target = _STANDS_FOR[scheme]
+    trial = Trial(graph, spec, target, few)
+    objective = Objective(few, model, trial.rebase(None))
+    return Problem(graph, model, target, inputs, seen, trial, objective, _nobody)
+
+
+def _everything(graph: Graph, inputs: Inputs, target: str) -> QuantSpec:
+    """All in INT8 that can be; the ranges say nothing yet, but for the input's."""
+    rules = policy(target)
+    able = [
+        node
+        for node in structure.convolutions(graph)
+        if structure.refusal(graph, node, rules) is None
+    ]
+    if not able:
+        raise CalibrationError("the network has no convolution that can be INT8")
+    tensors = {name for node in graph.nodes for name in node.outputs if name}
+    scheme = Scheme(
+        dict.fromkeys(tensors, (0.0, 1.0)) | dict.fromkeys(graph.inputs, inputs.limits()),
+        {node.name: largest(graph, node) for node in able},
+    )
+    planned = plan(graph, QuantSpec({rules.scheme: scheme}), target)
+    shared = structure.groups(graph, rules)
+    names = sorted({n for name in planned.tensors for n in shared.get(name, (name,))})
+    ranges = {name: scheme.ranges[name] for name in names}
+    return QuantSpec({rules.scheme: replace(scheme, ranges=ranges)})
+
+
+def _ranged(spec: QuantSpec) -> set[str]:
+    return {name for scheme in spec.schemes.values() for name in scheme.ranges}
+
+
+def _spread(inputs: Inputs, count: int) -> Inputs:
+    """So many of the pictures, evenly over all."""
+    chosen = np.unique(np.linspace(0, len(inputs) - 1, count).round().astype(int))
+    return inputs.take(chosen.tolist())
+
+
+def _check_names(graph: Graph, names: Sequence[str]) -> None:
+    known = {node.name for node in structure.convolutions(graph)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise CalibrationError(
+            f"{unknown[0]!r} should stay float, but is no convolution of this model; "
+            f"it has {', '.join(sorted(known)[:8])} and others"
+        )
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    del stage, done, total
+
+
+def _nobody(done: int, total: int) -> None:
+    del done, total

@@ -1,0 +1,53 @@
+"""What the raw outputs of a network say: class scores and boxes, apart, by level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.errors import CalibrationError
+from edge.models.base import ModelSpec
+from edge.types import AnyArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """One level of a head, before any activation. Arrays of NumPy or of torch.
+
+    Attributes:
+        classes: (N, A, K, h, w) logits.
+        boxes: (N, A, B, h, w): what places and sizes boxes.
+        objects: (N, A, 1, h, w) logits of there being an object; None where a class says that.
+    """
+
+    classes: AnyArray
+    boxes: AnyArray
+    objects: AnyArray | None = None
+
+
+def levels(outputs: Sequence[AnyArray], spec: ModelSpec) -> list[Level]:
+    """The levels of a network that was cut at its last convolutions.
+
+    Args:
+        outputs: (N, C, h, w) each, in the order of `ModelSpec.output_names`.
+        spec: Says what they are.
+
+    Raises:
+        CalibrationError: The head is of another kind.
+    """
+    if spec.form == "split":
+        half = len(outputs) // 2
+        pairs = zip(outputs[:half], outputs[half:], strict=True)
+        return [Level(scores[:, None], boxes[:, None]) for scores, boxes in pairs]
+    if spec.form == "heads":
+        return [_anchored(values, 5 + len(spec.labels)) for values in outputs]
+    raise CalibrationError(
+        f"a model is calibrated from the raw outputs of its last convolutions, which were not "
+        f"found in this one of family {spec.family} and form {spec.form}"
+    )
+
+
+def _anchored(values: AnyArray, fields: int) -> Level:
+    count, channels, height, width = values.shape
+    parts = values.reshape(count, channels // fields, fields, height, width)
+    return Level(parts[:, :, 5:], parts[:, :, :4], parts[:, :, 4:5])

@@ -1,0 +1,1 @@
+"""Steps of a calibration, and the order that they are taken in."""

@@ -1,0 +1,78 @@
+"""Layers that stay float: those that cost most for what they compute, within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from calibration.quant import structure
+from calibration.quant.recipe.problem import Problem
+from calibration.quant.spec import QuantSpec
+
+_WORTH = 0.01  # of the objective: what a layer in float must save
+_TRIES = 40
+
+
+def refused(problem: Problem) -> dict[str, str]:
+    """The convolutions that are never INT8 in this runtime, by name: why."""
+    reasons = {
+        node.name: structure.refusal(problem.graph, node, problem.policy)
+        for node in structure.convolutions(problem.graph)
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def share(problem: Problem, floats: Mapping[str, str]) -> float:
+    """The share of the multiply-accumulates that float layers take."""
+    work = problem.operations()
+    return sum(work[name] for name in floats) / max(sum(work.values()), 1)
+
+
+def all_depthwise(problem: Problem, spec: QuantSpec, budget: float) -> QuantSpec | None:
+    """The spec with every depthwise layer float; None where there are none or they cost too much.
+
+    One scale for a tensor whose channels differ by orders of magnitude suits them badly, and they
+    are cheap; each alone may save little while others spoil the same tensors.
+    """
+    layers = set(problem.layers(spec))
+    found = {
+        node.name: "depthwise: cheap, and its channels differ too much for one scale"
+        for node in structure.convolutions(problem.graph)
+        if node.name in layers and structure.is_depthwise(problem.graph, node)
+    }
+    floats = {**problem.scheme(spec).floats, **found}
+    if not found or share(problem, floats) > budget:
+        return None
+    return problem.with_floats(spec, floats)
+
+
+def greedy(
+    problem: Problem, spec: QuantSpec, saved: Mapping[str, float], budget: float
+) -> QuantSpec:
+    """The spec with more float layers, each worth it when it was its turn.
+
+    Args:
+        problem: Tells the objective.
+        spec: Where to start.
+        saved: What the objective falls by with each layer in float, see `sensitivity.without`.
+        budget: The greatest share of the multiply-accumulates that may be float.
+    """
+    best = problem.objective(problem.trial.rebase(spec)).total
+    order = list(_by_worth(problem, saved))[:_TRIES]
+    for number, name in enumerate(order):
+        scheme = problem.scheme(spec)
+        floats = {**scheme.floats, name: f"saves {saved[name] / best:.0%} of the objective"}
+        if share(problem, floats) <= budget:
+            tried = problem.with_floats(spec, floats)
+            loss = problem.loss(tried).total
+            if best - loss > _WORTH * best:
+                spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
+        problem.tell(number + 1, len(order))
+    return spec
+
+
+def _by_worth(problem: Problem, saved: Mapping[str, float]) -> Iterator[str]:
+    """The layers that saved anything, most for its cost first."""
+    work = problem.operations()
+    for name in sorted(saved, key=lambda name: -saved[name] / max(work[name], 1)):
+        if saved[name] > 0:
+            yield name

@@ -1,0 +1,146 @@
+"""The order of the steps, and what decides on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import process_time
+from typing import Any, Protocol
+
+from calibration.quant import structure
+from calibration.quant.recipe import clips, floats, sensitivity
+from calibration.quant.recipe.problem import Problem
+from calibration.quant.recipe.ranges import Opinions, best_for_all, opinions
+from calibration.quant.recipe.recipes import Recipe
+from calibration.quant.recipe.weights import least_error
+from calibration.quant.spec import QuantSpec
+
+_ASKED = "kept float as asked"
+
+
+class Choices(Protocol):
+    """The part of the options that the steps need."""
+
+    @property
+    def float_budget(self) -> float:
+        """See `Options`."""
+
+    @property
+    def keep_float(self) -> tuple[str, ...]:
+        """See `Options`."""
+
+    @property
+    def seed(self) -> int:
+        """See `Options`."""
+
+
+def solve(
+    problem: Problem,
+    spec: QuantSpec,
+    recipe: Recipe,
+    options: Choices,
+    report: Callable[[str, int, int], None],
+) -> tuple[QuantSpec, dict[str, Any]]:
+    """The best spec that a recipe finds, and how it came about.
+
+    Args:
+        problem: The network.
+        spec: All that can be in INT8.
+        recipe: Which steps to take.
+        options: The user's.
+        report: Is told of progress, by step.
+    """
+    run = _Run(problem, report)
+    named = run.telling("ranges")
+    never = floats.refused(problem)
+    kept = dict.fromkeys(options.keep_float, _ASKED)
+    spec = problem.with_floats(spec, never | kept)
+    said = {k: v for k, v in opinions(named).items() if k in recipe.observers}
+    run.best = problem.with_ranges(spec, said[recipe.observers[0]])
+    run.loss = problem.loss(run.best).total
+    run.steps.append({"step": f"ranges: {recipe.observers[0]}", "objective": run.loss})
+    chosen, by_observer = best_for_all(named, run.best, said)
+    run.propose("ranges: best observer", chosen)
+    # What is asked for or cannot be otherwise is outside the budget.
+    budget = options.float_budget + floats.share(problem, never | kept)
+    if recipe.floats:
+        run.propose("floats: depthwise", _without_depthwise(problem, run.best, said, budget))
+    run.propose("weights: least error", _least_error(problem, run.best))
+    cost: dict[str, float] = {}
+    if recipe.tensors or recipe.floats:
+        cost = sensitivity.alone(run.telling("sensitivity"), run.best)
+    if recipe.tensors:
+        clipped = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors)
+        run.propose("clips", clipped)
+    if recipe.floats and floats.share(problem, problem.scheme(run.best).floats) < budget:
+        saved = sensitivity.without(run.telling("floats"), run.best)
+        run.propose("floats", floats.greedy(run.telling("floats"), run.best, saved, budget))
+        if recipe.tensors:
+            again = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors // 2)
+            run.propose("clips again", again)
+    spec = run.best
+    return spec, {
+        "target": problem.target,
+        "observers": by_observer,
+        "sensitivity": cost,
+        "steps": run.steps,
+        "weights_only": problem.loss(spec, "weights").total,
+        "activations_only": problem.loss(spec, "activations").total,
+        "objective": run.loss,
+        "float_share": floats.share(problem, problem.scheme(spec).floats),
+        "operations": problem.operations(),
+    }
+
+
+@dataclass(slots=True)
+class _Run:
+    """The best spec so far."""
+
+    problem: Problem
+    report: Callable[[str, int, int], None]
+    best: QuantSpec = field(init=False)
+    loss: float = field(init=False)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    _since: float = field(default_factory=process_time)
+
+    def telling(self, step: str) -> Problem:
+        """The problem, whose progress is told as that of a step."""
+        return replace(self.problem, tell=lambda done, total: self.report(step, done, total))
+
+    def propose(self, step: str, spec: QuantSpec | None) -> None:
+        """Take a spec if it is not worse; write down what became of it."""
+        if spec is None:
+            return
+        loss = self.problem.loss(spec).total
+        accepted = loss <= self.loss
+        if accepted:
+            self.best, self.loss = spec, loss
+        now = process_time()
+        self.steps.append(
+            {
+                "step": step,
+                "objective": loss,
+                "accepted": accepted,
+                "float_share": floats.share(self.problem, self.problem.scheme(self.best).floats),
+                "cpu_seconds": round(now - self._since, 2),
+            }
+        )
+        self._since = now
+
+
+def _without_depthwise(
+    problem: Problem, spec: QuantSpec, said: Opinions, budget: float
+) -> QuantSpec | None:
+    """Another observer may be best once such layers are gone."""
+    apart = floats.all_depthwise(problem, spec, budget)
+    return None if apart is None else best_for_all(problem, apart, said)[0]
+
+
+def _least_error(problem: Problem, spec: QuantSpec) -> QuantSpec:
+    scheme = problem.scheme(spec)
+    layers = {
+        node.name: least_error(problem.graph, node)
+        for node in structure.convolutions(problem.graph)
+        if node.name in scheme.layers
+    }
+    return problem.with_scheme(spec, replace(scheme, layers=layers))

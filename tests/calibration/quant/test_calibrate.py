@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from quant_graphs import MODEL, detector
+
+from calibration.quant import spec_file
+from calibration.quant.calibrate import Options, calibrate
+from calibration.quant.planning import plan
+from calibration.quant.policy import POLICIES
+from edge.errors import CalibrationError
+
+
+def images(count: int = 3) -> list[np.ndarray]:
+    random = np.random.default_rng(5)
+    return [random.integers(0, 256, (24, 32, 3)).astype(np.uint8) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def fast():
+    return calibrate(detector(), MODEL, images(), ["ncnn", "mnn"], Options("fast"))
+
+
+def test_a_calibration_serves_every_target_from_one_spec(fast):
+    assert set(fast.spec.schemes) == {"symmetric", "asymmetric"}
+    for target in POLICIES:
+        planned = plan(fast.graph, fast.spec, target)
+        assert planned.layers
+    assert fast.spec.count == 3
+    assert len(fast.spec.model) == len(fast.spec.images) == 64
+
+
+def test_no_step_that_was_accepted_made_the_heads_worse(fast):
+    for scheme in fast.facts["schemes"].values():
+        accepted = [step["objective"] for step in scheme["steps"] if step.get("accepted", True)]
+        assert accepted == sorted(accepted, reverse=True)
+        assert scheme["objective"] == accepted[-1]
+        assert scheme["objective"] <= min(scheme["observers"].values())
+
+
+def test_layers_stay_float_within_the_budget_alone(fast):
+    for scheme in fast.facts["schemes"].values():
+        work = scheme["operations"]
+        share = sum(work[name] for name in scheme["floats"]) / sum(work.values())
+        assert share == pytest.approx(scheme["float_share"])
+        assert share <= 0.10
+
+
+def test_the_same_calibration_gives_the_same_bytes(fast):
+    again = calibrate(detector(), MODEL, images(), ["mnn", "ncnn"], Options("fast"))
+    assert spec_file.dumps(again.spec) == spec_file.dumps(fast.spec)
+    assert spec_file.dumps(spec_file.loads(spec_file.dumps(fast.spec))) == spec_file.dumps(
+        fast.spec
+    )
+
+
+def test_a_spec_read_from_its_file_gives_the_same_plan(fast):
+    again = spec_file.loads(spec_file.dumps(fast.spec))
+    for target in POLICIES:
+        found, wanted = plan(fast.graph, again, target), plan(fast.graph, fast.spec, target)
+        assert found.tensors == wanted.tensors
+        for name, layer in wanted.layers.items():
+            assert np.array_equal(found.layers[name].weight, layer.weight)
+            assert np.array_equal(found.layers[name].weight_scales, layer.weight_scales)
+
+
+def test_facts_are_json_and_tell_of_every_tensor_and_layer(fast):
+    facts = json.loads(json.dumps(fast.facts))
+    scheme = facts["schemes"]["symmetric"]
+    assert scheme["target"] == "ncnn"
+    assert set(scheme["ranges"]) <= set(facts["histograms"])
+    layers = set(fast.spec.schemes["symmetric"].layers)
+    assert set(scheme["sensitivity"]) <= layers
+    assert scheme["weights_only"] >= 0
+    assert scheme["activations_only"] >= 0
+    assert sum(facts["histograms"]["stem"]["counts"]) > 0
+
+
+def test_layers_stay_float_where_asked_and_are_known_by_name():
+    kept = Options("fast", float_budget=0.0, keep_float=("n_boxes", "n_stem_plain"))
+    found = calibrate(detector(), MODEL, images(2), ["ncnn"], kept)
+    assert set(found.spec.schemes["symmetric"].floats) == {"n_boxes", "n_stem_plain"}
+    with pytest.raises(CalibrationError, match="'n_box' should stay float"):
+        calibrate(detector(), MODEL, images(2), ["ncnn"], Options(keep_float=("n_box",)))
+
+
+def test_progress_is_told_by_step_and_reaches_its_end():
+    said: dict[str, list[tuple[int, int]]] = {}
+    calibrate(
+        detector(), MODEL, images(2), ["ncnn"], Options("fast"),
+        lambda step, done, total: said.setdefault(step, []).append((done, total)),
+    )  # fmt: skip
+    assert {"observe", "ranges", "sensitivity", "clips"} <= set(said)
+    for steps in said.values():
+        assert steps[-1][0] == steps[-1][1]
+
+
+def test_wrong_wishes_are_refused():
+    with pytest.raises(CalibrationError, match="unknown recipe 'magic'; known: fast"):
+        calibrate(detector(), MODEL, images(1), ["ncnn"], Options("magic"))
+    with pytest.raises(CalibrationError, match="no images"):
+        calibrate(detector(), MODEL, [], ["ncnn"], Options("fast"))
+    with pytest.raises(ValueError, match="no targets"):
+        calibrate(detector(), MODEL, images(1), [], Options("fast"))
