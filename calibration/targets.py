@@ -68,9 +68,7 @@ def for_targets(
     return OpenedModel(changed, tuple(evidence))
 
 
-def canonical(
-    package: Package, image: UInt8Array | None = None
-) -> tuple[Graph, ModelSpec, str]:
+def canonical(package: Package, image: UInt8Array | None = None) -> tuple[Graph, ModelSpec, str]:
     """The float network of a model, cut at its heads where that gives the boxes of the whole.
 
     Args:
