@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from calibration.graph import Graph
-from calibration.quant import fingerprint, structure
+from calibration.quant import fingerprint, spec_file, structure
 from calibration.quant.inputs import Inputs
 from calibration.quant.objective import Objective
 from calibration.quant.observe import Histogram, observe
@@ -122,6 +122,7 @@ def calibrate(
         recipe=options.recipe,
         seed=options.seed,
     )
+    spec = spec_file.loads(spec_file.dumps(spec))  # what is emitted is what the file says
     summary = facts.summary(spec, seen, told, process_time() - start)
     return Calibrated(prepared, spec, summary)
 
