@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _prepare_streams()
     try:
         with _stops_as_interrupts():
-            args = _parser(words).parse_args(words)
+            args = _parse(words)
             status: int = args.run(args)
             sys.stdout.flush()
             return status
@@ -123,7 +123,19 @@ def _drain() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def _parse(words: list[str]) -> argparse.Namespace:
+    root, commands = _parsers(words)
+    parser = commands.get(words[0]) if words else None
+    if parser is not None and any("--config" in a.option_strings for a in parser._actions):
+        from edge.cli import config
+
+        words = [words[0], *config.with_file(parser, words[1:])]
+    return root.parse_args(words)
+
+
+def _parsers(
+    words: Sequence[str],
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     root = argparse.ArgumentParser(
         prog="edge",
         description="YOLO detectors on Raspberry Pi and Jetson.",
@@ -137,4 +149,4 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         parser = commands.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(parser)
         parser.set_defaults(run=command.run)
-    return root
+    return root, commands.choices

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge import board
-from edge.doctor import v4l2
 from edge.doctor.finding import Finding
+from edge.io import v4l2
 
 
 def check_cameras(root: Path) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ A ring is the place where the frames of one source wait, an outlet that where re
 sink; both are of a fixed size. `run` holds them together.
 """
 
+from edge.pipeline.address import open_feed
 from edge.pipeline.engine import Runs, run
 from edge.pipeline.ring import Feed, Policy
 from edge.pipeline.summary import DROPS, Percentiles, Summary
 
-__all__ = ["DROPS", "Feed", "Percentiles", "Policy", "Runs", "Summary", "run"]
+__all__ = ["DROPS", "Feed", "Percentiles", "Policy", "Runs", "Summary", "open_feed", "run"]

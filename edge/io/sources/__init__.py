@@ -1,4 +1,4 @@
-"""Where frames come from: an address, as in `photos/`, `clip.mp4`, `0` or `test:conveyor`."""
+"""Where frames come from: an address, as in `photos/`, `clip.mp4`, `0` or `rtsp://…`."""
 
 from __future__ import annotations
 
@@ -11,53 +11,81 @@ from types import MappingProxyType
 
 from edge.errors import SourceError
 from edge.io.base import Source
+from edge.io.sources.live import USUAL, Patience
+from edge.io.sources.stream import masked
 from edge.paths import exists
 
-# Scheme to the module whose `open_source(target)` opens what follows "scheme:".
-# To add a source: write the module, add its row.
-SOURCES: Mapping[str, str] = MappingProxyType(
+__all__ = ["FILES", "LIVE", "SOURCES", "USUAL", "Patience", "masked", "open_source"]
+
+# Scheme to the module whose `open_source(target)` opens what follows "scheme:"; that of a live
+# source also takes a `Patience`. To add a source: write the module, add its row.
+FILES: Mapping[str, str] = MappingProxyType(
     {
         "images": "edge.io.sources.images",
+        "replay": "edge.io.sources.replay",
+        "stdin": "edge.io.sources.stdin",
         "test": "edge.io.sources.conveyor",
-        "usb": "edge.io.sources.camera",
         "video": "edge.io.sources.video",
     }
 )
+LIVE: Mapping[str, str] = MappingProxyType(
+    {
+        "csi": "edge.io.sources.csi",
+        "ffmpeg": "edge.io.sources.ffmpeg",
+        "http": "edge.io.sources.stream",
+        "https": "edge.io.sources.stream",
+        "rtsp": "edge.io.sources.stream",
+        "rtsps": "edge.io.sources.stream",
+        "usb": "edge.io.sources.camera",
+    }
+)
+SOURCES: Mapping[str, str] = MappingProxyType({**FILES, **LIVE})
+_URLS = ("http", "https", "rtsp", "rtsps")  # the scheme is part of what they open
 
 
-def open_source(address: str) -> Source:
+def open_source(address: str, patience: Patience = USUAL) -> Source:
     """The source that `address` names.
 
     A scheme of `SOURCES` may be written before what it opens (`usb:0`, `test:conveyor`). Without
-    one, an existing path, then a camera (`0`, `/dev/video0`), then a glob is meant.
+    one, `-` is standard input; else an existing path, then a camera (`0`, `/dev/video0`), then a
+    glob is meant.
+
+    Args:
+        address: As on the command line.
+        patience: How long a live source is waited for.
 
     Raises:
         SourceError: Nothing is there, or it cannot be opened.
         NotInstalledError: It needs a package that is not installed.
     """
     scheme, target = _resolve(address)
-    source: Source = importlib.import_module(SOURCES[scheme]).open_source(target)
+    module = importlib.import_module(SOURCES[scheme])
+    source: Source = (
+        module.open_source(target, patience) if scheme in LIVE else module.open_source(target)
+    )
     return source
 
 
 def _resolve(address: str) -> tuple[str, str]:
     scheme, _, target = address.partition(":")
     if scheme in SOURCES and target:
-        return scheme, target
+        return scheme, address if scheme in _URLS else target
     if "\0" in address or not address:
         raise SourceError(f"{address!r} is not an address")
+    if address.partition("?")[0] == "-":
+        return "stdin", address[1:]
     path = Path(address)
-    if re.fullmatch(r"/dev/video\d+", address):
+    if re.fullmatch(r"/dev/(video\d+|v4l/by-.*)(\?.*)?", address):
         return "usb", address
     if exists(path, SourceError):
         from edge.io.sources.images import is_image
 
         return ("images" if path.is_dir() or is_image(path) else "video"), address
-    if re.fullmatch(r"\d+", address):
+    if re.fullmatch(r"\d+(\?.*=.*)?", address):
         return "usb", address
     if glob.has_magic(address):
         return "images", address
     raise SourceError(
         f"{address}: no such file or folder; a source is an image, a folder, a glob, a video, "
-        f"a camera index, or one of {', '.join(f'{name}:' for name in SOURCES)}"
+        f"a camera index, - or one of {', '.join(f'{name}:' for name in SOURCES)}"
     )

@@ -5,9 +5,10 @@ import os
 import boards
 import pytest
 
-from edge.doctor import cameras, v4l2
+from edge.doctor import cameras
 from edge.doctor.cameras import check_cameras
-from edge.doctor.v4l2 import Device, Format
+from edge.io import v4l2
+from edge.io.v4l2 import Device, Format
 
 
 @pytest.fixture

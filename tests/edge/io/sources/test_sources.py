@@ -34,8 +34,8 @@ def test_what_does_not_exist_is_named_with_what_could_have_been(tmp_path):
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones():
-    with pytest.raises(SourceError, match=r"csi:0: .*usb:"):
-        open_source("csi:0")
+    with pytest.raises(SourceError, match=r"mipi:0: .*usb:"):
+        open_source("mipi:0")
 
 
 @pytest.mark.parametrize("address", ["9987", "/dev/video9987", "usb:9987", "usb:/dev/video9987"])

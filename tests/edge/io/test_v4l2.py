@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from edge.doctor import v4l2
-from edge.doctor.v4l2 import CAPTURE, CAPTURE_PLANES, OWN_CAPS, Format, query
+from edge.io import v4l2
+from edge.io.v4l2 import CAPTURE, CAPTURE_PLANES, OWN_CAPS, Format, query
 
 
 def driver(caps, own, formats):

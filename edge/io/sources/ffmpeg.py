@@ -1,0 +1,44 @@
+"""Whatever the system's `ffmpeg` program reads, as YUV: with its hardware decoders, if wanted."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import threading
+
+from edge.errors import SourceError
+from edge.io.sources.live import USUAL, Live, Patience
+from edge.io.sources.program import Program
+from edge.io.sources.stream import masked, with_secrets
+from edge.io.sources.wire import y4m
+
+
+def open_source(target: str, patience: Patience = USUAL) -> Live:
+    """What `ffmpeg -i` takes, as in `ffmpeg:rtsp://camera/stream`; pictures come as I420.
+
+    Its input options may come before, as in `ffmpeg:-hwaccel drm -c:v h264_v4l2m2m -i rtsp://…`.
+    Secrets are as in a stream's URL. They are then among the arguments of a running program, which
+    other users of the machine can see.
+
+    Raises:
+        SourceError: There is no such program, or it cannot read that.
+    """
+    if not shutil.which("ffmpeg"):
+        raise SourceError(f"ffmpeg:{masked(target)}: no ffmpeg; sudo apt-get install -y ffmpeg")
+    try:
+        words = shlex.split(target)
+    except ValueError as error:
+        raise SourceError(f"ffmpeg:{target}: {error}") from error
+    if "-i" not in words:
+        words = ["-i", target]
+    rtsp = "-rtsp_transport" not in words and words[words.index("-i") + 1 :][0:1]
+    if rtsp and rtsp[0].startswith("rtsp://"):
+        words = ["-rtsp_transport", "tcp", *words]
+    name = " ".join(masked(word) for word in words[words.index("-i") + 1 :])
+
+    def connect(stopped: threading.Event) -> Program:
+        command = ["ffmpeg", "-nostdin", "-loglevel", "error", *map(with_secrets, words)]
+        command += ["-an", "-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p", "-"]
+        return Program(command, y4m, stopped, stall=patience.stall, rate=None)
+
+    return Live(name, connect, patience)

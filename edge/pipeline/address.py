@@ -1,0 +1,53 @@
+"""A source's address with how a run treats it: `rtsp://camera/1#rate=5&priority=2`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from edge.errors import SourceError
+from edge.io.sources import USUAL, Patience, masked, open_source
+from edge.paths import exists
+from edge.pipeline.ring import Feed, Policy
+
+_KEYS = ("rate", "priority")
+
+
+def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None = None) -> Feed:
+    """The source of an address, with what follows its last "#".
+
+    A URL's own question mark is the server's, and a "#" is never sent to one: so this holds for
+    every source. An existing file whose name has a "#" is that file.
+
+    Args:
+        address: Of `open_source`; `#rate=FRAMES_PER_SECOND&priority=NUMBER` may follow.
+        patience: How long a live source is waited for.
+        policy: See `Feed`.
+
+    Raises:
+        SourceError: Nothing is there, or an option is wrong.
+    """
+    bare, mark, text = address.rpartition("#")
+    if not mark or ("://" not in address and exists(Path(address), SourceError)):
+        return Feed(open_source(address, patience), policy=policy, name=masked(address))
+    given: dict[str, float] = {}
+    for item in text.split("&"):
+        key, _, value = item.partition("=")
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SourceError(f"{masked(address)}: {key!r} is none of {', '.join(_KEYS)}{hint}")
+        if key in given:
+            raise SourceError(f"{masked(address)}: {key} is given twice")
+        try:
+            given[key] = float(value)
+        except ValueError:
+            raise SourceError(f"{masked(address)}: {key} is a number, got {value!r}") from None
+    source = open_source(bare, patience)
+    try:
+        return Feed(
+            source, given.get("rate"), given.get("priority", 1.0), policy, name=masked(bare)
+        )
+    except ValueError as error:
+        source.close()
+        raise SourceError(f"{masked(address)}: {error}") from None

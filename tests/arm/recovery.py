@@ -1,0 +1,83 @@
+"""What the emulated machine with a camera runs: the camera is troubled in each way that the driver
+knows, and must come back by itself. Prints what happened as one JSON object.
+"""
+
+import collections
+import itertools
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+from edge.io.sources import open_source
+from edge.io.sources.live import Patience
+from edge.types import Event, Frame
+
+SOON = Patience(stall=3.0, first=0.05, most=0.2)
+
+
+def control(setting: str) -> None:
+    subprocess.run(["v4l2-ctl", "-d", "/dev/video0", "-c", setting], check=True)
+
+
+def frames(source, count, events):
+    """The next frames of a source; its events on the way."""
+    found = []
+    for item in source:
+        if isinstance(item, Event):
+            events.append([item.name, item.reason])
+        elif isinstance(item, Frame):
+            found.append(item)
+            if len(found) == count:
+                return found
+    raise SystemExit("the source ended")
+
+
+def formats() -> dict:
+    """Each format that we take, and the mean colour of what comes: all show the same bars."""
+    found = {}
+    for code in ("YUYV", "NV12", "YU12", "BGR3", "RGB3", "GREY"):
+        source = open_source(f"usb:0?format={code}", SOON)
+        (frame,) = frames(iter(source), 1, [])
+        source.close()
+        found[code] = [frame.format, str(frame.size), float(np.mean(frame.planes[0]))]
+    return found
+
+
+def exact(picture: str) -> list:
+    """Whether the camera shows a known picture to the bit, in the driver's own format."""
+    wanted = np.fromfile(picture, np.uint8)
+    source = open_source("usb:0?format=BGR3&size=640x480", SOON)
+    same = [bool(np.array_equal(f.planes[0].ravel(), wanted)) for f in frames(iter(source), 5, [])]
+    source.close()
+    return same
+
+
+def troubles() -> dict:
+    source = open_source("0", SOON)
+    stream, events = iter(source), []
+    found = frames(stream, 10, events)
+    for trouble in ("disconnect=1", "inject_fatal_streaming_error=1"):
+        control(trouble)
+        found += frames(stream, 20, events)
+    control("percentage_of_dropped_buffers=50")
+    found += frames(stream, 20, events)
+    control("percentage_of_dropped_buffers=0")
+    source.stop()
+    source.close()
+    steps = [b.captured - a.captured for a, b in itertools.pairwise(found)]
+    return {
+        "events": events,
+        "frames": [frame.index for frame in found],
+        "kept": dict(collections.Counter(frame.format for frame in found)),
+        "forward": all(step > 0 for step in steps),
+        "dark": sum(float(frame.planes[0].mean()) < 8 for frame in found),
+    }
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "exact":
+        print(json.dumps(exact(sys.argv[2])))
+    else:
+        print(json.dumps({"formats": formats(), **troubles()}))

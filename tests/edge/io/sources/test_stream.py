@@ -1,0 +1,160 @@
+"""Streams of servers that really listen, on this machine."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+
+import pytest
+from stream_servers import mjpeg_server, rtsp_server
+
+from edge.errors import SourceError
+from edge.io.sources import open_source
+from edge.io.sources.live import Patience
+from edge.io.sources.stream import masked, with_secrets
+from edge.types import Event, Frame
+
+SOON = Patience(stall=1.0, first=0.02, most=0.05)
+
+
+@pytest.fixture(params=["rtsp", "http"])
+def serve(request, tmp_path):
+    """Starts a server that acts as told. Returns its address."""
+    servers = []
+
+    def start(*acts, port=0):
+        acts = list(acts)
+        server = (
+            rtsp_server(tmp_path, acts, port)
+            if request.param == "rtsp"
+            else mjpeg_server(acts, port)
+        )
+        servers.append(server.__enter__())
+        return f"{request.param}://127.0.0.1:{server.port}/camera"
+
+    yield start
+    for server in servers:
+        server.__exit__()
+
+
+def watch(source, frames):
+    """What a source does until it has given so many frames: names of events, and the frames."""
+    seen, names = [], []
+    for item in source:
+        if isinstance(item, Event):
+            names.append(item.name)
+        else:
+            seen.append(item)
+            if len(seen) == frames:
+                break
+    source.stop()
+    source.close()
+    return seen, names
+
+
+def test_a_stream_that_is_cut_and_falls_silent_comes_back_each_time(serve):
+    # One that is opened and found no video is asked again, by some versions of FFmpeg twice.
+    source = open_source(serve(("cut", 12), ("stall", 12), ("play", 0)), SOON)
+    seen, names = watch(source, 40)
+    assert all(isinstance(item, Frame) for item in seen)
+    assert [item.index for item in seen] == list(range(40))
+    assert all(item.planes[0].mean() > 100 for item in seen)  # none was invented
+    changes = [name for name, _ in itertools.groupby(names)]
+    assert changes[:2] == ["connecting", "connected"]
+    assert names.count("lost") == 2
+    assert names.count("connected") == 3
+    for before, after in itertools.pairwise(names):
+        assert (before, after) in {
+            ("connecting", "connected"),
+            ("connecting", "waiting"),
+            ("connected", "lost"),
+            ("lost", "waiting"),
+            ("waiting", "connecting"),
+        }
+
+
+def test_a_server_that_goes_away_and_returns_is_found_again(serve):
+    address = serve(("cut", 5), ("refuse", 0), ("refuse", 0), ("play", 0))
+    seen, names = watch(open_source(address, SOON), 20)
+    assert [item.index for item in seen] == list(range(20))
+    assert names.count("connected") == 2  # not by a server that accepts and gives nothing
+    assert names.count("waiting") >= 2
+
+
+def test_frames_are_of_now(serve):
+    source = open_source(serve(("play", 0)), SOON)
+    seen, _ = watch(source, 10)
+    assert all(b.captured > a.captured for a, b in itertools.pairwise(seen))
+    assert all(b.time >= a.time for a, b in itertools.pairwise(seen))
+    assert source.live
+    assert source.count is None
+
+
+def test_a_stream_that_is_not_waited_for_ends_with_an_error(serve):
+    source = open_source(serve(("cut", 5)), Patience("never", stall=1.0))
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1.*(ended|no frame)"):
+        list(source)
+
+
+def test_nobody_there_is_an_error_at_once_and_keeps_the_password():
+    with pytest.raises(SourceError) as error:
+        open_source("http://user:secret@127.0.0.1:9/camera", SOON)
+    assert "user:***@127.0.0.1" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_camera_that_need_not_be_there_at_first_is_waited_for():
+    source = open_source("http://127.0.0.1:9/camera", Patience("always", 1.0, 0.01, 0.02))
+    events = list(itertools.islice(source, 4))
+    assert [event.name for event in events] == ["connecting", "waiting", "connecting", "waiting"]
+    source.stop()
+    assert list(source) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://admin:pa55@cam/1", "rtsp://admin:***@cam/1"),
+        ("rtsp://admin:p@55@cam/1", "rtsp://admin:***@cam/1"),
+        ("rtsp://admin:${CAM}@cam/1", "rtsp://admin:***@cam/1"),
+        ("rtsp://cam:554/1", "rtsp://cam:554/1"),
+        ("http://cam/a@b:c", "http://cam/a@b:c"),
+    ],
+)
+def test_passwords_are_not_shown(url, shown):
+    assert masked(url) == shown
+
+
+def test_secrets_come_from_the_environment_or_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAM_PASSWORD", "p/w")
+    (tmp_path / "user").write_text("admin\n")
+    url = with_secrets(f"rtsp://${{file:{tmp_path}/user}}:${{CAM_PASSWORD}}@cam")
+    assert url == "rtsp://admin:p/w@cam"
+    with pytest.raises(SourceError, match="secret NOT_THERE: no such variable"):
+        with_secrets("rtsp://${NOT_THERE}@cam")
+    with pytest.raises(SourceError, match="secret file:/not/there: No such file"):
+        with_secrets("rtsp://${file:/not/there}@cam")
+
+
+def test_a_process_that_is_stopped_in_a_silent_stream_ends_well(tmp_path):
+    with mjpeg_server([("stall", 3)]) as server:
+        code = (
+            "import itertools, threading\n"
+            "from edge.io.sources import open_source\n"
+            "from edge.io.sources.live import Patience\n"
+            f"source = open_source('http://127.0.0.1:{server.port}/', Patience(stall=1.0))\n"
+            "threading.Timer(0.3, source.stop).start()\n"
+            "print(sum(hasattr(item, 'planes') for item in source))\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == "3"
