@@ -111,12 +111,15 @@ def _binary(writer: Writer, node: Node) -> None:
 
 def _operand(writer: Writer, node: Node, name: str, rank: int) -> str:
     """The blob of an operand with as many axes as the result: so nothing is guessed."""
+    # Where the result's first axis is no batch, one of 1 in an operand is none either.
+    whole = writer.shape(node.output)[0] != 1 and rank <= 4
     if name in writer.graph.constants:
-        return writer.constant(name, rank)
+        return writer.constant(name, rank, whole=whole)
     shape = writer.shape(name)
     if shape != writer.shape(node.output) and rank > 4:
         raise RefusalError(f"unlike operands of {rank} axes")
-    wanted = blob_shape((1,) * (rank - len(shape)) + shape)
+    wanted = (1,) * (rank - len(shape)) + shape
+    wanted = wanted if whole else blob_shape(wanted)
     return _reshaped(writer, node, writer.blob(name), blob_shape(shape), wanted)
 
 

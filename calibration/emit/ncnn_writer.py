@@ -73,14 +73,20 @@ class Writer:
             )
         return self._unflat[tensor]
 
-    def constant(self, tensor: str, rank: int) -> str:
-        """The blob of a constant as an operand of tensors that have so many axes."""
+    def constant(self, tensor: str, rank: int, *, whole: bool = False) -> str:
+        """The blob of a constant as an operand of tensors that have so many axes.
+
+        Args:
+            tensor: In the graph.
+            rank: At most four where the first axis is kept.
+            whole: Keep the first axis though it be 1: those tensors have no batch axis.
+        """
         values = self.graph.constants[tensor]
         values = values.reshape((1,) * (rank - values.ndim) + values.shape)
-        key = f"{tensor}/{rank}"
+        key = f"{tensor}/{rank}{'/whole' if whole else ''}"
         if key not in self._constants:
             self._constants[key] = key
-            sizes = blob_shape(values.shape)
+            sizes = values.shape if whole else blob_shape(values.shape)
             self.layers.append(
                 new_layer(
                     "MemoryData",
