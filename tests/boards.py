@@ -19,6 +19,14 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
+def completed(board: Path, sysroot: Path) -> Path:
+    """The board with the rest of a system: what an emulated program sees as its machine's files."""
+    for part in sysroot.iterdir():
+        if not (board / part.name).exists():
+            (board / part.name).symlink_to(part)
+    return board
+
+
 def arm_cpuinfo(cores: int, part: str, features: str) -> str:
     block = (
         "processor\t: {}\nBogoMIPS\t: 108.00\nFeatures\t: {}\nCPU implementer\t: 0x41\n"

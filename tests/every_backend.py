@@ -1,10 +1,12 @@
-"""One official model as a package with a float artefact for every backend."""
+"""One model as a package with a float artefact for every backend."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from calibration import targets
 from calibration.emit import emitter
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
@@ -12,6 +14,7 @@ from edge.backends import BACKENDS, describe
 from edge.formats.ncnn import read_network
 from edge.package import Artefact, Package
 from edge.recognise import open_model
+from edge.types import Size
 
 
 def package(shared: Path, size: str = "s") -> Package:
@@ -27,3 +30,12 @@ def package(shared: Path, size: str = "s") -> Package:
             layout = describe(name, emitted).inputs[0].layout
             artefacts.append(Artefact(name, "fp32", emitted, layout))
     return replace(official, artefacts=tuple(artefacts))
+
+
+def converted(path: Path, backends: Iterable[str] = BACKENDS, side: int | None = None) -> Package:
+    """A package's model for these backends, for pictures of `side` pixels where that is given."""
+    opened = open_model([path])
+    if side is not None:
+        spec = replace(opened.package.spec, input=Size(side, side))
+        opened = replace(opened, package=replace(opened.package, spec=spec))
+    return targets.for_targets(opened, tuple(backends), precision="fp32").package

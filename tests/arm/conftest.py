@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import boards
 import pytest
 
 CPUS = ("cortex-a72", "cortex-a76")  # Raspberry Pi 4; Raspberry Pi 5, and close to Jetson Orin's
@@ -15,26 +16,25 @@ NUMPYS = ("1", "2")  # 1.26, as in Debian 12, and today's
 
 @dataclass(frozen=True)
 class Arm:
-    """A CPU, and one of the installations that `tests/arm/build` makes.
-
-    An emulated program cannot start another: what a test needs to start, it starts here.
-    """
+    """A CPU, and one of the installations that `tests/arm/build` makes."""
 
     folder: Path
     cpu: str
     numpy: str
 
-    def python(self, *args: str | Path, plugin: str = "") -> str:
+    def python(self, *args: str | Path, board: Path | None = None) -> str:
         """Run Python. Returns what it printed.
 
         Args:
             args: Of Python.
-            plugin: A qemu plugin and its arguments.
+            board: A folder of tests/boards.py, whose files the program sees as the machine's.
         """
-        chosen = {"CPU": self.cpu, "NUMPY": self.numpy, "PLUGIN": plugin}
+        if board is not None:
+            boards.completed(board, self.folder / "sysroot")
+        chosen = {"CPU": self.cpu, "NUMPY": self.numpy, "BOARD": "" if board is None else board}
         command = [self.folder / "python", *args]
         done = subprocess.run(
-            command, env=os.environ | chosen, capture_output=True, text=True, timeout=250
+            command, env=os.environ | chosen, capture_output=True, text=True, timeout=880
         )
         assert done.returncode == 0, f"{args} ended with {done.returncode}:\n{done.stderr}"
         return done.stdout
@@ -60,6 +60,12 @@ def arm(request: pytest.FixtureRequest, arm_folder: Path) -> Arm:
 def cpu(request: pytest.FixtureRequest, arm_folder: Path) -> Arm:
     """Each CPU, with today's NumPy: for what is slow and does not depend on it."""
     return Arm(arm_folder, request.param, "2")
+
+
+@pytest.fixture
+def pi4(arm_folder: Path) -> Arm:
+    """The CPU that does not, with what Debian 12 brings."""
+    return Arm(arm_folder, "cortex-a72", "1")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -9,11 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boards
 import cv2
 import numpy as np
 import pytest
 
+from edge.backends import BACKENDS
+from edge.package import write
+
 HERE = Path(__file__).parent
+BCCD = HERE.parent / "models" / "bccd-yolov6n.edge"
 
 Found = list[dict[str, Any]]
 
@@ -34,6 +40,22 @@ def images(shared: Path) -> list[Path]:
 def arguments(model: Path, image: Path, precision: str) -> list[str | Path]:
     chosen = ["--precision", precision, "--conf", "0.2", "--threads", "1", "--json"]
     return ["-m", "edge", "run", "--model", model, "--source", image, *chosen]
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory) -> Path:
+    """A model for every runtime, and small pictures: each of them is emulated in seconds."""
+    made = tmp_path_factory.mktemp("arm") / "cells.edge"
+    package = importlib.import_module("every_backend").converted(BCCD, side=160)
+    write(package, made)
+    return made
+
+
+def words(model: Path, backend: str, precision: str) -> list[str | Path]:
+    """What sees cells in the parts on a conveyor: enough to compare runtimes by."""
+    chosen = ["--backend", backend, "--precision", precision, "--threads", "1", "--json"]
+    source = ["--source", "test:conveyor", "--max-frames", "1"]
+    return ["-m", "edge", "run", "--model", model, *source, *chosen]
 
 
 def detections(printed: str) -> Found:
@@ -85,6 +107,49 @@ def test_half_precision_detections_are_close_to_float(pi5, model, shared):
     image = images(shared)[0]
     found = detections(pi5.python(*arguments(model, image, "fp16")))
     assert agree(found, here(model, image), score=0.03, iou=0.9)  # seen: .021, .93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_runtime_finds_on_arm_what_it_finds_here(cpu, cells, backend):
+    command = words(cells, backend, "fp32")
+    expected = subprocess.run([sys.executable, *command], capture_output=True, text=True).stdout
+    assert sum(d["confidence"] > 0.25 for d in detections(expected)) >= 2
+    found = detections(cpu.python(*command))
+    assert agree(found, detections(expected), score=0.002, iou=0.99)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["ncnn", "mnn"])
+def test_runtimes_that_compute_in_half_precision_are_close(pi5, cells, backend, tmp_path):
+    command = words(cells, backend, "fp32")
+    printed = subprocess.run([sys.executable, *command], capture_output=True, text=True).stdout
+    expected = detections(printed)
+    command = words(cells, backend, "fp16")
+    found = detections(pi5.python(*command, board=boards.pi5(tmp_path)))
+    assert agree(found, expected, score=0.03, iou=0.9)
+    assert not agree(found, expected, score=1e-5, iou=0.9)  # it was another arithmetic
+
+
+def test_the_tensorflow_of_old_systems_finds_the_same(pi4, cells):
+    command = words(cells, "tflite", "fp32")
+    expected = subprocess.run([sys.executable, *command], capture_output=True, text=True).stdout
+    assert agree(detections(pi4.python(*command)), detections(expected), score=0.002, iou=0.99)
+
+
+def test_importing_the_package_is_light(arm):
+    code = "import sys, edge; print(*sys.modules)"
+    loaded = {name.partition(".")[0] for name in arm.python("-c", code).split()}
+    assert "edge" in loaded
+    assert not loaded & {
+        "numpy",
+        "cv2",
+        "ncnn",
+        "MNN",
+        "ai_edge_litert",
+        "tflite_runtime",
+        "onnxruntime",
+    }
 
 
 def test_detections_of_another_image_do_not_agree(model, shared):

@@ -91,10 +91,11 @@ def test_the_report_is_complete_and_names_no_path(measured, model):
     assert set(json.loads(text)["runs"][0]["summary"]) == set(METRICS)
 
 
-def test_every_backend_is_measured(shared, tmp_path):
+def test_every_backend_is_measured(tmp_path):
     for runtime in ("MNN", "ai_edge_litert", "onnxruntime", "onnx"):
         pytest.importorskip(runtime)
-    package = importlib.import_module("every_backend").package(shared)
+    bccd = Path(__file__).parents[2] / "models" / "bccd-yolov6n.edge"
+    package = importlib.import_module("every_backend").converted(bccd, side=64)
     path = tmp_path / "all.edge"
     write(package, path)
     chosen = plan(package, BACKENDS, None, [1], [None])
