@@ -22,10 +22,10 @@ from edge import Detector, ops
 Work = Callable[[], object]
 
 
-def kernels() -> Iterator[tuple[str, Work]]:
-    """Every case on the best target."""
+def kernels(target: str) -> Iterator[tuple[str, Work]]:
+    """Every case on a SIMD target."""
     for name, prepare in cases().items():
-        yield name, partial(prepare(), ops.target())
+        yield name, partial(prepare(), target)
 
 
 def opencv() -> Iterator[tuple[str, Work]]:
@@ -46,26 +46,28 @@ def opencv() -> Iterator[tuple[str, Work]]:
     yield "nms 2000", partial(cv2.dnn.NMSBoxesBatched, boxes, scores, classes, 0.0, 0.45)
 
 
-def inference(model: str, precision: Any) -> Iterator[tuple[str, Work]]:
+def inference(model: str, backend: str | None, precision: Any) -> Iterator[tuple[str, Work]]:
     """One inference, without what comes before and after."""
-    detector = Detector.load(model, precision=precision, threads=1)
+    detector = Detector.load(model, backend=backend, precision=precision, threads=1)
     detector.backend.input_view()[:] = 0.5
-    yield f"{detector.backend.precision}", detector.backend.run
+    yield detector.backend.precision, detector.backend.run
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mark", help="library made of mark.c")
-    parser.add_argument("what", choices=("kernels", "opencv", "inference"))
+    parser.add_argument("what", choices=("kernels", "scalar", "opencv", "inference"))
     parser.add_argument("--model")
+    parser.add_argument("--backend")
     parser.add_argument("--precision")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     mark = ctypes.CDLL(args.mark)
     made = {
-        "kernels": kernels,
+        "kernels": partial(kernels, ops.target()),
+        "scalar": partial(kernels, "scalar"),
         "opencv": opencv,
-        "inference": partial(inference, args.model, args.precision),
+        "inference": partial(inference, args.model, args.backend, args.precision),
     }
     for name, work in [("nothing", lambda: None), *made[args.what]()]:
         work()

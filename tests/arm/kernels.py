@@ -45,10 +45,14 @@ def fractions(seed: int, *shape: int) -> AnyArray:
     return (noise(seed, *shape) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
-def few(seed: int, *shape: int) -> AnyArray:
-    """float32 in [0, 1) of which about one in fifty is above 0.25: u**64."""
+def few(seed: int, *shape: int, sparse: bool = False) -> AnyArray:
+    """float32 in [0, 1) of which about one in fifty is above 0.25: u**64.
+
+    Of 80 such scores four in five points have one. `sparse`: u**2048, then it is one in nineteen,
+    still many for a picture.
+    """
     x = fractions(seed, *shape)
-    for _ in range(6):
+    for _ in range(11 if sparse else 6):
         x = x * x
     return x
 
@@ -82,11 +86,11 @@ def letterbox(
     return run
 
 
-def distances(*, bins: int = 1, codes: bool = False, **options: Any) -> Run:
+def distances(*, bins: int = 1, codes: bool = False, sparse: bool = False, **options: Any) -> Run:
     """Three levels of a 320x320 input: 80 classes, then the distances."""
     levels = []
     for seed, side in ((11, 40), (12, 20), (13, 10)):
-        scores = few(seed, 80, side, side)
+        scores = few(seed, 80, side, side, sparse=sparse)
         if options.get("logits"):
             scores = (fractions(seed, 80, side, side) - np.float32(0.99)) * np.float32(64)
         sides = fractions(seed + 10, 4 * bins, side, side) * np.float32(8)
@@ -100,9 +104,9 @@ def distances(*, bins: int = 1, codes: bool = False, **options: Any) -> Run:
     return lambda target: columns(decode(target=target, **options))
 
 
-def rows(*, objectness: bool, planar: bool = False) -> Run:
+def rows(*, objectness: bool = False, planar: bool = False, sparse: bool = False) -> Run:
     n, first = 8400, 5 if objectness else 4
-    table = few(21, n, first + 80)
+    table = few(21, n, first + 80, sparse=sparse)
     table[:, :4] = fractions(22, n, 4) * np.float32(320)
     if objectness:
         table[:, 4] = fractions(23, n)
@@ -146,9 +150,13 @@ def cases() -> Mapping[str, Callable[[], Run]]:
     found["distances logits"] = partial(distances, logits=True)
     found["distances 16 bins"] = partial(distances, bins=16)
     found["distances int8"] = partial(distances, codes=True)
-    found["rows"] = partial(rows, objectness=False)
-    found["rows planar"] = partial(rows, objectness=False, planar=True)
+    found["rows"] = rows
+    found["rows planar"] = partial(rows, planar=True)
     found["rows objectness"] = partial(rows, objectness=True)
+    found["distances sparse"] = partial(distances, sparse=True)
+    found["distances sparse int8"] = partial(distances, sparse=True, codes=True)
+    found["rows sparse"] = partial(rows, sparse=True)
+    found["rows sparse planar"] = partial(rows, sparse=True, planar=True)
     found["nms 50"] = partial(nms, 50)
     found["nms 2000"] = partial(nms, 2000)
     found["nms 2000 agnostic"] = partial(nms, 2000, class_agnostic=True)
@@ -167,14 +175,18 @@ def digest(results: Sequence[AnyArray], flip: bool = False) -> str:
     return sha.hexdigest()
 
 
-def hashes(flip: str = "") -> dict[str, str]:
-    """Case to hash. The case named `flip` is spoilt by one bit, to see that it is noticed.
+def hashes(flip: str = "", only: str = "") -> dict[str, str]:
+    """Case to hash, of all cases or of one.
+
+    The case named `flip` is spoilt by one bit, to see that it is noticed.
 
     Raises:
         AssertionError: The targets of this CPU disagree.
     """
     found = {}
     for name, prepare in cases().items():
+        if only not in ("", name):
+            continue
         run = prepare()
         by_target = {t: digest(run(t), flip=name == flip) for t in ops.targets()}
         if len(set(by_target.values())) != 1:
@@ -186,4 +198,6 @@ def hashes(flip: str = "") -> dict[str, str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flip", default="", metavar="CASE", help="spoil one bit of its results")
-    print(json.dumps(hashes(parser.parse_args().flip), indent=2))
+    parser.add_argument("--case", default="", metavar="CASE", help="only this one")
+    args = parser.parse_args()
+    print(json.dumps(hashes(args.flip, args.case), indent=2))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,12 +43,47 @@ def test_no_kernel_executes_more_than_is_committed(arm_folder, numpy):
     assert not more, f"NUMPY={numpy} bash tests/arm/count kernels > {FILES[numpy].name}"
 
 
+def test_the_page_is_of_these_counts():
+    done = subprocess.run([sys.executable, HERE / "tables.py"], capture_output=True, text=True)
+    assert done.stdout == (HERE / "INSTRUCTIONS.md").read_text()
+    readme = (HERE.parents[1] / "README.md").read_text()
+    counted = [line for line in readme.splitlines() if re.match(r"\|.* M( \(.*\))? \|$", line)]
+    assert counted
+    assert set(counted) <= set(done.stdout.splitlines())
+
+
 def test_two_percent_more_is_noticed():
     committed = json.loads(FILES["1"].read_text())
     name = "nms 2000"
     assert set(exceeded({name: round(committed[name] * 1.02)}, committed)) == {name}
     assert not exceeded(committed, committed)
     assert exceeded({"a kernel that is not in the file": 9999}, committed)
+
+
+def heavy(vectors: dict[str, int], scalar: dict[str, int]) -> list[str]:
+    """The kernels whose vectors save less than two thirds of the instructions."""
+    return [name for name, n in scalar.items() if name != "compiler" and 3 * vectors[name] > n]
+
+
+def test_vectors_save_two_thirds_of_the_instructions(arm_folder):
+    vectors, scalar = (json.loads((HERE / f"instructions.{name}.json").read_text())
+                       for name in ("gcc", "scalar"))  # fmt: skip
+    assert vectors["compiler"] == scalar["compiler"]
+    # With very many candidates most of the work is in writing them down, one by one.
+    assert heavy(vectors, scalar) == [
+        "distances", "distances multi-label", "distances logits", "distances 16 bins",
+        "distances int8", "rows", "rows planar", "rows objectness", "nms 50",
+    ]  # fmt: skip
+
+
+def test_the_counts_without_vectors_are_of_this_source(arm_folder):
+    found = count(arm_folder, "1", "scalar")
+    committed = json.loads((HERE / "instructions.scalar.json").read_text())
+    if found["compiler"] != committed["compiler"]:
+        pytest.skip(f"counted with {committed['compiler']}, here is {found['compiler']}")
+    more = exceeded(found, committed)
+    fewer = exceeded(committed, found)
+    assert not more | fewer, "NUMPY=1 bash tests/arm/count scalar > instructions.scalar.json"
 
 
 # The letterbox of OpenCV 5, which comes with NumPy 2, is one that ours has not beaten yet.

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import platform
+import struct
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from edge import ops
 
 HERE = Path(__file__).parent
 COMMITTED = json.loads((HERE / "kernels.json").read_text())
+
+# What breaks only on ARM: a case, the code of a NEON instruction that its kernel uses with the bits
+# that are no register, and the bits to turn over. Source: Arm ARM DDI 0487, C7.2.
+BROKEN = {
+    "letterbox BGR 500x375": (0xFFE0FC00, 0x4E006000, 0x2000),  # tbl: the fourth register unread
+    "nms 2000": (0xFFFFFC00, 0x6EB0A800, 0x10000),  # umaxv: uminv
+}
 
 
 def on_this_machine(*args: str) -> dict[str, str]:
@@ -38,6 +48,42 @@ def test_an_x86_cpu_without_avx_gives_the_committed_bits(arm_folder):
 
 def test_arm_gives_the_committed_bits(arm):
     assert json.loads(arm.python(HERE / "kernels.py")) == COMMITTED
+
+
+def broken(extension: Path, case: str) -> bytes:
+    """The extension with each of these instructions spoilt."""
+    mask, code, flip = BROKEN[case]
+    command = ["aarch64-linux-gnu-objdump", "-h", extension]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (row,) = (words for words in map(str.split, listing.splitlines()) if ".text" in words)
+    size, start = int(row[2], 16), int(row[5], 16)
+    content = bytearray(extension.read_bytes())
+    words = struct.iter_unpack("<I", content[start : start + size])
+    found = [start + 4 * i for i, (word,) in enumerate(words) if word & mask == code]
+    assert found
+    for at in found:
+        struct.pack_into("<I", content, at, struct.unpack_from("<I", content, at)[0] ^ flip)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_kernel_that_is_broken_only_on_arm_is_noticed(pi5, case, tmp_path):
+    package = pi5.folder / f"numpy{pi5.numpy}" / "edge"
+    spoilt = tmp_path / "edge"
+    spoilt.mkdir()
+    for file in package.iterdir():
+        (spoilt / file.name).symlink_to(file)
+    (extension,) = spoilt.glob("_native*.so")
+    content = broken(extension, case)
+    extension.unlink()
+    extension.write_bytes(content)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runpy; "
+    code += f"runpy.run_path({str(HERE / 'kernels.py')!r}, run_name='__main__')"
+    for file, same in ((extension, False), (package / extension.name, True)):
+        if same:
+            extension.write_bytes(file.read_bytes())
+        found = json.loads(pi5.python("-c", code, "--case", case))
+        assert (found == {case: COMMITTED[case]}) == same
 
 
 def test_arm_runs_its_simd_target(arm):

@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "arm")]
 
 import every_backend
+import tables
 
 from edge.bench.report import Report, Run
 from edge.package import write
 
-KERNELS = ("letterbox BGR", "letterbox NV12", "distances", "distances int8", "rows", "nms 2000")
+KERNELS = (
+    "letterbox BGR", "letterbox NV12", "distances sparse", "distances sparse int8", "rows sparse",
+    "nms 2000",
+)  # fmt: skip
 BEGIN, END = "<!-- tests/bench/readme.py from here -->", "<!-- to here -->"
 
 
@@ -104,17 +108,7 @@ def _row(run: Run) -> str:
 
 def arm() -> list[str]:
     """Some kernels on ARM: counted instructions, which are no time."""
-    folder = ROOT / "tests" / "arm"
-    counts = [json.loads(file.read_text()) for file in sorted(folder.glob("instructions.*.json"))]
-    compilers = " | ".join(each["compiler"] for each in counts)
-    rows = [
-        f"| ARM, instructions (emulated) | {compilers} |",
-        "|---|" + "---|" * len(counts),
-    ]
-    for name in KERNELS:
-        cells = [f"{each[name] / 1e6:.2f} M" for each in counts]
-        rows += [f"| {name} | {' | '.join(cells)} |"]
-    return rows
+    return tables.kernels(KERNELS)
 
 
 def main() -> int:
