@@ -29,8 +29,7 @@ from edge.types import AnyArray, Detections, Float32Array, Size, Tensor, UInt8Ar
 
 _MARGIN = 3.0  # decibels: twice the noise. Right files were seen to differ by 1.
 _CLEAR = 40.0  # decibels; from here on it does not matter which is the nearer one
-_AGREEMENT = 0.95  # AP50 of the detections, the simulation's as the truth; right files: .96 to 1
-_BORDERLINE = 2  # detections that may fall on the other side of a threshold however few there are
+_AGREEMENT = 0.97  # AP50 of the detections, the simulation's as the truth
 _SCORE, _IOU, _MOST = 0.03, 0.65, 300  # as detectors are evaluated
 
 
@@ -88,11 +87,10 @@ def check(
                 f"network, the simulation of its plan {plans:.1f} dB; {where}"
             )
     alike = agree(wanted.found, found.found, spec)
-    wished = min(_AGREEMENT, 1 - _BORDERLINE / max(alike.expected, 1))
-    if alike.expected and alike.ap50 < wished:
+    if alike.expected and alike.ap50 < _AGREEMENT:
         raise ModelError(
             f"{kind}: its detections agree with the simulation's to AP50 {alike.ap50:.3f}, "
-            f"{wished:.3f} is wanted"
+            f"{_AGREEMENT} is wanted"
         )
     return Verified(len(plan.layers), simulated, measured, alike)
 
