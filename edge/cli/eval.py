@@ -153,6 +153,8 @@ def _prepare(option: str, file: Path, dataset: Dataset) -> None:
         raise UsageError(f"{option}: {file} is a folder; wanted a file")
     if option == "--curves" and file.suffix not in (".csv", ".svg"):
         raise UsageError(f"--curves: {file} is neither .csv nor .svg")
+    if file.resolve() in {other.resolve() for other in dataset.files}:
+        raise SinkError(f"{file}: the labels themselves; the result would replace them")
     if option == "--save":
         _check_ids(dataset)
     prepare_file(file, Pictures(dataset.samples))

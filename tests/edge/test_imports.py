@@ -28,7 +28,6 @@ HEAVY = {
     "ncnn",
     "onnx",
     "onnxruntime",
-    "onnxslim",
     "paho",
     "picamera2",
     "pycocotools",

@@ -146,6 +146,7 @@ class Dataset:
         category_ids: Class id to the number that the dataset itself uses, where that differs.
         splits: Names of the parts that the dataset has.
         split: The part that was read; None: all.
+        files: That the labels were read from, which no result may replace.
     """
 
     path: Path
@@ -155,6 +156,7 @@ class Dataset:
     category_ids: Mapping[int, int] = field(default_factory=dict)
     splits: tuple[str, ...] = ()
     split: str | None = None
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

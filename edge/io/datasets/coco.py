@@ -83,6 +83,7 @@ def read(path: Path, split: str | None = None) -> Dataset:
         {i: number for number, i in places.items()},
         splits,
         split,
+        (file,),
     )
 
 

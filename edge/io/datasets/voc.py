@@ -60,7 +60,15 @@ def read(path: Path, split: str | None = None) -> Dataset:
         )
         samples.append(Sample(images[file.stem], number, labels, size))
     samples.sort(key=lambda sample: sample.image_id)
-    return Dataset(path, "VOC", tuple(samples), tuple(names), splits=splits, split=split)
+    return Dataset(
+        path,
+        "VOC",
+        tuple(samples),
+        tuple(names),
+        splits=splits,
+        split=split,
+        files=(*files, *lists),
+    )
 
 
 def _all(path: Path) -> list[Path]:

@@ -69,7 +69,8 @@ def read(path: Path, split: str | None = None) -> Dataset:
         for picture, number in zip(paths, image_ids(paths), strict=True)
     ]
     samples.sort(key=lambda sample: sample.image_id)
-    return Dataset(path, "YOLO", tuple(samples), names, splits=splits, split=split)
+    files = (*labels.values(), *_name_files(root))
+    return Dataset(path, "YOLO", tuple(samples), names, splits=splits, split=split, files=files)
 
 
 def _root(path: Path) -> Path:
@@ -96,13 +97,22 @@ def _pairs(part: _Part) -> dict[Path, Path]:
     return found
 
 
+def _name_files(root: Path) -> list[Path]:
+    """The files that may name the classes, in the order in which they are asked."""
+    return [
+        *sorted([*root.glob("*.yaml"), *root.glob("*.yml")]),
+        root / "classes.txt",
+        root / "labels" / "classes.txt",
+    ]
+
+
 def _names(root: Path) -> tuple[str, ...] | None:
-    for file in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
-        names = read_yaml(file)
-        if names is not None:
-            return names
-    for file in (root / "classes.txt", root / "labels" / "classes.txt"):
-        if file.is_file():
+    for file in _name_files(root):
+        if file.suffix != ".txt":
+            names = read_yaml(file)
+            if names is not None:
+                return names
+        elif file.is_file():
             return read_lines(file) or None
     return None
 

@@ -230,3 +230,25 @@ def test_curves_have_two_forms(run_eval, photos, tmp_path):
     status, out, err = run_eval(photos, "--curves", str(tmp_path / "curves.png"))
     assert (status, out) == (2, "")
     assert "curves.png is neither .csv nor .svg" in err
+
+
+def test_a_result_never_replaces_the_labels(run_eval, photos, tmp_path):
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(as_coco(photos)))
+    (tmp_path / "images").symlink_to(photos / "images")
+    (tmp_path / "link.json").symlink_to(labels)
+    before = labels.read_bytes()
+    for name in ("labels.json", "link.json", "new/../labels.json"):
+        status, _, err = run_eval(labels, "--save", str(tmp_path / name))
+        assert status == 1
+        assert "the labels themselves; the result would replace them" in err
+        assert labels.read_bytes() == before
+
+
+def test_a_curve_never_replaces_a_label_file(run_eval, photos, tmp_path):
+    text = next((photos / "labels").glob("*.txt"))
+    (tmp_path / "c.csv").symlink_to(text)
+    before = text.read_bytes()
+    status, _, err = run_eval(photos, "--curves", str(tmp_path / "c.csv"))
+    assert (status, "the labels themselves" in err) == (1, True)
+    assert text.read_bytes() == before
