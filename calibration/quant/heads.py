@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
-from edge.types import AnyArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,12 +20,12 @@ class Level:
         objects: (N, A, 1, h, w) logits of there being an object; None where a class says that.
     """
 
-    classes: AnyArray
-    boxes: AnyArray
-    objects: AnyArray | None = None
+    classes: Any
+    boxes: Any
+    objects: Any = None
 
 
-def levels(outputs: Sequence[AnyArray], spec: ModelSpec) -> list[Level]:
+def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
     """The levels of a network that was cut at its last convolutions.
 
     Args:
@@ -47,7 +47,7 @@ def levels(outputs: Sequence[AnyArray], spec: ModelSpec) -> list[Level]:
     )
 
 
-def _anchored(values: AnyArray, fields: int) -> Level:
+def _anchored(values: Any, fields: int) -> Level:
     count, channels, height, width = values.shape
     parts = values.reshape(count, channels // fields, fields, height, width)
     return Level(parts[:, :, 5:], parts[:, :, :4], parts[:, :, 4:5])

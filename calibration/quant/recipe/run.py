@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from time import process_time
 from typing import Any, Protocol
 
@@ -78,6 +79,9 @@ def solve(
         if recipe.tensors:
             again = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors // 2)
             run.propose("clips again", again)
+    if recipe.learning:
+        told = _learned(run.telling("learning"), run.best, recipe.learning, options.seed)
+        run.propose("learning", told)
     spec = run.best
     return spec, {
         "target": problem.target,
@@ -126,6 +130,15 @@ class _Run:
             }
         )
         self._since = now
+
+
+def _learned(problem: Problem, spec: QuantSpec, steps: int, seed: int) -> QuantSpec | None:
+    """None where torch is not installed: all other steps do without it."""
+    if find_spec("torch") is None:
+        return None
+    from calibration.quant.recipe.learn import learn
+
+    return learn(problem, spec, steps, seed)
 
 
 def _without_depthwise(
