@@ -10,6 +10,7 @@ from calibration.quant import spec_file
 from calibration.quant.calibrate import Options, calibrate
 from calibration.quant.planning import plan
 from calibration.quant.policy import POLICIES
+from calibration.quant.recipe.recipes import Recipe
 from edge.errors import CalibrationError
 
 
@@ -104,3 +105,14 @@ def test_wrong_wishes_are_refused():
         calibrate(detector(), MODEL, [], ["ncnn"], Options("fast"))
     with pytest.raises(ValueError, match="no targets"):
         calibrate(detector(), MODEL, images(1), [], Options("fast"))
+
+
+def test_learning_is_a_step_like_any_other(monkeypatch):
+    pytest.importorskip("torch")
+    short = Recipe(pictures=2, tensors=0, floats=False, learning=6)
+    monkeypatch.setattr("calibration.quant.calibrate.RECIPES", {"short": short})
+    found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
+    (step,) = (s for s in found.facts["schemes"]["symmetric"]["steps"] if s["step"] == "learning")
+    layers = found.spec.schemes["symmetric"].layers.values()
+    assert step["accepted"] == any(layer.bias is not None for layer in layers)
+    assert found.facts["schemes"]["symmetric"]["objective"] <= step["objective"]
