@@ -1,0 +1,62 @@
+"""The demo, as a user starts it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cv2")
+
+DEMO = Path(__file__).parents[2] / "apps" / "camera_demo"
+
+
+def demo(*words) -> subprocess.CompletedProcess:
+    command = [sys.executable, DEMO, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def model(shared):
+    return shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
+
+
+def test_it_detects_saves_and_prints(model, tmp_path):
+    saved = tmp_path / "out.mp4"
+    words = ["--source", "test:conveyor?frames=3&size=320x256", "--threads", 1, "--json"]
+    done = demo("--model", model, *words, "--save", saved)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2]
+    assert saved.stat().st_size > 1000
+    assert done.stderr.splitlines()[-1].startswith("3 frames; ")
+
+
+def test_a_missing_camera_is_one_clear_line(model):
+    done = demo("--model", model, "--source", "usb:97", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("camera_demo: camera 97: no /dev/video97")
+
+
+def test_without_windows_the_extra_is_named(model):
+    cv2 = pytest.importorskip("cv2")
+    if "GUI:                           NONE" not in cv2.getBuildInformation():
+        pytest.skip("this OpenCV has windows, which a test machine cannot look at")
+    done = demo("--model", model, "--source", "test:conveyor", "--window")
+    assert done.returncode == 1
+    assert "pip install 'edge-yolo[gui]'" in done.stderr
+
+
+def test_nowhere_to_show_is_bad_usage(model):
+    assert demo("--model", model).returncode == 2
+
+
+def test_it_uses_only_what_others_may_use():
+    for file in DEMO.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "edge":
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                assert not [name for name in names if name.startswith("_")]
