@@ -125,7 +125,7 @@ class Event:
 
     Attributes:
         name: Of a source: "connecting", "connected", "lost", "waiting" (to try again), "failed".
-            Of a sink: "failed". Of the run: "stopping".
+            Of a sink: "failed". Of the run: "stopping". "failed" is of one that others outlive.
         subject: Address of the source, or what kind of sink; empty for the run.
         time: Unix seconds.
         reason: One line for a person; empty where the name says all.

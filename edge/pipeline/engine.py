@@ -141,8 +141,9 @@ class _Engine:
                 self._sources_left -= 1
                 alone = not self._sources_left
                 self.errors.append(error)
-            self._tell(Event("failed", ring.feed.name, time.time(), str(error)))
-            if not isinstance(error, EdgeError) and not alone:
+            if not alone:  # else the error says it, at once
+                self._tell(Event("failed", ring.feed.name, time.time(), str(error)))
+            if not isinstance(error, EdgeError):
                 self._rings.stop()  # a defect, not a camera
         finally:
             self._rings.end(ring)
@@ -249,10 +250,11 @@ class _Engine:
             self.errors.append(error)
             self._sinks_left -= 1
             last = not self._sinks_left
-        self._tell(Event("failed", outlet.name, time.time(), str(error)))
         # A pipe whose reader has gone, as in `| head -1`, is the user's way to end it all.
         if last or not isinstance(error, EdgeError):
             self._rings.stop()
+        else:
+            self._tell(Event("failed", outlet.name, time.time(), str(error)))
 
     def _tell(self, event: Event) -> None:
         for watcher in self._watchers:

@@ -44,8 +44,8 @@ class Progress:
         self._advance()
 
     def event(self, event: Event) -> None:
-        """Say what happened, unless it is the end, which the summary or an error tells."""
-        if event.name in ("connecting", "stopping", "failed"):
+        """Say what happened, unless what follows says it too."""
+        if event.name in ("connecting", "stopping"):
             return
         about = f"{event.subject}: {event.name}"
         self._say(f"{about}: {event.reason}" if event.reason else about)

@@ -82,7 +82,7 @@ def test_frames_stay_young_when_there_is_more_work_than_time(model):
         source = f"http://127.0.0.1:{server.port}/"
         done = edge(
             *("--model", model, "--threads", 1, "--imgsz", 640, "--source", source),
-            *("--max-age", 2, "--max-frames", 8, "--log", "json", "--json"),
+            *("--max-age", 5, "--max-frames", 8, "--log", "json", "--json"),
         )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 8
@@ -91,7 +91,7 @@ def test_frames_stay_young_when_there_is_more_work_than_time(model):
     summary = events[-1]
     assert (summary["event"], summary["frames"]) == ("summary", 8)
     assert summary["dropped"]["overtaken"] >= 8
-    assert summary["age"]["p99"] <= 2
+    assert summary["age"]["p99"] <= 5
     indices = [json.loads(line)["frame"] for line in done.stdout.splitlines()]
     assert indices == sorted(set(indices))
 
