@@ -17,21 +17,12 @@ from onnx import helper, numpy_helper
 
 from calibration.frontends.fold import fold
 from calibration.graph import Attribute, Graph, Node, Shape, build
+from edge.backends.base import SIDE_INPUTS
 from edge.errors import ModelError, UnsupportedModelError
 from edge.types import AnyArray, Size
 
 OLDEST_OPSET = 9
 _FLOAT_LIMIT = float(np.finfo(np.float32).max)
-
-# Inputs beside the image, in some exports, through which boxes are scaled to the photograph. With
-# these values they stay in pixels of the network input.
-_SIDE_INPUTS: Mapping[str, Callable[[Size], AnyArray]] = MappingProxyType(
-    {
-        "scale_factor": lambda _: np.ones((1, 2), np.float32),
-        "im_shape": lambda size: np.array([[size.height, size.width]], np.float32),
-        "orig_target_sizes": lambda size: np.array([[size.width, size.height]], np.int64),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,15 +57,15 @@ def read(content: bytes, *, input_size: Size | None = None) -> OnnxModel:
         init.name: _float32(numpy_helper.to_array(init)) for init in proto.graph.initializer
     }
     inputs = [value for value in proto.graph.input if value.name not in constants]
-    inputs = [value for value in inputs if value.name not in _SIDE_INPUTS] or inputs
+    inputs = [value for value in inputs if value.name not in SIDE_INPUTS] or inputs
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
         raise UnsupportedModelError(f"one input is wanted, this model has {names}")
     shape = _input_shape(inputs[0], input_size)
     constants |= {
-        value.name: _SIDE_INPUTS[value.name](Size(*shape[2:]))
+        value.name: SIDE_INPUTS[value.name](Size(*shape[2:]))
         for value in proto.graph.input
-        if value.name in _SIDE_INPUTS and value.name != inputs[0].name
+        if value.name in SIDE_INPUTS and value.name != inputs[0].name
     }
     nodes: list[Node] = []
     names_taken: set[str] = set()

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias, get_args
 
-from edge.types import AnyArray, Layout, Tensor
+import numpy as np
+
+from edge.types import AnyArray, Layout, Size, Tensor
 
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
 Device: TypeAlias = Literal["cpu", "vulkan", "cuda", "tensorrt"]
 
 MOST_THREADS = 256  # a runtime that cannot start them ends the process
+
+# Inputs beside the image, in some exports, through which boxes are scaled to the photograph. With
+# these values they stay in pixels of the network input.
+SIDE_INPUTS: Mapping[str, Callable[[Size], AnyArray]] = MappingProxyType(
+    {
+        "scale_factor": lambda _: np.ones((1, 2), np.float32),
+        "im_shape": lambda size: np.array([[size.height, size.width]], np.float32),
+        "orig_target_sizes": lambda size: np.array([[size.width, size.height]], np.int64),
+    }
+)
 
 ModelFiles: TypeAlias = Mapping[str, bytes]  # suffix without the dot ("param", "bin") to content
 

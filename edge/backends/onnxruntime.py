@@ -11,6 +11,7 @@ import onnxruntime as ort
 from edge import paths
 from edge.backends import checks, host
 from edge.backends.base import (
+    SIDE_INPUTS,
     Backend,
     BackendOptions,
     Description,
@@ -19,11 +20,12 @@ from edge.backends.base import (
     TensorSpec,
 )
 from edge.errors import BackendError, ModelError
-from edge.types import AnyArray, Tensor
+from edge.types import AnyArray, Size, Tensor
 
 _Provider: TypeAlias = tuple[str, dict[str, Any]]
 _CPU: _Provider = ("CPUExecutionProvider", {})
 _CUDA: _Provider = ("CUDAExecutionProvider", {})
+_SIDE_DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
 _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 
 
@@ -38,7 +40,7 @@ def describe(files: ModelFiles) -> Description:
     """What the file says of itself; see `edge.backends.describe`."""
     session = _session(files["onnx"], 1)
     return Description(
-        tuple(map(_spec, session.get_inputs())),
+        tuple(_spec(node) for node in session.get_inputs() if node.name not in SIDE_INPUTS),
         tuple(node.name for node in session.get_outputs()),
         _stored(files["onnx"]),
         session.get_modelmeta().custom_metadata_map,
@@ -58,7 +60,8 @@ class _OnnxRuntime:
         session = _session(model, self.threads, _providers(options))
         if options.device == "tensorrt" and self.precision != "int8" != options.precision != "fp32":
             self.precision = "fp16"
-        inputs = {node.name: _spec(node) for node in session.get_inputs()}
+        nodes = {node.name: node for node in session.get_inputs()}
+        inputs = {name: _spec(node) for name, node in nodes.items() if name not in SIDE_INPUTS}
         checks.expect_input(inputs, input_.name)
         checks.expect_outputs([node.name for node in session.get_outputs()], outputs)
         found = inputs[input_.name]
@@ -70,6 +73,9 @@ class _OnnxRuntime:
         self.input = TensorSpec(input_.name, input_.shape, found.dtype, input_.layout)
         self._outputs = outputs
         self._view: AnyArray = np.zeros(input_.shape, self.input.dtype)
+        self._fed = {input_.name: self._view}
+        for name in nodes.keys() & SIDE_INPUTS.keys():
+            self._fed[name] = _side_input(nodes[name], input_)
         self._session: Any = session
 
     def input_view(self) -> AnyArray:
@@ -81,7 +87,7 @@ class _OnnxRuntime:
         if self._session is None:
             raise BackendError("ONNX Runtime: the model is closed")
         try:
-            found = self._session.run(list(self._outputs), {self.input.name: self._view})
+            found = self._session.run(list(self._outputs), self._fed)
         except Exception as error:  # its exceptions share no narrower base class
             raise BackendError(f"ONNX Runtime failed: {error}") from error
         return tuple(Tensor(values) for values in found)
@@ -138,6 +144,15 @@ def _spec(node: Any) -> TensorSpec:
     return TensorSpec(
         node.name, shape, _DTYPES.get(node.type, node.type), "NHWC" if nhwc else "NCHW"
     )
+
+
+def _side_input(node: Any, input_: TensorSpec) -> AnyArray:
+    """(1, 2): the value of an input of `SIDE_INPUTS`."""
+    shape = [n if isinstance(n, int) else 1 for n in node.shape]
+    if shape != [1, 2] or node.type not in _SIDE_DTYPES:
+        raise ModelError(f"its input {node.name} is {node.type} {node.shape}, (1, 2) is wanted")
+    height, width = input_.shape[1:3] if input_.layout == "NHWC" else input_.shape[2:]
+    return SIDE_INPUTS[node.name](Size(height, width)).astype(_SIDE_DTYPES[node.type])
 
 
 def _stored(model: bytes) -> Precision:
