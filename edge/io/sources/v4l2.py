@@ -143,7 +143,8 @@ class Capture:
         with suppress(OSError):
             fcntl.ioctl(fd, _STREAMOFF, struct.pack("@i", _CAPTURE))
         for memory in self._memory:
-            memory.close()
+            with suppress(BufferError):  # an error under way still holds a view; it goes with that
+                memory.close()
         self._memory.clear()
         os.close(fd)
 
