@@ -27,22 +27,34 @@ def share(problem: Problem, floats: Mapping[str, str]) -> float:
     return sum(work[name] for name in floats) / max(sum(work.values()), 1)
 
 
-def all_depthwise(problem: Problem, spec: QuantSpec, budget: float) -> QuantSpec | None:
-    """The spec with every depthwise layer float; None where there are none or they cost too much.
+def depthwise(
+    problem: Problem, spec: QuantSpec, cost: Mapping[str, float], budget: float
+) -> QuantSpec | None:
+    """The spec with the depthwise layers float, as many as the budget allows; None without any.
 
     One scale for a tensor whose channels differ by orders of magnitude suits them badly, and they
-    are cheap; each alone may save little while others spoil the same tensors.
+    are cheap. Alone each may save little while others spoil the same tensors, so that a search
+    that goes layer by layer does not find them.
+
+    Args:
+        problem: Tells the work of each layer.
+        spec: Where to start.
+        cost: What each layer alone in INT8 costs: those that cost most for their work come first.
+        budget: The greatest share of the multiply-accumulates that may be float.
     """
-    layers = set(problem.layers(spec))
-    found = {
-        node.name: "depthwise: cheap, and its channels differ too much for one scale"
+    layers, work = set(problem.layers(spec)), problem.operations()
+    found = [
+        node.name
         for node in structure.convolutions(problem.graph)
         if node.name in layers and structure.is_depthwise(problem.graph, node)
-    }
-    floats = {**problem.scheme(spec).floats, **found}
-    if not found or share(problem, floats) > budget:
-        return None
-    return problem.with_floats(spec, floats)
+    ]
+    floats = dict(problem.scheme(spec).floats)
+    before = len(floats)
+    for name in sorted(found, key=lambda name: -cost.get(name, 0.0) / max(work[name], 1)):
+        more = {**floats, name: "depthwise: cheap, and its channels differ too much for one scale"}
+        if share(problem, more) <= budget:
+            floats = more
+    return problem.with_floats(spec, floats) if len(floats) > before else None
 
 
 def greedy(

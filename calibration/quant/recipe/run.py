@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from calibration.quant import structure
 from calibration.quant.recipe import clips, floats, sensitivity
 from calibration.quant.recipe.problem import Problem
-from calibration.quant.recipe.ranges import Opinions, best_for_all, opinions
+from calibration.quant.recipe.ranges import best_for_all, opinions
 from calibration.quant.recipe.recipes import Recipe
 from calibration.quant.recipe.weights import least_error
 from calibration.quant.spec import QuantSpec
@@ -64,12 +64,14 @@ def solve(
     run.propose("ranges: best observer", chosen)
     # What is asked for or cannot be otherwise is outside the budget.
     budget = options.float_budget + floats.share(problem, never | kept)
-    if recipe.floats:
-        run.propose("floats: depthwise", _without_depthwise(problem, run.best, said, budget))
-    run.propose("weights: least error", _least_error(problem, run.best))
     cost: dict[str, float] = {}
     if recipe.tensors or recipe.floats:
         cost = sensitivity.alone(run.telling("sensitivity"), run.best)
+    if recipe.floats:
+        apart = floats.depthwise(problem, run.best, cost, budget)
+        if apart is not None:  # another observer may be best for what is left
+            run.propose("floats: depthwise", best_for_all(problem, apart, said)[0])
+    run.propose("weights: least error", _least_error(problem, run.best))
     if recipe.tensors:
         clipped = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors)
         run.propose("clips", clipped)
@@ -139,14 +141,6 @@ def _learned(problem: Problem, spec: QuantSpec, steps: int, seed: int) -> QuantS
     from calibration.quant.recipe.learn import learn
 
     return learn(problem, spec, steps, seed)
-
-
-def _without_depthwise(
-    problem: Problem, spec: QuantSpec, said: Opinions, budget: float
-) -> QuantSpec | None:
-    """Another observer may be best once such layers are gone."""
-    apart = floats.all_depthwise(problem, spec, budget)
-    return None if apart is None else best_for_all(problem, apart, said)[0]
 
 
 def _least_error(problem: Problem, spec: QuantSpec) -> QuantSpec:
