@@ -15,6 +15,7 @@ from calibration.quant.recipe.ranges import best_for_all, opinions
 from calibration.quant.recipe.recipes import Recipe
 from calibration.quant.recipe.weights import least_error
 from calibration.quant.spec import QuantSpec
+from edge.errors import CalibrationError
 
 _ASKED = "kept float as asked"
 
@@ -82,8 +83,7 @@ def solve(
             again = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors // 2)
             run.propose("clips again", again)
     if recipe.learning:
-        told = _learned(run.telling("learning"), run.best, recipe.learning, options.seed)
-        run.propose("learning", told)
+        _learning(run, recipe.learning, options.seed)
     spec = run.best
     return spec, {
         "target": problem.target,
@@ -134,13 +134,19 @@ class _Run:
         self._since = now
 
 
-def _learned(problem: Problem, spec: QuantSpec, steps: int, seed: int) -> QuantSpec | None:
-    """None where torch is not installed: all other steps do without it."""
+def _learning(run: _Run, steps: int, seed: int) -> None:
+    """Learn if it can be done here; all other steps do without torch."""
     if find_spec("torch") is None:
-        return None
+        run.steps.append({"step": "learning", "skipped": "torch is not installed"})
+        return
     from calibration.quant.recipe.learn import learn
 
-    return learn(problem, spec, steps, seed)
+    try:
+        learned = learn(run.telling("learning"), run.best, steps, seed)
+    except CalibrationError as error:  # an operator that is not known in torch
+        run.steps.append({"step": "learning", "skipped": str(error)})
+        return
+    run.propose("learning", learned)
 
 
 def _least_error(problem: Problem, spec: QuantSpec) -> QuantSpec:

@@ -35,7 +35,7 @@ def test_a_calibration_serves_every_target_from_one_spec(fast):
 
 def test_no_step_that_was_accepted_made_the_heads_worse(fast):
     for scheme in fast.facts["schemes"].values():
-        accepted = [step["objective"] for step in scheme["steps"] if step.get("accepted", True)]
+        accepted = [s["objective"] for s in scheme["steps"] if s.get("accepted", True)]
         assert accepted == sorted(accepted, reverse=True)
         assert scheme["objective"] == accepted[-1]
         assert scheme["objective"] <= min(scheme["observers"].values())
@@ -116,3 +116,17 @@ def test_learning_is_a_step_like_any_other(monkeypatch):
     layers = found.spec.schemes["symmetric"].layers.values()
     assert step["accepted"] == any(layer.bias is not None for layer in layers)
     assert found.facts["schemes"]["symmetric"]["objective"] <= step["objective"]
+
+
+def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatch):
+    short = Recipe(pictures=2, tensors=0, floats=False, learning=6)
+    monkeypatch.setattr("calibration.quant.calibrate.RECIPES", {"short": short})
+    monkeypatch.setattr("calibration.quant.recipe.run.find_spec", lambda name: None)
+    found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
+    steps = found.facts["schemes"]["symmetric"]["steps"]
+    assert steps[-1] == {"step": "learning", "skipped": "torch is not installed"}
+    assert [step["step"] for step in steps[:-1]] == [
+        "ranges: min-max",
+        "ranges: best observer",
+        "weights: least error",
+    ]
