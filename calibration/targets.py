@@ -24,7 +24,7 @@ from edge.recognise import OpenedModel
 from edge.types import Float32Array, Frame, Layout, Letterbox, UInt8Array
 
 # What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
-_USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
+USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
 
 
 def for_targets(
@@ -96,7 +96,7 @@ def _artefact(
     pixels: Float32Array,
 ) -> tuple[Artefact, str]:
     """The checked file of one runtime, and a sentence on it."""
-    kind = precision or _USUAL.get(target, "fp32")
+    kind = precision or USUAL.get(target, "fp32")
     half = kind == "fp16"
     layout: Layout = "NHWC" if target == "tflite" else "NCHW"
     try:

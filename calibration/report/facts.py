@@ -23,7 +23,7 @@ class Histogram:
     Attributes:
         low: Start of the first bin.
         high: End of the last one.
-        counts: Of `BINS` bins of one width.
+        counts: Of bins of one width; empty where nothing is known.
     """
 
     low: float
@@ -40,6 +40,13 @@ class Histogram:
             low, high = low - 0.5, high + 0.5
         found, _ = np.histogram(values, BINS, (low, high), weights=counts)
         return cls(low, high, tuple(int(n) for n in found))
+
+    def outside(self, low: float, high: float) -> float:
+        """The share of the values outside a range, to the width of a bin; 0 to 1."""
+        edges = np.linspace(self.low, self.high, len(self.counts) + 1)
+        counts = np.array(self.counts, np.float64)
+        beyond = (edges[1:] <= low) | (edges[:-1] >= high)
+        return float(counts[beyond].sum() / max(counts.sum(), 1.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def spread(seen: Histogram, clip: tuple[float, float] | None) -> str:
     width, height = 180.0, 30.0
     most = math.log1p(max(seen.counts, default=0)) or 1.0
     extent = (seen.high - seen.low) or 1.0
-    step = width / len(seen.counts)
+    step = width / max(1, len(seen.counts))
     body = "".join(
         f'<rect class="seen" x="{i * step:.1f}" y="{height - h:.1f}" width="{step:.1f}" '
         f'height="{h:.1f}"/>'

@@ -140,8 +140,8 @@ def _scheme(scheme: Scheme) -> str:
         parts.append(
             "<h3>What each layer costs</h3><figure>"
             + figures.costs(scheme.layers)
-            + "<figcaption>How much nearer the heads come to the float network's when this layer "
-            "alone is float again. Hollow: float.</figcaption></figure>"
+            + "<figcaption>How far the heads move from the float network's when this layer alone "
+            "is rounded. Hollow: it stays float.</figcaption></figure>"
         )
     if len(scheme.curve) > 1:
         parts.append(

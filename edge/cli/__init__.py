@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "doctor": "edge.cli.doctor",
         "models": "edge.cli.models",
         "train": "calibration.train.cli",
+        "calibrate": "calibration.calibrate.cli",
     }
 )
 

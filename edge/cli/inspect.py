@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,34 @@ def _text(facts: dict[str, Any]) -> str:
             )
             for a in facts["artefacts"]
         ),
+        *(("int8", sentence) for sentence in quantised(facts["quantisation"])),
         ("licence", facts["licence"] or "not stated"),
         *(("recognised", sentence) for sentence in facts["recognised"]),
     ]
     return "\n".join(f"{key:<11}{printable(value)}" for key, value in rows)
+
+
+def quantised(facts: Mapping[str, Any]) -> list[str]:
+    """What a package says of its INT8, in sentences; a package of others may say other things."""
+    try:
+        found = [
+            f"{facts['pictures']} pictures, recipe {facts['recipe']}; judged by "
+            f"{facts['judged_by']} others, wanted {facts['gate']}"
+        ]
+        for name, target in facts["targets"].items():
+            agreement = [100 * target[key] for key in ("agreement_AP", "agreement_AP50")]
+            layers = target["int8_layers"]
+            said = (
+                f"{name}: agreement with float {agreement[0]:.1f}/{agreement[1]:.1f}, {layers} of "
+                f"{layers + target['float_layers']} convolutions"
+            )
+            if "AP" in target:
+                low, high = (100 * end for end in target["AP_change_95"])
+                said += (
+                    f", AP {100 * target['AP']:.1f} of {100 * target['AP_float']:.1f} "
+                    f"({low:+.1f} to {high:+.1f})"
+                )
+            found.append(said)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return [f"{key}: {value}" for key, value in facts.items()]
+    return found

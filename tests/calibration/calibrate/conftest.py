@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,12 @@ def bccd() -> Path:
 def bccd_images() -> list[np.ndarray]:
     """Two drawn smears of cells: (320, 320, 3) uint8 BGR."""
     return [smear(seed) for seed in range(2)]
+
+
+@pytest.fixture(scope="session")
+def draw_smear() -> Callable[[int], np.ndarray]:
+    """Draws a smear from a seed."""
+    return smear
 
 
 def smear(seed: int) -> np.ndarray:

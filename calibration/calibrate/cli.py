@@ -1,0 +1,287 @@
+"""`edge calibrate`: an INT8 package from a float model and pictures, or a refusal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import edge.package
+from calibration.calibrate.gate import Limits
+from calibration.calibrate.kept import Kept
+from calibration.calibrate.pictures import Material, divide, open_pictures
+from calibration.calibrate.progress import Progress
+from edge.backends import BACKENDS
+from edge.cli import UsageError, checkpoints, options
+from edge.errors import BackendNotInstalledError, CalibrationError, ModelError, NotInstalledError
+from edge.installed import RUNTIMES, versions
+from edge.io.sinks.targets import part_of
+from edge.paths import exists
+from edge.recognise import OpenedModel, Overrides
+
+if TYPE_CHECKING:
+    from calibration.calibrate.flow import Outcome
+    from calibration.quant.spec import QuantSpec
+
+HELP = "make INT8 packages from a float model and pictures without labels"
+
+# Keys of `calibration.quant.recipe.recipes.RECIPES`, which needs packages that are not always here.
+RECIPES = ("fast", "default", "best", "min-max", "entropy")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="the float model: ONNX, ncnn .param, a .edge package or a checkpoint (.pt)",
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DIR",
+        help="pictures as the camera will see them, labels not needed: a folder, a glob, a "
+        "dataset or test:conveyor?seed=N&frames=N",
+    )
+    parser.add_argument(
+        "--val",
+        metavar="DIR",
+        help="pictures to judge by, with labels or without; default: one in five of --data",
+    )
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.edge")
+    parser.add_argument(
+        "--targets",
+        type=options.parsed(_targets),
+        default=("ncnn",),
+        metavar="A,B,…",
+        help=f"runtimes out of {', '.join(BACKENDS)} (default ncnn)",
+    )
+    options.add_override_arguments(parser)
+    _add_recipe(parser)
+    _add_gate(parser)
+    parser.add_argument(
+        "--threads", type=options.whole(0), default=0, metavar="N", help="0 (default): one per core"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a package that is there")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("recipe")
+    group.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="default",
+        help="how much is tried; min-max and entropy are what other tools do, to compare with",
+    )
+    group.add_argument(
+        "--images",
+        type=options.whole(1),
+        default=128,
+        metavar="N",
+        help="pictures to choose ranges from, at most (default 128)",
+    )
+    group.add_argument(
+        "--float-budget",
+        type=options.number(0, 1),
+        default=0.10,
+        metavar="S",
+        help="share of the arithmetic that may stay float (default 0.10)",
+    )
+    group.add_argument("--seed", type=options.whole(0), default=0, metavar="N")
+    group.add_argument(
+        "--spec",
+        type=Path,
+        metavar="FILE",
+        help="write what this file says, as OUT.spec.json of an earlier run, instead of deciding",
+    )
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("gate")
+    usual = Limits()
+    group.add_argument(
+        "--min-agreement",
+        type=options.parsed(Limits.parse),
+        metavar="AP/AP50",
+        help="of the INT8 detections with the float ones, in percent, in the real runtime "
+        f"(default {100 * (usual.ap or 0):g}/{100 * (usual.ap50 or 0):g}; recall and precision at "
+        "score .3 may be 10 below AP50)",
+    )
+    group.add_argument(
+        "--max-drop",
+        type=options.number(0, 100),
+        metavar="P",
+        help="judge by labels instead: points of AP (of 100) that may be lost",
+    )
+
+
+def main() -> int:
+    """`edge-calibrate`: the same by another name."""
+    from edge.cli import main as run_edge
+
+    return run_edge(["calibrate", *sys.argv[1:]])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate, and write a package, its spec and its report; or say why not. Returns 0."""
+    flow = _flow()
+    out: Path = args.output
+    if out.suffix != ".edge":
+        raise UsageError(f"-o {out}: a package is written, NAME.edge")
+    if exists(out, ModelError) and not args.force:
+        raise ModelError(f"{out}: already exists; --force replaces it")
+    for target in args.targets:
+        if not versions(RUNTIMES[target]):
+            raise BackendNotInstalledError(
+                f"--targets {target} needs the package {RUNTIMES[target][0]}", target
+            )
+    opened = _open(args)
+    chosen = flow.Options(
+        args.targets,
+        args.recipe,
+        args.float_budget,
+        args.seed,
+        _limits(args),
+        args.threads,
+        _spec(args.spec),
+    )
+    material = _material(args, opened.package.spec.labels)
+    if chosen.limits.drop is not None and not material.judged.labelled:
+        raise UsageError("--max-drop needs labels: --val names pictures that have some")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kept = Kept(out, flow.identity(opened, material, chosen))
+    progress = Progress(sys.stderr)
+    if kept.goes_on:
+        progress.say("going on where an earlier run of this command was ended")
+    try:
+        outcome: Outcome = flow.run(opened, material, chosen, progress, kept)
+    except flow.RefusedError as error:
+        progress.stop()
+        kept.remove()
+        for line in error.lines:
+            progress.say(line)
+        raise CalibrationError(f"{out} is not written: INT8 does not do what float does") from error
+    except KeyboardInterrupt:
+        progress.stop()
+        progress.say("the same command goes on from here")
+        raise
+    except BaseException:
+        progress.stop()
+        raise
+    files = write(outcome, out, force=args.force)
+    kept.remove()
+    _tell(outcome, files, as_json=args.json)
+    return 0
+
+
+def write(outcome: Outcome, out: Path, *, force: bool) -> list[Path]:
+    """Write the package, and beside it OUT.report.html, OUT.report.json and OUT.spec.json.
+
+    All of them appear, or none: the others have their names only once the package has its own.
+
+    Raises:
+        ModelError: The package cannot be written.
+        OSError: Another file cannot.
+    """
+    from calibration.quant import spec_file
+    from calibration.report.facts import plain
+    from calibration.report.page import page
+
+    contents = {
+        out.with_suffix(".report.html"): page(outcome.facts, outcome.pairs),
+        out.with_suffix(".report.json"): json.dumps(plain(outcome.facts), allow_nan=False) + "\n",
+        out.with_suffix(".spec.json"): spec_file.dumps(outcome.spec),
+    }
+    parts = {part_of(file): file for file in contents}
+    try:
+        for part, file in parts.items():
+            part.write_text(contents[file], encoding="utf-8")
+        edge.package.write(outcome.package, out, force=force)
+        for part, file in parts.items():
+            part.replace(file)
+    finally:
+        for part in parts:
+            with suppress(OSError):
+                part.unlink()
+    return [out, *contents]
+
+
+def _flow() -> Any:
+    try:
+        return import_module("calibration.calibrate.flow")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("edge", "calibration"):
+            raise
+        raise NotInstalledError(f"calibration needs {error.name}", "calibrate") from error
+
+
+def _open(args: argparse.Namespace) -> OpenedModel:
+    """The model; of a package the input size may be another one."""
+    said = options.overrides(args)
+    if checkpoints.is_checkpoint([args.model]) or not edge.package.is_package(args.model):
+        return checkpoints.open_model([args.model], replace(said, name=args.output.stem))
+    if said.family or said.labels:
+        raise UsageError(f"{args.model} is a package, which knows its family and labels itself")
+    opened = checkpoints.open_model([args.model], Overrides())
+    if said.input is None:
+        return opened
+    try:
+        package = replace(opened.package, spec=opened.package.spec.resized(said.input))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return replace(opened, package=package)
+
+
+def _spec(path: Path | None) -> QuantSpec | None:
+    if path is None:
+        return None
+    from calibration.quant import spec_file
+
+    return spec_file.read(path)
+
+
+def _material(args: argparse.Namespace, labels: Sequence[str]) -> Material:
+    judges = None if args.val is None else open_pictures(args.val, labels, strict=True)
+    return divide(open_pictures(args.data, labels, strict=False), judges, args.images, args.seed)
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    """Agreement, unless labels are to judge; both, where both are asked for."""
+    if args.max_drop is None:
+        return args.min_agreement or Limits()
+    asked = args.min_agreement or Limits(None, None)
+    return replace(asked, drop=args.max_drop / 100)
+
+
+def _tell(outcome: Outcome, files: Sequence[Path], *, as_json: bool) -> None:
+    if as_json:
+        summary = dict(outcome.package.quantisation)
+        print(json.dumps({**summary, "files": [str(file) for file in files]}))
+        return
+    for target in outcome.facts.targets:
+        alike = target.row.alike
+        print(
+            f"{target.name} int8: agreement {100 * alike.ap:.1f}/{100 * alike.ap50:.1f}, recall "
+            f"{100 * alike.recall:.1f}, precision {100 * alike.precision:.1f}; "
+            f"{target.int8_layers} of {target.int8_layers + target.float_layers} layers; "
+            f"{target.size / 1e6:.2f} MB; {target.faster:.2f} times as fast as float here",
+            file=sys.stderr,
+        )
+    for file in files:
+        print(f"wrote {file}", file=sys.stderr)
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in BACKENDS:
+            raise ValueError(f"runtimes out of {', '.join(BACKENDS)}, got {name!r}")
+    return names

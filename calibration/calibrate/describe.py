@@ -1,0 +1,217 @@
+"""From what was measured to the facts of a report, and to the few that a package carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+from hashlib import sha256
+from typing import Any, Protocol
+
+from calibration.calibrate import study
+from calibration.calibrate.measure import overlap, race
+from calibration.calibrate.pictures import Survey
+from calibration.calibrate.progress import Progress
+from calibration.calibrate.study import Judged, Network, Observed
+from calibration.emit import emitter
+from calibration.quant import spec_file, structure, verify
+from calibration.quant.planning import plan
+from calibration.quant.policy import policy
+from calibration.quant.spec import QuantSpec
+from calibration.report.facts import Facts, Row, Scheme, Target
+from calibration.report.page import Pair
+from calibration.targets import USUAL
+from edge import board
+from edge.evaluate import agreement
+from edge.io.datasets import Objects
+from edge.models.base import ModelSpec
+from edge.package import Artefact, Package
+from edge.types import Detections
+from edge.version import __version__
+
+_SIMULATED = 24  # pictures for what the report simulates
+_WORST = 4  # pictures on the page
+
+
+class Choices(Protocol):
+    """The part of the options that is needed here."""
+
+    @property
+    def threads(self) -> int:
+        """See `calibration.calibrate.flow.Options`."""
+
+
+def part(judged: Survey, wanted: Sequence[Detections], truth: Sequence[Objects] | None) -> Judged:
+    """The pictures that are simulated: so few that it takes no longer than the calibration."""
+    places = range(min(_SIMULATED, len(wanted)))
+    return Judged(
+        list(judged.usable.at(places).images()),
+        [wanted[i] for i in places],
+        None if truth is None else [truth[i] for i in places],
+    )
+
+
+def schemes(
+    network: Network,
+    targets: Sequence[str],
+    judged: Judged,
+    observed: Observed,
+    progress: Progress,
+    *,
+    curve: bool,
+) -> tuple[Scheme, ...]:
+    """Of each kind of grid in use."""
+    kinds: dict[str, list[str]] = {}
+    for name in targets:
+        kinds.setdefault(policy(name).scheme, []).append(name)
+    return tuple(
+        study.scheme(
+            network,
+            names,
+            judged,
+            observed,
+            partial(progress, f"simulate for the report, {kind}"),
+            draw_curve=curve,
+        )
+        for kind, names in kinds.items()
+    )
+
+
+def target(
+    network: Network,
+    measured: Row,
+    checked: verify.Verified,
+    package: Package,
+    judged: Survey,
+    options: Choices,
+    progress: Progress,
+) -> Target:
+    """Of one runtime's file; its speed is measured now, beside that of the float file."""
+    name = measured.name
+    progress(f"time {name}", 0, 0)
+    kind = USUAL.get(name, "fp32")
+    files = emitter(name)(network.graph, half=kind == "fp16")
+    int8 = package.artefact(name, "int8")
+    floats = replace(package, artefacts=(Artefact(name, kind, files, int8.layout),))
+    image = next(judged.usable.images())
+    latency, float_latency = race(
+        [(package, name, "int8"), (floats, name, kind)], image, threads=options.threads
+    )
+    planned = plan(network.graph, network.spec, name)
+    noise = zip(network.model.output_names, checked.simulated, checked.found, strict=True)
+    return Target(
+        name=name,
+        scheme=policy(name).scheme,
+        row=measured,
+        simulated=checked.agreement,
+        noise={output: (simulated, found) for output, simulated, found in noise},
+        int8_layers=len(planned.layers),
+        float_layers=len(structure.convolutions(network.graph)) - len(planned.layers),
+        float_operations=study.float_operations(network.graph, planned),
+        size=sum(map(len, int8.files.values())),
+        float_size=sum(map(len, files.values())),
+        latency=latency,
+        float_latency=float_latency,
+        threads=options.threads,
+    )
+
+
+def pairs(
+    model: ModelSpec,
+    judged: Survey,
+    wanted: Sequence[Detections],
+    found: Mapping[str, Sequence[Detections]],
+) -> tuple[Pair, ...]:
+    """The pictures on which some runtime agrees least with float, each once."""
+    alike = {
+        (name, i): agreement([wanted[i]], [each], classes=len(model.labels))
+        for name, all_found in found.items()
+        for i, each in enumerate(all_found)
+    }
+    worst = {i: min(found, key=lambda name: overlap(alike[name, i])) for i in range(len(wanted))}
+    order = sorted(worst, key=lambda i: overlap(alike[worst[i], i]))[:_WORST]
+    chosen = [i for i in order if overlap(alike[worst[i], i]) < 1]
+    pictures = judged.usable.at(chosen)
+    return tuple(
+        Pair(sample.path.name, image, wanted[i], found[worst[i]][i], worst[i], alike[worst[i], i])
+        for i, sample, image in zip(chosen, pictures.samples, pictures.images(), strict=True)
+    )
+
+
+def facts(
+    package: Package,
+    spec: QuantSpec,
+    observed: Survey,
+    judged: Survey,
+    limits: str,
+    remarks: Sequence[str],
+    targets: tuple[Target, ...],
+    schemes: tuple[Scheme, ...],
+    seconds: Mapping[str, float],
+    told: Mapping[str, Any],
+) -> Facts:
+    """All of it, with the circumstances."""
+    here = board.identify()
+    machine = [here.model, here.cpu, f"{here.cores} cores", here.machine]
+    return Facts(
+        name=package.name,
+        family=package.spec.family,
+        input=str(package.spec.input),
+        labels=package.spec.labels,
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        version=__version__,
+        machine=", ".join(filter(None, machine)),
+        recipe=spec.recipe,
+        seed=spec.seed,
+        model_sha256=spec.model,
+        images_sha256=spec.images,
+        observed=len(observed.usable),
+        judged=len(judged.usable),
+        labelled=judged.usable.labelled,
+        limits=limits,
+        remarks=tuple(remarks),
+        seconds=dict(seconds),
+        targets=targets,
+        schemes=schemes,
+        # Histograms and ranges stand with the layers.
+        recipe_facts={name: value for name, value in told.items() if name != "histograms"},
+    )
+
+
+def summary(found: Facts, spec: QuantSpec) -> dict[str, Any]:
+    """What a package says of its INT8, in values that its manifest can hold."""
+    return {
+        "recipe": found.recipe,
+        "seed": found.seed,
+        "pictures": found.observed,
+        "judged_by": found.judged,
+        "gate": found.limits,
+        "model_sha256": found.model_sha256,
+        "pictures_sha256": found.images_sha256,
+        "spec_sha256": sha256(spec_file.dumps(spec).encode()).hexdigest(),
+        "targets": {each.name: _short(each) for each in found.targets},
+    }
+
+
+def _short(found: Target) -> dict[str, Any]:
+    alike, change = found.row.alike, found.row.labels.get("AP")
+    numbers = {
+        "int8_layers": found.int8_layers,
+        "float_layers": found.float_layers,
+        "float_operations": round(found.float_operations, 4),
+        "agreement_AP": round(alike.ap, 4),
+        "agreement_AP50": round(alike.ap50, 4),
+        "recall": round(alike.recall, 4),
+        "precision": round(alike.precision, 4),
+        "simulation_AP50": round(found.simulated.ap50, 4),
+    }
+    if change is None or not math.isfinite(change.before + change.after + change.low + change.high):
+        return numbers
+    return {
+        **numbers,
+        "AP_float": round(change.before, 4),
+        "AP": round(change.after, 4),
+        "AP_change_95": [round(change.low, 4), round(change.high, 4)],
+    }

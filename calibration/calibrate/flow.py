@@ -1,0 +1,337 @@
+"""From an opened float model to an INT8 package: decide, write, check, judge, describe."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any
+
+from calibration.calibrate import describe, study
+from calibration.calibrate.gate import Limits, objections
+from calibration.calibrate.kept import Kept
+from calibration.calibrate.measure import find, row
+from calibration.calibrate.pictures import Material, Survey, remarks, survey
+from calibration.calibrate.progress import Progress
+from calibration.calibrate.study import Network, Observed
+from calibration.emit import emitter
+from calibration.graph import Graph
+from calibration.quant import calibrate, fingerprint, spec_file, structure, verify
+from calibration.quant.inputs import Inputs
+from calibration.quant.planning import plan
+from calibration.quant.policy import policy
+from calibration.quant.prepare import prepare
+from calibration.quant.recipe.recipes import RECIPES
+from calibration.quant.spec import QuantSpec
+from calibration.report.facts import Facts, Row
+from calibration.report.page import Pair
+from calibration.targets import canonical
+from edge.backends.base import Precision
+from edge.errors import CalibrationError
+from edge.io.datasets import Sample
+from edge.models.base import ModelSpec
+from edge.package import Artefact, Package
+from edge.recognise import OpenedModel
+from edge.types import Detections, Layout
+from edge.version import __version__
+
+_CHECKED = 4  # pictures that each file is compared with its simulation on
+_COSTS = 4  # pictures on which layers are tried one by one
+
+
+class RefusedError(CalibrationError):
+    """The INT8 model does not do what the float one does.
+
+    Attributes:
+        lines: What is missing, what costs most and what to try.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("; ".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user chooses.
+
+    Attributes:
+        targets: Keys into `edge.backends.BACKENDS`.
+        recipe: Its name.
+        float_budget: Share of multiply-accumulates that may stay float.
+        seed: Of what is drawn.
+        limits: Of the gate.
+        threads: Of an inference; 0 takes one per core.
+        spec: Decisions that were made before; None to make them.
+    """
+
+    targets: tuple[str, ...]
+    recipe: str = "default"
+    float_budget: float = 0.10
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+    threads: int = 0
+    spec: QuantSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What passed the gate.
+
+    Attributes:
+        package: With an INT8 artefact for each target.
+        spec: What was decided.
+        facts: For the report.
+        pairs: The pictures that agree worst.
+    """
+
+    package: Package
+    spec: QuantSpec
+    facts: Facts
+    pairs: tuple[Pair, ...]
+
+
+def identity(opened: OpenedModel, material: Material, options: Options) -> list[object]:
+    """All that the stages of a calibration depend on; the gate's limits are not among it."""
+    files = [
+        sha256(data).hexdigest()
+        for artefact in opened.package.artefacts
+        for data in artefact.files.values()
+    ]
+    pictures = [_identity(s) for p in (material.observed, material.judged) for s in p.samples]
+    spec = "" if options.spec is None else spec_file.dumps(options.spec)
+    chosen = [options.targets, options.recipe, options.float_budget, options.seed, spec]
+    return [__version__, *files, opened.package.spec, *pictures, *chosen]
+
+
+def run(
+    opened: OpenedModel, material: Material, options: Options, progress: Progress, kept: Kept
+) -> Outcome:
+    """Calibrate a model.
+
+    Args:
+        opened: With a float artefact for ONNX Runtime or ncnn.
+        material: The pictures.
+        options: See there.
+        progress: Is told what is done.
+        kept: Finished stages.
+
+    Raises:
+        RefusedError: The gate; says what is missing, what costs most and what to try.
+        CalibrationError: The pictures or the spec do not do.
+        ModelError: A file does not compute what it should.
+        BackendError: A runtime is missing or failed.
+    """
+    progress("read the network", 0, 0)
+    graph, model, sentence = canonical(opened.package)
+    looked = survey(material.observed, partial(progress, "look at the pictures"))
+    judged = survey(material.judged, partial(progress, "look at the pictures that judge"))
+    progress.finish()
+    said = [*remarks(looked, judged, model.input), *_slow(prepare(graph), options.targets)]
+    if options.spec is None and RECIPES[options.recipe].learning and find_spec("torch") is None:
+        said.append("nothing is learned by distillation without torch (the extra distill)")
+    for remark in said:
+        progress.say(f"note: {remark}")
+    inputs = Inputs.of(looked.usable.images(), model)
+    network, observed, told = _decide(graph, model, looked, inputs, options, progress, kept)
+
+    reference = Package(
+        opened.package.name,
+        model,
+        (Artefact("onnxruntime", "fp32", emitter("onnxruntime")(network.graph)),),
+        licence=opened.package.licence,
+    )
+    wanted = _found(reference, "onnxruntime", "fp32", judged, options, progress, kept)
+    checks = {target: _write(network, target, judged, progress) for target in options.targets}
+    package = replace(reference, artefacts=tuple(artefact for artefact, _ in checks.values()))
+    found = {
+        target: _found(package, target, "int8", judged, options, progress, kept)
+        for target in options.targets
+    }
+    truth = judged.usable.truth(judged.sizes) if judged.usable.labelled else None
+    progress("compare", 0, 0)
+    rows = {
+        target: row(target, wanted, each, truth, len(model.labels))
+        for target, each in found.items()
+    }
+    _gate(network, rows, observed, inputs, options, progress)
+
+    curve = options.recipe != "fast"
+    simulated = describe.part(judged, wanted, truth)
+    schemes = describe.schemes(network, options.targets, simulated, observed, progress, curve=curve)
+    targets = tuple(
+        describe.target(network, rows[name], checks[name][1], package, judged, options, progress)
+        for name in options.targets
+    )
+    progress.finish()
+    facts = describe.facts(
+        package, network.spec, looked, judged, str(options.limits), said, targets, schemes,
+        progress.seconds, told,
+    )  # fmt: skip
+    evidence = [*opened.evidence, sentence]
+    package = replace(
+        package,
+        provenance=MappingProxyType({**opened.package.provenance, "recognised": evidence}),
+        quantisation=MappingProxyType(describe.summary(facts, network.spec)),
+    )
+    return Outcome(package, network.spec, facts, describe.pairs(model, judged, wanted, found))
+
+
+def _decide(
+    graph: Graph,
+    model: ModelSpec,
+    looked: Survey,
+    inputs: Inputs,
+    options: Options,
+    progress: Progress,
+    kept: Kept,
+) -> tuple[Network, Observed, Mapping[str, Any]]:
+    """The decisions, what is known of the values, and what the recipe says of itself."""
+    if options.spec is not None:
+        prepared = prepare(graph)
+        if options.spec.model not in ("", fingerprint.of_graph(prepared)):
+            raise CalibrationError(
+                "the spec is of another network: its `model` is the SHA-256 of the one that it was "
+                "calibrated for"
+            )
+        network = Network(prepared, model, options.spec)
+        return (
+            network,
+            Observed.anew(network, inputs.take(range(min(_COSTS, len(inputs)))), progress),
+            {},
+        )
+
+    def decided() -> bytes:
+        made = calibrate.calibrate(
+            graph,
+            model,
+            looked.usable.images(),
+            options.targets,
+            calibrate.Options(options.recipe, options.float_budget, seed=options.seed),
+            progress,
+        )
+        return json.dumps({"spec": spec_file.dumps(made.spec), "facts": made.facts}).encode()
+
+    told = json.loads(kept.data("calibrated.json", decided))
+    network = Network(prepare(graph), model, spec_file.loads(told["spec"]))
+    return network, Observed.of_recipe(told["facts"]), told["facts"]
+
+
+def _found(
+    package: Package,
+    backend: str,
+    precision: Precision,
+    judged: Survey,
+    options: Options,
+    progress: Progress,
+    kept: Kept,
+) -> list[Detections]:
+    """What a file finds in the pictures that judge."""
+    words = "detect in float" if precision == "fp32" else f"detect with {backend} int8"
+    total = len(judged.usable)
+    return kept.detections(
+        f"{backend}-{precision}",
+        lambda: find(
+            package,
+            backend,
+            precision,
+            judged.usable.images(),
+            lambda done: progress(words, done, total),
+            threads=options.threads,
+        ),
+    )
+
+
+def _write(
+    network: Network, target: str, judged: Survey, progress: Progress
+) -> tuple[Artefact, verify.Verified]:
+    """The file of one runtime, and how near it is to its simulation."""
+    progress(f"write and check {target} int8", 0, 0)
+    planned = plan(network.graph, network.spec, target)
+    layout: Layout = "NHWC" if target == "tflite" else "NCHW"
+    artefact = Artefact(target, "int8", emitter(target)(network.graph, plan=planned), layout)
+    images = list(judged.usable.at(range(min(_CHECKED, len(judged.usable)))).images())
+    return artefact, verify.check(artefact, network.graph, planned, network.model, images)
+
+
+def _gate(
+    network: Network,
+    rows: Mapping[str, Row],
+    observed: Observed,
+    inputs: Inputs,
+    options: Options,
+    progress: Progress,
+) -> None:
+    """Let pass, or refuse with reasons and advice."""
+    refused = {
+        target: reasons
+        for target, each in rows.items()
+        if (reasons := objections(each.alike, options.limits, each.labels.get("AP")))
+    }
+    if not refused:
+        return
+    lines = [f"{target} int8 is refused: {'; '.join(why)}" for target, why in refused.items()]
+    target = next(iter(refused))
+    if rows[target].alike.expected:
+        cost = observed.cost.get(policy(target).scheme)
+        if not cost:
+            few = inputs.take(range(min(_COSTS, len(inputs))))
+            cost = study.costs(network, target, few, partial(progress, "see what costs most"))
+        planned = plan(network.graph, network.spec, target)
+        cost = {name: value for name, value in cost.items() if name in planned.layers}
+        worst = sorted(cost, key=lambda name: -cost[name])[:5]
+        shown = ", ".join(f"{name} ({cost[name]:.3g})" for name in worst)
+        lines.append(f"layers that cost most in {target}, the objective with each alone: {shown}")
+        lines.append(f"what to try: {'; '.join(_advice(network, target, options, len(inputs)))}")
+    raise RefusedError(lines)
+
+
+def _advice(network: Network, target: str, options: Options, pictures: int) -> list[str]:
+    found = []
+    if pictures < 64:
+        found.append(f"more pictures ({pictures} were observed; 64 to 128 are good)")
+    if options.spec is not None:
+        found.append("name those layers among the spec's floats, or calibrate without --spec")
+    else:
+        if options.recipe != "best":
+            found.append("--recipe best")
+        if options.float_budget < 1:
+            found.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
+    rounded = plan(network.graph, network.spec, target).layers
+    if any(
+        structure.is_depthwise(network.graph, node) and node.name in rounded
+        for node in structure.convolutions(network.graph)
+    ):
+        found.append("depthwise layers in float: their channels rarely share one scale")
+    return found
+
+
+def _slow(graph: Graph, targets: Sequence[str]) -> list[str]:
+    """Why INT8 may win no time, where that can be seen beforehand."""
+    if "ncnn" not in targets:
+        return []
+    rules = policy("ncnn")
+    nodes = structure.convolutions(graph)
+    readers = [graph.consumers.get(structure.result(graph, node, rules), ()) for node in nodes]
+    chained = sum(bool(found) and all(n.op == "Conv" for n in found) for found in readers)
+    if 2 * chained >= len(nodes):
+        return []
+    kinds = Counter(n.op for found in readers for n in found if n.op != "Conv")
+    worst = ", ".join(kind for kind, _ in kinds.most_common(2))
+    return [
+        f"ncnn hands on INT8 only from convolution to convolution, which {chained} of {len(nodes)} "
+        f"do here; the others pass through floats ({worst}) and are rounded anew, so that INT8 may "
+        "be no faster than fp16 in ncnn. The report has both times"
+    ]
+
+
+def _identity(sample: Sample) -> tuple[object, ...]:
+    if sample.render is not None:
+        return (sample.path,)
+    facts = sample.path.stat()
+    return (sample.path, facts.st_size, facts.st_mtime_ns)

@@ -1,0 +1,255 @@
+"""What a report says of the decisions for one kind of grid: simulated, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from calibration.calibrate.measure import halves, row
+from calibration.graph import Graph, Node
+from calibration.quant import structure
+from calibration.quant.agreement import detections
+from calibration.quant.inputs import Inputs
+from calibration.quant.objective import Objective
+from calibration.quant.observe import observe
+from calibration.quant.plan import Plan
+from calibration.quant.planning import plan
+from calibration.quant.policy import policy
+from calibration.quant.recipe.problem import Problem
+from calibration.quant.recipe.sensitivity import alone
+from calibration.quant.simulate import simulate
+from calibration.quant.spec import QuantSpec
+from calibration.quant.trial import Trial
+from calibration.report import facts
+from edge.evaluate import agreement
+from edge.io.datasets import Objects
+from edge.models.base import ModelSpec
+from edge.types import Detections, UInt8Array
+
+_CURVE = 5  # points, from all layers in INT8 to those of the spec
+_BEYOND = (4, 8)  # further float layers, to see what they would give
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """What was calibrated.
+
+    Attributes:
+        graph: Prepared, and equalised as the spec says.
+        model: How to read its outputs.
+        spec: Of it.
+    """
+
+    graph: Graph
+    model: ModelSpec
+    spec: QuantSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Pictures that a simulation is judged by.
+
+    Attributes:
+        images: (H, W, 3) uint8 BGR.
+        reference: What the float network finds in them.
+        truth: Their labels, where they have any.
+    """
+
+    images: Sequence[UInt8Array]
+    reference: Sequence[Detections]
+    truth: Sequence[Objects] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """What is known of the values that a network takes.
+
+    Attributes:
+        seen: By tensor.
+        cost: The objective with one layer alone in INT8, by scheme and layer; those that were not
+            tried are absent.
+    """
+
+    seen: Mapping[str, facts.Histogram]
+    cost: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of_recipe(cls, told: Mapping[str, Any]) -> Observed:
+        """From what a recipe says, see `recipe.facts.summary`."""
+        return cls(
+            {
+                name: facts.Histogram(found["low"], found["high"], tuple(found["counts"]))
+                for name, found in told["histograms"].items()
+            },
+            {name: scheme["sensitivity"] for name, scheme in told["schemes"].items()},
+        )
+
+    @classmethod
+    def anew(
+        cls, network: Network, inputs: Inputs, tell: Callable[[str, int, int], None]
+    ) -> Observed:
+        """By running the network, where no recipe did; layers are not tried.
+
+        Args:
+            network: The float one counts.
+            inputs: The pictures.
+            tell: Progress: stage, done, of how much.
+        """
+        names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(network.graph))
+        seen = observe(network.graph, inputs, names, partial(tell, "observe"))
+        found = {name: facts.Histogram.of(*each.bins()) for name, each in seen.items()}
+        return cls(found, {})
+
+
+def costs(network: Network, target: str, inputs: Inputs, tell: Tell) -> dict[str, float]:
+    """What each INT8 layer costs: the objective when it alone is rounded.
+
+    Args:
+        network: With a spec that covers every layer that is asked about.
+        target: Whose INT8 is tried.
+        inputs: The pictures to compare heads on.
+        tell: Progress.
+    """
+    graph, model, spec = network.graph, network.model, network.spec
+    trial = Trial(graph, spec, target, inputs)
+    objective = Objective(inputs, model, trial.rebase(None))
+    return alone(Problem(graph, model, target, inputs, {}, trial, objective, tell), spec)
+
+
+def scheme(
+    network: Network,
+    targets: Sequence[str],
+    judged: Judged,
+    observed: Observed,
+    tell: Tell,
+    *,
+    draw_curve: bool,
+) -> facts.Scheme:
+    """The facts on one kind of grid.
+
+    Args:
+        network: With its spec.
+        targets: With such grids; the first stands for all.
+        judged: To simulate.
+        observed: For the layers.
+        tell: Progress.
+        draw_curve: Try other numbers of float layers too.
+    """
+    planned = plan(network.graph, network.spec, targets[0])
+    cost = observed.cost.get(policy(targets[0]).scheme, {})
+    tries = _tries(network, planned, cost) if draw_curve else []
+    ways = halves(network.graph, planned)
+    total = len(ways) + len(tries)
+    rows = []
+    for number, (name, graph) in enumerate(ways.items()):
+        rows.append(_row(name, network, graph, judged))
+        tell(number + 1, total)
+    points = []
+    for number, (count, other) in enumerate(tries):
+        points.append(_point(network, count, plan(network.graph, other, targets[0]), judged))
+        tell(len(ways) + number + 1, total)
+    return facts.Scheme(
+        policy(targets[0]).scheme,
+        tuple(targets),
+        tuple(rows),
+        layers(network, planned, observed.seen, cost),
+        tuple(points),
+    )
+
+
+def layers(
+    network: Network,
+    planned: Plan,
+    seen: Mapping[str, facts.Histogram],
+    cost: Mapping[str, float],
+) -> tuple[facts.Layer, ...]:
+    """The facts on each convolution, in order."""
+    graph = network.graph
+    whole = sum(structure.operations(graph, n) for n in structure.convolutions(graph)) or 1
+    found = []
+    for node in structure.convolutions(graph):
+        source = node.inputs[0]
+        grid = planned.tensors.get(source) if node.name in planned.layers else None
+        clip = None
+        if grid is not None:
+            low, high = ((c - grid.zero_point) * grid.scale for c in (grid.low, grid.high))
+            clip = (float(low), float(high))
+        found.append(
+            facts.Layer(
+                name=node.name,
+                kind=_kind(graph, node),
+                operations=structure.operations(graph, node) / whole,
+                why_float="" if clip else why_float(network, planned, node),
+                cost=cost.get(node.name),
+                clip=clip,
+                clipped=seen[source].outside(*clip) if clip and source in seen else 0.0,
+                seen=seen.get(source, facts.Histogram(0.0, 0.0, ())),
+            )
+        )
+    return tuple(found)
+
+
+def why_float(network: Network, planned: Plan, node: Node) -> str:
+    """Why a convolution is not INT8 in a plan."""
+    rules = policy(planned.target)
+    chosen = network.spec.scheme(rules.scheme).floats.get(node.name)
+    cannot = structure.refusal(network.graph, node, rules)
+    return chosen or cannot or "the spec does not list it"
+
+
+def float_operations(graph: Graph, planned: Plan) -> float:
+    """The share of multiply-accumulates that a plan leaves in float."""
+    work = {node.name: structure.operations(graph, node) for node in structure.convolutions(graph)}
+    floats = sum(count for name, count in work.items() if name not in planned.layers)
+    return floats / (sum(work.values()) or 1)
+
+
+def _row(name: str, network: Network, graph: Graph, judged: Judged) -> facts.Row:
+    found = detections(graph, network.model, judged.images)
+    return row(name, judged.reference, found, judged.truth, len(network.model.labels))
+
+
+def _point(network: Network, count: int, planned: Plan, judged: Judged) -> facts.Point:
+    found = detections(simulate(network.graph, planned), network.model, judged.images)
+    alike = agreement(judged.reference, found, classes=len(network.model.labels))
+    return facts.Point(count, float_operations(network.graph, planned), alike)
+
+
+def _tries(
+    network: Network, planned: Plan, cost: Mapping[str, float]
+) -> list[tuple[int, QuantSpec]]:
+    """Specs with fewer and with more float layers, by their number; costliest layers first."""
+    name = policy(planned.target).scheme
+    decided = network.spec.scheme(name)
+    chosen = [
+        n for n in decided.floats if n in decided.layers and n not in _unable(network, planned)
+    ]
+    more = sorted((n for n in planned.layers if cost.get(n, 0) > 0), key=lambda n: -cost[n])
+    counts = {round(len(chosen) * k / (_CURVE - 1)) for k in range(_CURVE)}
+    counts |= {len(chosen) + k for k in _BEYOND if k <= len(more)}
+    found = []
+    for count in sorted(counts):
+        kept = dict.fromkeys([*chosen, *more][:count], "tried")
+        floats = {n: w for n, w in decided.floats.items() if n not in chosen} | kept
+        schemes = {**network.spec.schemes, name: replace(decided, floats=floats)}
+        found.append((count, replace(network.spec, schemes=schemes)))
+    return found
+
+
+def _unable(network: Network, planned: Plan) -> set[str]:
+    rules = policy(planned.target)
+    nodes = structure.convolutions(network.graph)
+    return {node.name for node in nodes if structure.refusal(network.graph, node, rules)}
+
+
+def _kind(graph: Graph, node: Node) -> str:
+    outputs, inputs, *window = graph.shapes[node.inputs[1]]
+    words = "x".join(map(str, window))
+    stride = max(node.ints("strides", (1,)))
+    words += f" /{stride}" if stride > 1 else ""
+    if structure.is_depthwise(graph, node):
+        return f"{words}, {outputs} depthwise"
+    return f"{words}, {inputs * node.get('group', 1)} to {outputs}"

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+cv2 = pytest.importorskip("cv2")
+pytest.importorskip("onnxruntime")
+
+from calibration.calibrate import cli, describe  # noqa: E402
+from calibration.quant import calibrate  # noqa: E402
+from calibration.quant.recipe.recipes import RECIPES  # noqa: E402
+from edge import package  # noqa: E402
+from edge.cli import main  # noqa: E402
+from edge.detector import Detector  # noqa: E402
+from edge.evaluate import agreement  # noqa: E402
+
+MILD = ["--min-agreement", "60/85"]
+WRITTEN = ["cells.edge", "cells.report.html", "cells.report.json", "cells.spec.json"]
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def smears(tmp_path_factory, draw_smear) -> Path:
+    folder = tmp_path_factory.mktemp("smears")
+    for seed in range(20):
+        cv2.imwrite(str(folder / f"{seed:03}.png"), draw_smear(seed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def words(bccd, smears) -> list[str]:
+    return ["calibrate", str(bccd), "--data", str(smears), "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def made(words, tmp_path_factory) -> Path:
+    """What a calibration writes that was interrupted before its end and started again.
+
+    So few pictures and so plain a recipe need a milder gate than the usual one.
+    """
+    folder = tmp_path_factory.mktemp("made")
+    line = [*words, "-o", str(folder / "cells.edge"), "--recipe", "min-max", *MILD]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(describe, "target", interrupt)
+        assert main(line) == 1
+    assert entries(folder) == [".cells.edge.calibrating"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrate, "calibrate", interrupt)  # what was decided is not sought again
+        assert main(line) == 0
+    return folder
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_package_spec_and_report_are_written_and_nothing_else(made):
+    assert entries(made) == WRITTEN
+
+
+def test_the_package_finds_what_the_float_one_finds(made, bccd, draw_smear):
+    images = [draw_smear(100 + seed) for seed in range(6)]
+    sides = []
+    for model, precision in ((bccd, "fp32"), (made / "cells.edge", "int8")):
+        with Detector.load(model, precision=precision, threads=1, score_threshold=0.03) as detector:
+            assert detector.backend.precision == precision
+            sides.append([detector(image) for image in images])
+    alike = agreement(*sides, classes=3)
+    assert alike.expected > 100
+    assert min(alike.recall, alike.precision, alike.ap50) > 0.7
+
+
+def test_the_package_says_what_was_measured(made, capsys):
+    said = package.read(made / "cells.edge").quantisation
+    report = json.loads((made / "cells.report.json").read_text())
+    (target,) = report["targets"]
+    assert said["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["alike"]["ap50"], 4)
+    assert said["pictures"] == report["observed"] == 16
+    assert said["judged_by"] == 4
+    assert target["int8_layers"] == 58
+    assert main(["inspect", str(made / "cells.edge")]) == 0
+    shown = capsys.readouterr().out
+    assert f"ncnn: agreement with float {100 * target['row']['alike']['ap']:.1f}/" in shown
+    assert "58 of 58 convolutions" in shown
+
+
+def test_the_report_shows_rows_layers_and_remarks(made):
+    report = json.loads((made / "cells.report.json").read_text())
+    (scheme,) = report["schemes"]
+    rows = [row["name"] for row in scheme["rows"]]
+    assert rows == ["weights only", "activations only", "both"]
+    assert scheme["rows"][0]["alike"]["ap50"] > 0.95  # 8 bits per channel are nearly free
+    assert len(scheme["layers"]) == 58
+    assert sum(layer["operations"] for layer in scheme["layers"]) == pytest.approx(1)
+    assert all(sum(layer["seen"]["counts"]) > 0 for layer in scheme["layers"])
+    assert any("16 pictures are few" in remark for remark in report["remarks"])
+    page = (made / "cells.report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "http" not in page
+
+
+def test_the_same_spec_gives_the_same_files(made, words, tmp_path):
+    out = tmp_path / "again.edge"
+    line = [*words, "-o", str(out), "--spec", str(made / "cells.spec.json"), "--recipe", "fast"]
+    assert main([*line, *MILD]) == 0
+    files = [
+        package.read(path).artefact("ncnn", "int8").files for path in (made / "cells.edge", out)
+    ]
+    assert files[0] == files[1]
+    assert (tmp_path / "again.spec.json").read_bytes() == (made / "cells.spec.json").read_bytes()
+
+
+def test_what_runtimes_own_tools_do_is_refused_and_leaves_nothing(words, tmp_path, capsys):
+    out = tmp_path / "bad.edge"
+    assert main([*words, "-o", str(out), "--recipe", "entropy"]) == 1
+    assert entries(tmp_path) == []
+    said = capsys.readouterr().err
+    assert "ncnn int8 is refused: AP against float is" in said
+    assert "layers that cost most in ncnn" in said
+    assert "Conv (" in said
+    assert "what to try: more pictures (16 were observed" in said
+    assert "bad.edge is not written" in said
+
+
+def test_labels_can_judge(words, made, smears, tmp_path, capsys):
+    """The float model's own boxes as labels: it has an AP of nearly 1, and INT8 loses some."""
+    data = tmp_path / "data"
+    (data / "images").mkdir(parents=True)
+    (data / "labels").mkdir()
+    with Detector.load(words[1], threads=1) as detector:
+        for file in sorted(smears.iterdir())[:6]:
+            found = detector(cv2.imread(str(file)))
+            shutil.copy(file, data / "images")
+            centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 640
+            extents = (found.boxes[:, 2:] - found.boxes[:, :2]) / 320
+            lines = [
+                f"{k} {x} {y} {w} {h}"
+                for k, (x, y), (w, h) in zip(found.class_ids, centres, extents, strict=True)
+            ]
+            (data / "labels" / f"{file.stem}.txt").write_text("\n".join(lines))
+    line = [*words, "--val", str(data), "--spec", str(made / "cells.spec.json"), "--recipe", "fast"]
+    assert main([*line, "-o", str(tmp_path / "a.edge"), "--max-drop", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "95 % interval of the change" in said
+    assert "at most 0 may be lost" in said
+    assert not (tmp_path / "a.edge").exists()
+    assert main([*line, "-o", str(tmp_path / "b.edge"), "--max-drop", "30", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)["targets"]["ncnn"]
+    assert summary["AP"] < summary["AP_float"]
+    assert summary["AP_change_95"][0] <= summary["AP"] - summary["AP_float"] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        (["--max-drop", "1"], 2, "--max-drop needs labels"),
+        (["--min-agreement", "97/91"], 2, "AP/AP50"),
+        (["--targets", "ncnn,tensorrt"], 2, "got 'tensorrt'"),
+        (["--labels", "a,b"], 2, "knows its family and labels itself"),
+        (["--spec", "none.json"], 1, "none.json"),
+        (["-o", "cells.onnx"], 2, "a package is written, NAME.edge"),
+    ],
+)
+def test_wrong_options_are_told_before_the_work(words, tmp_path, capsys, more, status, said):
+    line = [*words, "-o", str(tmp_path / "x.edge"), *more]
+    try:
+        found = main(line)
+    except SystemExit as error:  # as argparse ends
+        found = error.code
+    assert found == status
+    assert said in capsys.readouterr().err
+    assert entries(tmp_path) == []
+
+
+def test_a_package_that_is_there_stays(words, made, capsys):
+    before = (made / "cells.edge" / "model.toml").read_bytes()
+    assert main([*words, "-o", str(made / "cells.edge")]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert (made / "cells.edge" / "model.toml").read_bytes() == before
+
+
+def test_a_missing_runtime_is_named_with_its_extra(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "versions", lambda names: {})
+    assert main([*words, "-o", str(tmp_path / "x.edge"), "--targets", "mnn"]) == 1
+    assert "pip install 'edge-yolo[mnn]'" in capsys.readouterr().err
+
+
+def test_a_spec_of_another_network_is_refused(words, made, tmp_path, capsys):
+    text = (made / "cells.spec.json").read_text()
+    model = json.loads(text)["model"]
+    (tmp_path / "other.json").write_text(text.replace(model, "0" * 64))
+    line = [*words, "-o", str(tmp_path / "x.edge"), "--spec", str(tmp_path / "other.json")]
+    assert main(line) == 1
+    assert "of another network" in capsys.readouterr().err
+
+
+def test_every_recipe_can_be_asked_for():
+    assert set(cli.RECIPES) == set(RECIPES)
+
+
+@pytest.mark.slow
+def test_min_max_on_everything_is_refused_for_a_network_with_depthwise_layers(
+    shared, tmp_path, capsys
+):
+    model = shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
+    line = ["calibrate", str(model), "--data", str(shared / "data" / "coco" / "calib"),
+            "--images", "8", "--recipe", "min-max", "--threads", "1"]  # fmt: skip
+    assert main([*line, "-o", str(tmp_path / "x.edge")]) == 1
+    said = capsys.readouterr().err
+    assert "ncnn int8 is refused" in said
+    assert "depthwise layers in float" in said
+    assert entries(tmp_path) == []
