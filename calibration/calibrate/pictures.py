@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,12 +75,13 @@ def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictu
     Args:
         address: Where they are.
         labels: Of the model: those of the data are for it.
-        strict: Refuse labels that are not for this model; else they count as none.
+        strict: Refuse labels that are damaged or not for this model; else they count as none, and
+            of a folder every picture in it is taken.
 
     Raises:
         SourceError: Nothing is there.
-        DataError: The labels are damaged; with `strict` also: they name a class that the model
-            does not have.
+        DataError: With `strict`: the labels are damaged, or name a class that the model does not
+            have.
         NotInstalledError: OpenCV is missing.
     """
     path = Path(address.rpartition("?split=")[0] or address)
@@ -87,16 +89,21 @@ def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictu
         path.exists() and any(import_module(name).recognises(path) for name in FORMATS.values())
     )
     if not is_data:
-        files = open_source(address).files
-        none = Objects.of([], [])
-        return Pictures(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
-    dataset = open_dataset(address)
+        return _unlabelled(address)
     try:
-        return Pictures(dataset.for_model(labels).samples, True)
+        return Pictures(open_dataset(address).for_model(labels).samples, True)
     except DataError:
         if strict:
             raise
-        return Pictures(dataset.samples, False)
+    if path.is_dir():
+        return _unlabelled(f"{glob.escape(str(path))}/**/*")
+    return Pictures(open_dataset(address).samples, False)
+
+
+def _unlabelled(address: str) -> Pictures:
+    none = Objects.of([], [])
+    files = open_source(address).files
+    return Pictures(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
 
 
 def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> Material:

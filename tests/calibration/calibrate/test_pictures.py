@@ -46,6 +46,18 @@ def test_labels_of_other_classes_are_refused_or_count_as_none():
         open_pictures(BELT, ("cell",), strict=True)
 
 
+def test_damaged_labels_count_as_none_where_none_are_needed(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    photos(tmp_path / "images", 3)
+    (tmp_path / "labels" / "of-a-lost-picture.txt").write_text("0 .5 .5 .1 .1")
+    found = open_pictures(str(tmp_path), ("a",), strict=False)
+    assert len(found) == 3
+    assert not found.labelled
+    with pytest.raises(DataError, match="no picture of that name"):
+        open_pictures(str(tmp_path), ("a",), strict=True)
+
+
 def test_nothing_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="no such"):
         open_pictures(str(tmp_path / "none"), (), strict=True)
