@@ -40,7 +40,7 @@ from edge.recognise import OpenedModel
 from edge.types import Detections, Layout
 from edge.version import __version__
 
-_CHECKED = 4  # pictures that each file is compared with its simulation on
+_CHECKED = 24  # pictures that each file is compared with its simulation on; see there why so many
 _COSTS = 4  # pictures on which layers are tried one by one
 
 
