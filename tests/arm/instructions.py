@@ -15,7 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from kernels import cases, fractions, noise, pixels
+from kernels import counted, fractions, noise, pixels
 
 from edge import Detector, ops
 
@@ -24,7 +24,7 @@ Work = Callable[[], object]
 
 def kernels(target: str) -> Iterator[tuple[str, Work]]:
     """Every case on a SIMD target."""
-    for name, prepare in cases().items():
+    for name, prepare in counted().items():
         yield name, partial(prepare(), target)
 
 
@@ -38,7 +38,7 @@ def opencv() -> Iterator[tuple[str, Work]]:
         return cv2.dnn.blobFromImage(padded, 1 / 255, swapRB=True)
 
     yield "letterbox BGR 500x375", letterbox
-    # The same boxes as cases()["nms 2000"]; OpenCV wants corner and size.
+    # The same boxes as counted()["nms 2000"]; OpenCV wants corner and size.
     corner, side = fractions(31, 2000, 2) * 256, fractions(32, 2000, 2) * 64
     boxes = np.concatenate([corner, side], axis=1)
     scores = (noise(33, 2000) >> np.uint32(22)).astype(np.float32)

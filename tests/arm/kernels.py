@@ -124,14 +124,117 @@ def nms(count: int, **options: Any) -> Run:
     return lambda target: [ops.nms(boxes, scores, classes, target=target, **options)]
 
 
+def heads(channels: int, seed: int) -> list[Tensor]:
+    """Logits of three levels of a 320x320 input, about one in 25 above 0.25 as a probability."""
+    found = []
+    for i, side in enumerate((40, 20, 10)):
+        values = (fractions(seed + i, channels, side, side) - np.float32(0.8)) * np.float32(8)
+        found.append(Tensor(values))
+    return found
+
+
+def anchors(*, objectness: bool) -> Run:
+    sizes = (
+        ((10.0, 13.0), (33.0, 23.0)),
+        ((30.0, 61.0), (62.0, 45.0)),
+        ((116.0, 90.0), (156.0, 198.0)),
+    )
+    decode = partial(
+        ops.decode_anchors,
+        heads(2 * (84 + objectness), 41),
+        anchors=sizes,
+        strides=(8, 16, 32),
+        score_threshold=0.5,
+        objectness=objectness,
+    )
+    return lambda target: columns(decode(target=target))
+
+
+def centres() -> Run:
+    decode = partial(
+        ops.decode_centres, heads(85, 51), strides=(8, 16, 32), score_threshold=0.25, logits=True
+    )
+    return lambda target: columns(decode(target=target))
+
+
+def centreness() -> Run:
+    scores, sides, centre = heads(80, 55), heads(4, 58), heads(1, 64)
+    decode = partial(
+        ops.decode_distances,
+        scores,
+        boxes=sides,
+        centreness=centre,
+        strides=(8, 16, 32),
+        score_threshold=0.25,
+        logits=True,
+        root=True,
+    )
+    return lambda target: columns(decode(target=target))
+
+
+def peaks() -> Run:
+    heat = Tensor((fractions(61, 80, 80, 80) - np.float32(0.9)) * np.float32(32))
+    sizes, offsets = Tensor(fractions(62, 2, 80, 80)), Tensor(fractions(63, 2, 80, 80))
+    decode = partial(
+        ops.decode_peaks, heat, sizes, offsets, stride=4, score_threshold=0.6, logits=True, most=400
+    )
+    return lambda target: columns(decode(target=target))
+
+
+def boxes_apart(**options: Any) -> Run:
+    """Boxes and scores in tensors of their own."""
+    n = 2000
+    logits = (fractions(71, n, 81) - np.float32(0.9)) * np.float32(64)
+    offsets = fractions(72, n, 4) - np.float32(0.5)
+    if "variances" in options:
+        options["priors"] = fractions(73, n, 4) + np.float32(0.01)
+    decode = partial(
+        ops.decode_boxes,
+        Tensor(logits),
+        Tensor(offsets),
+        score_threshold=0.25,
+        scale=(320.0, 320.0),
+        **options,
+    )
+    return lambda target: columns(decode(target=target))
+
+
+def crowd(count: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Boxes of four classes, many of which overlap, and different scores."""
+    corner = fractions(81, count, 2) * np.float32(256)
+    boxes = np.concatenate([corner, corner + fractions(82, count, 2) * np.float32(64)], axis=1)
+    return boxes, fractions(83, count), (noise(84, count) >> np.uint32(30)).astype(np.int32)
+
+
+def softened(soften: Callable[..., Any], decay: str) -> Run:
+    return lambda _: list(soften(*crowd(500), decay=decay))
+
+
+def merged() -> Run:
+    return lambda _: columns(ops.merge(*crowd(500)))
+
+
+def statistics() -> Run:
+    values = (fractions(91, 100_003) - np.float32(0.25)) * np.float32(16)
+
+    def run(target: str) -> Sequence[AnyArray]:
+        low, high = ops.value_range(values, target=target)
+        counts, magnitudes = np.zeros(256, np.int64), np.zeros(ops.MAGNITUDES, np.int64)
+        ops.add_histogram(values, counts, low=low, high=high)
+        ops.add_magnitudes(values, magnitudes)
+        return [np.array([low, high], np.float32), counts, magnitudes]
+
+    return run
+
+
 def columns(found: Candidates) -> Sequence[AnyArray]:
     if not 100 < len(found.scores) < 20000:
         raise AssertionError(f"the inputs no longer test much: {len(found.scores)} candidates")
     return [found.boxes, found.scores, found.class_ids]
 
 
-def cases() -> Mapping[str, Callable[[], Run]]:
-    """Every kernel, by a name that says what it is given."""
+def counted() -> Mapping[str, Callable[[], Run]]:
+    """Those whose instructions are counted too, by a name that says what they are given."""
     found: dict[str, Callable[[], Run]] = {}
     small, odd, input_ = Size(480, 640), Size(233, 417), Size(320, 320)
     formats: tuple[PixelFormat, ...] = ("BGR", "RGB", "GRAY", "NV12", "I420", "YUYV")
@@ -160,6 +263,26 @@ def cases() -> Mapping[str, Callable[[], Run]]:
     found["nms 50"] = partial(nms, 50)
     found["nms 2000"] = partial(nms, 2000)
     found["nms 2000 agnostic"] = partial(nms, 2000, class_agnostic=True)
+    return found
+
+
+def cases() -> Mapping[str, Callable[[], Run]]:
+    """Every kernel."""
+    found = dict(counted())
+    found["distances centre-ness"] = centreness
+    found["anchors"] = partial(anchors, objectness=True)
+    found["anchors without objectness"] = partial(anchors, objectness=False)
+    found["centres"] = centres
+    found["peaks"] = peaks
+    found["boxes softmax"] = partial(boxes_apart, activation="softmax", background="last")
+    found["boxes sigmoid best"] = partial(boxes_apart, activation="sigmoid", most=300)
+    found["boxes priors"] = partial(boxes_apart, activation="sigmoid", variances=(0.1, 0.2))
+    found["soft nms linear"] = partial(softened, ops.soft_nms, "linear")
+    found["soft nms gaussian"] = partial(softened, ops.soft_nms, "gaussian")
+    found["matrix nms linear"] = partial(softened, ops.matrix_nms, "linear")
+    found["matrix nms gaussian"] = partial(softened, ops.matrix_nms, "gaussian")
+    found["merge"] = merged
+    found["statistics"] = statistics
     return found
 
 
