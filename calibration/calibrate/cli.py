@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=options.whole(0), default=0, metavar="N", help="0 (default): one per core"
     )
+    parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, for the record")
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
@@ -224,20 +225,21 @@ def _flow() -> Any:
 
 
 def _open(args: argparse.Namespace) -> OpenedModel:
-    """The model; of a package the input size may be another one."""
-    said = options.overrides(args)
+    """The model; of a package the input size and the licence may be others."""
+    said = replace(options.overrides(args), licence=args.licence)
     if checkpoints.is_checkpoint([args.model]) or not edge.package.is_package(args.model):
         return checkpoints.open_model([args.model], replace(said, name=args.output.stem))
     if said.family or said.labels:
         raise UsageError(f"{args.model} is a package, which knows its family and labels itself")
     opened = checkpoints.open_model([args.model], Overrides())
-    if said.input is None:
-        return opened
+    package = opened.package
     try:
-        package = replace(opened.package, spec=opened.package.spec.resized(said.input))
+        spec = package.spec if said.input is None else package.spec.resized(said.input)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return replace(opened, package=package)
+    licence = said.licence or package.licence
+    named = replace(package, name=args.output.stem, spec=spec, licence=licence)
+    return replace(opened, package=named)
 
 
 def _spec(path: Path | None) -> QuantSpec | None:

@@ -46,6 +46,7 @@ def made(words, tmp_path_factory) -> Path:
     """
     folder = tmp_path_factory.mktemp("made")
     line = [*words, "-o", str(folder / "cells.edge"), "--recipe", "min-max", *MILD]
+    line += ["--licence", "MIT"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(describe, "target", interrupt)
         assert main(line) == 1
@@ -54,6 +55,12 @@ def made(words, tmp_path_factory) -> Path:
         patch.setattr(calibrate, "calibrate", interrupt)  # what was decided is not sought again
         assert main(line) == 0
     return folder
+
+
+def test_the_package_is_named_by_its_file_and_keeps_what_is_known_of_the_training(made):
+    cells = package.read(made / "cells.edge")
+    assert (cells.name, cells.licence) == ("cells", "MIT")
+    assert cells.provenance["training"]["pictures"] == 205
 
 
 def interrupt(*_, **__):
