@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edge import cli
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -47,12 +49,15 @@ def edge(words):
     )
 
 
-def test_the_first_command_ends_in_a_picture_with_boxes(workplace):
+def test_the_first_command_needs_no_model_and_no_source(tmp_path, monkeypatch):
     (command,) = [b for b in blocks("sh", "Install and run") if "apt-get" in b]
     last = shlex.split(command.strip().split("&&")[-1])
-    assert last[0] == "edge"
-    assert edge(last[1:]).returncode == 0
-    assert [path.name for path in (workplace / "found").iterdir()] == ["photo.jpg"]
+    assert last == ["edge", "run"]
+    monkeypatch.chdir(tmp_path)
+    done = edge(last[1:])
+    assert done.returncode == 0, done.stderr
+    assert "saw " in done.stderr
+    assert "of 100 frames" in done.stderr
 
 
 def test_the_commands_work_in_their_order(workplace):
@@ -65,6 +70,17 @@ def test_the_commands_work_in_their_order(workplace):
     for words in commands:
         done = edge(words)
         assert done.returncode == 0, (words, done.stderr)
+    assert [path.name for path in (workplace / "found").iterdir()] == ["photo.jpg"]
+
+
+def test_all_other_commands_are_understood():
+    for section in ("A camera", "INT8", "Train", "Measured"):
+        commands = "\n".join(blocks("sh", section)).splitlines()
+        assert commands
+        for command in commands:
+            words = shlex.split(command, comments=True)
+            assert words[0] == "edge"
+            cli._parse(words[1:])
 
 
 def test_the_python_example_finds_something(workplace):

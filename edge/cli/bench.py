@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+from edge import bundled
 from edge.backends import BACKENDS
 from edge.backends.base import MOST_THREADS, Precision
 from edge.bench import plot
@@ -49,7 +50,12 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--model", required=True, type=Path, metavar="M", help="a .edge package, or a model file"
+        "--model",
+        default=bundled.MODEL,
+        type=Path,
+        metavar="M",
+        help=f"a .edge package, or a model file; default: the one that comes along, "
+        f"{bundled.MODEL.stem}",
     )
     parser.add_argument(
         "--backend",

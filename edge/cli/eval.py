@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edge import bundled
 from edge.cli import UsageError, compare, options
 from edge.cli.collect import collect, remark_on_splits
 from edge.detector import Detector
@@ -41,7 +42,7 @@ _COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    options.add_model_arguments(parser, required=False)
+    options.add_model_arguments(parser)
     parser.add_argument(
         "--compare",
         nargs=2,
@@ -87,7 +88,9 @@ def run(args: argparse.Namespace) -> int:
     if args.compare is not None:
         return compare.run(args, dataset)
     if args.model is None:
-        raise UsageError("--model is required, or --compare with two models")
+        if not args.data.startswith("test:"):
+            raise UsageError("--model is required, or --compare with two models")
+        args.model = bundled.MODEL
     with options.load_detector(args, multi_label=True) as detector:
         labels = detector.spec.labels
         dataset = dataset.for_model(labels)

@@ -27,19 +27,20 @@ from edge.types import Size
 T = TypeVar("T")
 
 
-def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_model_arguments(parser: argparse.ArgumentParser, *, default: Path | None = None) -> None:
     """Declare `--model --backend --precision --threads --device --imgsz`.
 
     Args:
         parser: Gets them.
-        required: Whether the first is.
+        default: Of the first.
     """
+    usual = "" if default is None else f"; default: the one that comes along, {default.stem}"
     parser.add_argument(
         "--model",
-        required=required,
+        default=default,
         type=Path,
         metavar="M",
-        help="a .edge package, or a model file",
+        help=f"a .edge package, or a model file{usual}",
     )
     parser.add_argument("--backend", choices=tuple(BACKENDS), help="default: the package's first")
     parser.add_argument(

@@ -12,11 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from edge import pipeline
+from edge import bundled, pipeline
 from edge.cli import UsageError, config, options
 from edge.errors import SinkError
 from edge.io.base import Sink
 from edge.io.sinks import open_save
+from edge.io.sinks.census import Census
 from edge.io.sinks.jsonl import JsonLines
 from edge.io.sinks.log import Log
 from edge.io.sinks.progress import Progress
@@ -31,15 +32,15 @@ HELP = "find objects in images, videos, streams and cameras"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    options.add_model_arguments(parser)
+    options.add_model_arguments(parser, default=bundled.MODEL)
     parser.add_argument(
         "--source",
-        required=True,
         action="append",
         metavar="S",
         help="an image, folder, glob, video, camera (0, usb:SERIAL, csi:0), rtsp:// or http:// "
         "stream, - (standard input), test:conveyor or replay:FILE; may be given several times, "
-        "each with #rate=FRAMES_PER_SECOND&priority=N",
+        f"each with #rate=FRAMES_PER_SECOND&priority=N; default, without --model: "
+        f"{bundled.SOURCE}",
     )
     options.add_detection_arguments(parser, conf=0.25, iou=0.45)
     parser.add_argument(
@@ -94,6 +95,10 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect in every frame of the sources. Returns 0, or 1 when a frame failed."""
+    if args.source is None:
+        if args.model != bundled.MODEL:
+            raise UsageError("--source is missing: what shall the model look at?")
+        args.source = [bundled.SOURCE]
     if args.print_config:
         print(config.as_toml(args).decode(), end="")
         return 0
@@ -103,12 +108,13 @@ def run(args: argparse.Namespace) -> int:
         feeds, sinks = _open(args, detector.spec.labels)
         count = _count(args, feeds)
         watcher = Log(sys.stderr) if args.log == "json" else Progress(sys.stderr, count)
+        census = Census(detector.spec.labels)
         try:
             summary = pipeline.run(
                 feeds,
                 detector,
                 sinks,
-                watchers=[watcher],
+                watchers=[watcher, census],
                 max_frames=args.max_frames,
                 max_age=args.max_age,
             )
@@ -117,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
             # survive it when Python tidies up around them.
             os.write(2, b"edge: stopped at once\n")
             os._exit(1)
-    _report(args, summary, count)
+    _report(args, summary, census, count)
     stopped = summary.interrupted and not any(feed.source.live for feed in feeds)
     return 1 if summary.failures or stopped else 0
 
@@ -154,9 +160,10 @@ def _count(args: argparse.Namespace, feeds: Sequence[Feed]) -> int | None:
     return total
 
 
-def _report(args: argparse.Namespace, summary: Summary, count: int | None) -> None:
+def _report(args: argparse.Namespace, summary: Summary, census: Census, count: int | None) -> None:
     if args.log == "json":
         numbers = {k: v for k, v in asdict(summary).items() if v not in (None, {}, False)}
+        numbers["seen"] = census.counts
         Log(sys.stderr).say("summary", "", time.time(), **numbers)
         return
     done = summary.frames + summary.failures + sum(summary.dropped.values())
@@ -164,4 +171,5 @@ def _report(args: argparse.Namespace, summary: Summary, count: int | None) -> No
         # No failure: of some containers the header only estimates. But nobody else would say it.
         said = f"{' '.join(args.source)}: {count} frames were announced, {done} could be read"
         print(printable(said), file=sys.stderr)
+    print(printable(str(census)), file=sys.stderr)
     print(summary, file=sys.stderr)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.io.sinks.census import Census
+from edge.types import Detections, Failure
+
+
+@pytest.fixture
+def showing(result):
+    """A result that shows objects of these classes."""
+
+    def make(*class_ids):
+        n = len(class_ids)
+        boxes, scores = np.zeros((n, 4), np.float32), np.ones(n, np.float32)
+        return replace(result(), found=Detections(boxes, scores, np.array(class_ids, np.int32)))
+
+    return make
+
+
+def test_objects_are_counted_by_class_and_frames_by_what_they_show(showing):
+    census = Census(("bolt", "nut"))
+    for class_ids in ((1, 0, 1), (), (1,)):
+        census.write(showing(*class_ids))
+    census.write_failure(Failure(3, 0.0, "d.jpg", "not an image"))
+    assert str(census) == "saw 3 nut, 1 bolt in 2 of 3 frames"
+
+
+def test_a_class_without_a_name_has_a_number(showing):
+    census = Census(("bolt",))
+    census.write(showing(7))
+    assert str(census) == "saw 1 7 in 1 of 1 frames"
+
+
+def test_nothing_is_said_to_be_nothing(showing):
+    census = Census(("bolt",))
+    census.write(showing())
+    assert str(census) == "saw nothing in 0 of 1 frames"
