@@ -68,7 +68,7 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     Args:
         paths: One package, or the files of one model. Of a file pair one is enough when the
             other lies beside it under the same name.
-        overrides: What the user says; must be empty for a package, which knows itself.
+        overrides: What the user says; of a package, which knows the rest, name and licence.
 
     Raises:
         ModelError: The files are missing, damaged or not a model.
@@ -81,12 +81,7 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         if not exists(path, ModelError):
             raise ModelError(f"{path}: no such file or folder")
     if len(paths) == 1 and edge.package.is_package(paths[0]):
-        if overrides != Overrides():
-            raise ModelError(f"{paths[0]}: a package knows what it is; convert its source files")
-        package = edge.package.read(paths[0])
-        told = package.provenance.get("recognised", [])
-        told = told if isinstance(told, list) else [told]
-        return OpenedModel(package, (f"{edge.package.MANIFEST} says so", *map(str, told)))
+        return _packaged(paths[0], overrides)
     files = _files(paths)
     path = next(iter(files.values()))
     backend = next((name for name, kinds in BACKENDS.items() if kinds == files.keys()), None)
@@ -108,6 +103,21 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     }
     name = overrides.name or path.stem
     return replace(opened, package=replace(opened.package, name=name, provenance=provenance))
+
+
+def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
+    if replace(overrides, name=None, licence=None) != Overrides():
+        raise ModelError(f"{path}: a package knows what it is; convert its source files")
+    package = edge.package.read(path)
+    package = replace(
+        package,
+        name=overrides.name or package.name,
+        licence=overrides.licence or package.licence,
+    )
+    told = package.provenance.get("recognised", [])
+    told = told if isinstance(told, list) else [told]
+    says = f"{edge.package.MANIFEST} says so"  # it stands there too where one was made of another
+    return OpenedModel(package, (says, *(text for text in map(str, told) if text != says)))
 
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:

@@ -85,3 +85,21 @@ def run(graph: Graph, plan: Plan, image: np.ndarray, files=None) -> list[np.ndar
 def ratios(found: list[np.ndarray], wanted: list[np.ndarray]) -> list[float]:
     """The SQNR of each output, in decibels."""
     return [decibels(f, w) for f, w in zip(found, wanted, strict=True)]
+
+
+# What lies between convolutions and hands on codes, in some runtime.
+MOVES = {
+    "slice": lambda b, x: b.op("Slice", x, *(np.array([v]) for v in (2, 9, 2, 1))),
+    "split": lambda b, x: b.op("Split", x, np.array([3, 5]), axis=1, outputs=2)[1],
+    "pad": lambda b, x: b.op("Pad", x, np.array([0, 0, 1, 0, 0, 0, 2, 3])),
+    "transpose": lambda b, x: b.op("Transpose", x, perm=(0, 2, 3, 1)),
+    "reshape": lambda b, x: b.op("Reshape", x, np.array([1, 4, 24, 16])),
+    "shuffle in columns": lambda b, x: b.op("DepthToSpace", x, blocksize=2, mode="CRD"),
+    "shuffle in blocks": lambda b, x: b.op("DepthToSpace", x, blocksize=2, mode="DCR"),
+    "pool": lambda b, x: b.op("MaxPool", x, kernel_shape=(2, 2), strides=(2, 2)),
+    "pool with padding": lambda b, x: b.op(
+        "MaxPool", x, kernel_shape=(3, 3), strides=(2, 2), pads=(1, 1, 1, 1)
+    ),
+    "leaky": lambda b, x: b.op("LeakyRelu", x, alpha=0.2),
+    "hard swish": lambda b, x: b.op("HardSwish", x),
+}

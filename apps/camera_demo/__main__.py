@@ -9,6 +9,7 @@ It is what a program of your own would look like: everything comes from the publ
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 
@@ -42,6 +43,9 @@ def main() -> int:
             summary = watch(args, detector)
     except (EdgeError, ValueError) as error:
         print(f"camera_demo: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader has seen enough, as in `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     print(summary, file=sys.stderr)
     return 1 if summary.failures else 0

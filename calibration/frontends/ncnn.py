@@ -1,4 +1,4 @@
-"""ncnn's .param and .bin to a `Graph`: the layer types of the official YOLOv6Lite, and kin.
+"""ncnn's .param and .bin to a `Graph`: layer types of the official YOLOv6Lite and of our packages.
 
 A blob of one axis, (C,), becomes a tensor (1, C, 1, 1): behind a global pooling that is what it is.
 """
@@ -14,6 +14,7 @@ import numpy as np
 from calibration.graph import Attribute, Graph, Node, build
 from edge.errors import UnsupportedModelError
 from edge.formats.ncnn import Layer, Network, blob_shapes
+from edge.formats.ncnn_shapes import PERMUTATIONS
 from edge.types import AnyArray, Size
 
 
@@ -294,6 +295,21 @@ def _interp(importer: _Importer, layer: Layer) -> None:
         )
 
 
+def _reshape(importer: _Importer, layer: Layer) -> None:
+    shape = importer.shapes[layer.outputs[0]]
+    if len(layer.inputs) != 1 or len(shape) < 2:
+        raise _RefusalError("reshaping to one axis, or by what the network computes")
+    importer.add("Reshape", layer, np.array((1, *shape), np.int64))
+
+
+def _permute(importer: _Importer, layer: Layer) -> None:
+    rank = len(importer.shapes[layer.inputs[0]])
+    if rank < 2:
+        raise _RefusalError("turning one axis")
+    order = PERMUTATIONS[rank][layer.whole(0)]
+    importer.add("Transpose", layer, perm=(0, *(axis + 1 for axis in order)))
+
+
 LAYERS: Mapping[str, Callable[[_Importer, Layer], None]] = MappingProxyType(
     {
         "BinaryOp": _binary,
@@ -310,9 +326,11 @@ LAYERS: Mapping[str, Callable[[_Importer, Layer], None]] = MappingProxyType(
         "Input": lambda _, __: None,
         "Interp": _interp,
         "Mish": _plain("Mish"),
+        "Permute": _permute,
         "PixelShuffle": _pixel_shuffle,
         "Pooling": _pooling,
         "ReLU": _relu,
+        "Reshape": _reshape,
         "ShuffleChannel": _shuffle,
         "Sigmoid": _plain("Sigmoid"),
         "Slice": _slice,

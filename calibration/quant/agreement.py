@@ -8,7 +8,7 @@ import numpy as np
 
 from calibration.graph import Graph
 from calibration.quant.session import Session
-from edge.backends.base import Precision, TensorSpec
+from edge.backends.base import Backend, Precision, TensorSpec
 from edge.detector import Detector
 from edge.evaluate import Agreement, agreement
 from edge.models.base import ModelSpec
@@ -42,6 +42,23 @@ class Simulated:
         """See `edge.backends.base.Backend`."""
 
 
+def detector(model: ModelSpec, backend: Backend) -> Detector:
+    """A detector that finds what `agree` compares: low scores too, every class of a box.
+
+    Args:
+        model: Says what the outputs are.
+        backend: Closed with the detector.
+    """
+    return Detector(
+        model,
+        backend,
+        score_threshold=_SCORE,
+        iou_threshold=_IOU,
+        max_detections=_MOST,
+        multi_label=True,
+    )
+
+
 def detections(graph: Graph, model: ModelSpec, images: Iterable[UInt8Array]) -> list[Detections]:
     """What a network finds, image by image, with low scores too.
 
@@ -50,19 +67,12 @@ def detections(graph: Graph, model: ModelSpec, images: Iterable[UInt8Array]) -> 
         model: Says what its outputs are.
         images: (H, W, 3) uint8 BGR or (H, W) grey.
     """
-    detector = Detector(
-        model,
-        Simulated(graph),
-        score_threshold=_SCORE,
-        iou_threshold=_IOU,
-        max_detections=_MOST,
-        multi_label=True,
-    )
-    return [detector(image) for image in images]
+    with detector(model, Simulated(graph)) as find:
+        return [find(image) for image in images]
 
 
 def agree(reference: list[Detections], found: list[Detections], model: ModelSpec) -> Agreement:
-    """How far what is found agrees with a reference, both by `detections`.
+    """How far what is found agrees with a reference, both by a `detector` of this file.
 
     What the reference is surer of than .3 is the truth; recall and precision take both sides
     from there.

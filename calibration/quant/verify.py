@@ -13,14 +13,13 @@ import numpy as np
 
 from calibration.emit import emitter
 from calibration.graph import Graph, Node
-from calibration.quant.agreement import Simulated, agree
+from calibration.quant.agreement import Simulated, agree, detector
 from calibration.quant.computed import int8_layers
 from calibration.quant.plan import Plan
 from calibration.quant.session import Session
 from calibration.quant.simulate import simulate
 from calibration.verify import decibels, first, open_artefact, run
 from edge.backends.base import Backend
-from edge.detector import Detector
 from edge.errors import ModelError
 from edge.evaluate import Agreement
 from edge.models.base import ModelSpec
@@ -30,7 +29,7 @@ from edge.types import AnyArray, Detections, Float32Array, Size, Tensor, UInt8Ar
 _MARGIN = 3.0  # decibels: twice the noise. Right files were seen to differ by 1.
 _CLEAR = 40.0  # decibels; from here on it does not matter which is the nearer one
 _AGREEMENT = 0.97  # AP50 of the detections, the simulation's as the truth
-_SCORE, _IOU, _MOST = 0.03, 0.65, 300  # as detectors are evaluated
+_BORDERLINE = 2  # detections that may fall on the other side of a threshold however few there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,9 @@ def check(
         graph: Float.
         plan: For the artefact's runtime.
         spec: How to read the outputs of the graph.
-        images: (H, W, 3) uint8 BGR or (H, W) grey; a few are enough.
+        images: (H, W, 3) uint8 BGR or (H, W) grey; a few are enough for layers and SQNR, two
+            dozen for the detections: every class counts alike, and where pictures show few of
+            one, a single box is percents. A right file was seen at .960 on 8, at .985 on 24.
 
     Raises:
         ModelError: Other convolutions compute on codes than the plan says, an output is farther
@@ -87,10 +88,11 @@ def check(
                 f"network, the simulation of its plan {plans:.1f} dB; {where}"
             )
     alike = agree(wanted.found, found.found, spec)
-    if alike.expected and alike.ap50 < _AGREEMENT:
+    wished = min(_AGREEMENT, 1 - _BORDERLINE / max(alike.expected, 1))
+    if alike.expected and alike.ap50 < wished:
         raise ModelError(
             f"{kind}: its detections agree with the simulation's to AP50 {alike.ap50:.3f}, "
-            f"{_AGREEMENT} is wanted"
+            f"{wished:.3f} is wanted"
         )
     return Verified(len(plan.layers), simulated, measured, alike)
 
@@ -139,15 +141,8 @@ class _Watched:
     def on(cls, images: Sequence[UInt8Array], spec: ModelSpec, backend: Backend) -> _Watched:
         """Of what a detector finds in images, with low scores too."""
         watched = cls(backend)
-        with Detector(
-            spec,
-            watched,
-            score_threshold=_SCORE,
-            iou_threshold=_IOU,
-            max_detections=_MOST,
-            multi_label=True,
-        ) as detector:
-            watched.found = [detector(image) for image in images]
+        with detector(spec, watched) as find:
+            watched.found = [find(image) for image in images]
         return watched
 
     def outputs(self) -> list[AnyArray]:

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from types import MappingProxyType
+from time import monotonic
+from types import FrameType, MappingProxyType
 from typing import Protocol
 
 from edge.errors import EdgeError
@@ -53,6 +54,9 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "calibrate": "calibration.calibrate.cli",
     }
 )
+
+
+_AGAIN = 0.5  # seconds: `timeout` tells a program and then its group, so the program twice
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,19 +100,30 @@ def _prepare_streams() -> None:
 def _stops_as_interrupts() -> Iterator[None]:
     """SIGTERM, and SIGHUP of a terminal that closes, end a run as Ctrl-C does: files completed.
 
-    One that is ignored stays so, as under `nohup`.
+    One that follows at once is the same one. One that is ignored stays so, as under `nohup`.
     """
-    taken = []
+    told: float | None = None
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        now = monotonic()
+        if told is None or now - told >= _AGAIN:
+            told = now
+            raise KeyboardInterrupt
+
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    taken = {}
     with suppress(ValueError):  # signals belong to the main thread
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
-                taken.append(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            if before in usual:
+                signal.signal(number, interrupt)
+                taken[number] = before
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        for number, before in taken.items():
+            signal.signal(number, before)
 
 
 def _complain(text: str) -> None:

@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="the files of one model (of a pair, one will do), or a training checkpoint (.pt)",
+        help="the files of one model (of a pair, one will do), a training checkpoint (.pt), or a "
+        "package",
     )
     parser.add_argument(
         "-o",

@@ -139,9 +139,9 @@ class _Engine:
         except Exception as error:  # raised by `run`
             with self._lock:
                 self._sources_left -= 1
-                alone = not self._sources_left
+                alone = not self._sources_left and not self.errors
                 self.errors.append(error)
-            if not alone:  # else the error says it, at once
+            if not alone:  # else `run` raises it, at once
                 self._tell(Event("failed", ring.feed.name, time.time(), str(error)))
             if not isinstance(error, EdgeError):
                 self._rings.stop()  # a defect, not a camera
@@ -181,8 +181,8 @@ class _Engine:
                     reader.start()
                 while (item := self._rings.take()) is not None:
                     self._handle(item)
-                    if self.tally.done == self._max_frames:
-                        break
+                    if self._max_frames is not None and self.tally.done >= self._max_frames:
+                        break  # may be above: a damaged frame that was overtaken has failed too
             finally:
                 self._wind_up(readers)
         except BaseException as error:  # raised by `run`
@@ -247,13 +247,14 @@ class _Engine:
         if outlet not in self._sinks:
             return
         with self._lock:
-            self.errors.append(error)
             self._sinks_left -= 1
             last = not self._sinks_left
+            alone = last and not self.errors
+            self.errors.append(error)
         # A pipe whose reader has gone, as in `| head -1`, is the user's way to end it all.
         if last or not isinstance(error, EdgeError):
             self._rings.stop()
-        else:
+        if isinstance(error, EdgeError) and not alone:  # else `run` raises it, at once
             self._tell(Event("failed", outlet.name, time.time(), str(error)))
 
     def _tell(self, event: Event) -> None:

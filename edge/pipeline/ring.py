@@ -151,7 +151,7 @@ class Rings:
             return self._stopped
 
     def _discard(self, item: Frame | Failure, why: str) -> None:
-        if isinstance(item, Failure):
+        if isinstance(item, Failure) and why != "stopped":
             self._tally.fail()
         else:
             self._tally.drop(why)

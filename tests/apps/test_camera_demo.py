@@ -35,6 +35,17 @@ def test_it_detects_saves_and_prints(model, tmp_path):
     assert done.stderr.splitlines()[-1].startswith("3 frames; ")
 
 
+def test_a_reader_that_goes_away_ends_it_quietly(model):
+    command = [sys.executable, DEMO, "--model", model, "--source", "test:conveyor", "--json"]
+    with subprocess.Popen(
+        [*command, "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(120) == 1
+        assert process.stderr.read() == ""
+
+
 def test_a_missing_camera_is_one_clear_line(model):
     done = demo("--model", model, "--source", "usb:97", "--json")
     assert (done.returncode, done.stdout) == (1, "")

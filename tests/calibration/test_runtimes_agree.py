@@ -18,7 +18,7 @@ from edge.types import Detections
 pytest.importorskip("onnx")
 pytest.importorskip("cv2")
 THRESHOLD = 0.25
-BCCD = Path(__file__).parents[1] / "models" / "bccd-yolov6n.edge"
+TRAINED = Path(__file__).parents[1] / "models"
 OTHERS = tuple(name for name in BACKENDS if name != "onnxruntime")
 
 
@@ -61,12 +61,13 @@ def test_yolov6lite_of_ncnn_finds_the_same_in_photographs(shared, size):
 
 
 @pytest.mark.slow
-def test_yolov6_nano_trained_on_cells_finds_the_same_cells(shared):
+@pytest.mark.parametrize(("model", "count"), [("bccd-yolov6n", 24), ("bccd-yolov7-tiny", 12)])
+def test_networks_trained_on_cells_find_the_same_cells(model, count, shared):
     data = shared / "data" / "bccd"
-    names = (data / "ImageSets" / "Main" / "test.txt").read_text().split()[:24]
+    names = (data / "ImageSets" / "Main" / "test.txt").read_text().split()[:count]
     pictures = [data / "JPEGImages" / f"{name}.jpg" for name in names]
-    wrong, boxes = disagreements(everywhere(BCCD), pictures)
-    assert boxes > 500
+    wrong, boxes = disagreements(everywhere(TRAINED / f"{model}.edge"), pictures)
+    assert boxes > 10 * count
     assert not wrong
 
 

@@ -65,3 +65,18 @@ def test_a_quantised_layer_is_refused():
     network = network_of("Convolution c 1 1 a b 0=4 1=1 6=12 8=2", weights=weights)
     with pytest.raises(UnsupportedModelError, match="start from the float model"):
         ncnn.read(network, SIZE)
+
+
+def test_axes_are_parted_and_turned_as_ncnn_does():
+    network = network_of("Reshape r 1 1 a b 0=16 1=8 2=6 11=4", "Permute p 1 1 b c 0=9")
+    graph = ncnn.read(network, Size(32, 32))
+    x = np.random.default_rng(0).random((1, 3, 32, 32), np.float32)
+    files = {
+        "param": param(
+            "Input in 0 1 a", "Reshape r 1 1 a b 0=16 1=8 2=6 11=4", "Permute p 1 1 b c 0=9"
+        ),
+        "bin": b"",
+    }
+    wanted = run("ncnn", files, graph, x)
+    found = run("onnxruntime", emitter("onnxruntime")(graph), graph, x)
+    np.testing.assert_array_equal(found[0], wanted[0])

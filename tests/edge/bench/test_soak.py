@@ -79,8 +79,8 @@ class Works:
 
 
 def test_watches_a_detector_that_leaks(tmp_path):
-    found = soak(Works(keep=200_000), [FRAME], 1.0, root=boards.pi5(tmp_path))
-    assert len(found.samples) > 20
+    found = soak(Works(keep=200_000), [FRAME], 2.0, root=boards.pi5(tmp_path))
+    assert len(found.samples) > 10
     assert found.samples[0].temperature == pytest.approx(48.3)
     assert found.samples[0].mhz == 2400
     assert any(problem.startswith("memory grows") for problem in found.problems)

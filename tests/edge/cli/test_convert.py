@@ -179,6 +179,20 @@ def test_targets_of_an_ncnn_pair(lite, tmp_path):
     assert package.read(target).spec.family == "yolov6lite"
 
 
+def test_targets_of_a_package_which_keeps_what_it_knows(small, tmp_path, capsys):
+    first, second = str(tmp_path / "first.edge"), tmp_path / "second.edge"
+    assert main(["convert", str(small), "-o", first, "--labels", "a,b,c", "--licence", "MIT"]) == 0
+    assert main(["convert", first, "-o", str(second), "--targets", "mnn,ncnn"]) == 0
+    assert [name for name, _ in artefacts(second)] == ["mnn", "ncnn"]
+    new = package.read(second)
+    assert (new.name, new.licence, new.spec.labels) == ("second", "MIT", ("a", "b", "c"))
+    assert main(["convert", first, "-o", str(second), "--force", "--labels", "a,b,d"]) == 1
+    assert package.read(second) == new
+    capsys.readouterr()
+    assert main(["inspect", str(second)]) == 0
+    assert capsys.readouterr().out.count("model.toml says so") == 1
+
+
 def test_targets_of_a_checkpoint(checkpoint, tmp_path):
     target = tmp_path / "n.edge"
     words = ["convert", str(checkpoint), "-o", str(target), "--imgsz", "96"]

@@ -6,13 +6,15 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+import small_detector
 
-from edge import models
+from edge import Detector, models, package
 from edge.errors import UnsupportedModelError
 from edge.models import FAMILIES
-from edge.models.base import Seen
+from edge.models.base import Family, Form, Preprocessing, Recognition, Seen
 from edge.models.shapes import points
-from edge.types import Size
+from edge.recognise import Overrides, open_model
+from edge.types import Candidates, Size
 
 
 def seen(shapes, size):
@@ -202,3 +204,29 @@ def test_models_for_other_tasks_are_refused_by_name(shapes, task):
 def test_a_shape_of_another_task_is_taken_when_the_family_is_chosen():
     look = shown({"output0": (116, 8400)}, chosen=True, pick={"output0": planes_of_pixels})
     assert FAMILIES["yolov8"].recognise(look).classes == 112
+
+
+def test_a_new_family_is_one_row(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    box = np.array([[8, 16, 40, 48]], np.float32)
+
+    def decode(outputs, spec, *, score_threshold, multi_label=False):
+        assert outputs[0].values.shape[-1] == 8  # its columns
+        return Candidates(box, np.ones(1, np.float32), np.ones(1, np.int32))
+
+    row = Family(
+        name="dummy",
+        forms=MappingProxyType({"columns": Form(decode)}),
+        recognise=lambda seen: Recognition("columns", 2, tuple(seen.outputs), "a dummy"),
+        input=Size(64, 64),
+        preprocessing=Preprocessing(),
+        source="this test",
+    )
+    monkeypatch.setattr(models, "FAMILIES", MappingProxyType({**FAMILIES, "dummy": row}))
+    (tmp_path / "x.onnx").write_bytes(small_detector.detector())
+    opened = open_model([tmp_path / "x.onnx"], Overrides(family="dummy"))
+    package.write(opened.package, tmp_path / "x.edge")
+    with Detector.load(tmp_path / "x.edge", backend="onnxruntime") as detector:
+        found = detector(np.zeros((64, 64, 3), np.uint8))
+    assert found.boxes.tolist() == box.tolist()
+    assert found.class_ids.tolist() == [1]

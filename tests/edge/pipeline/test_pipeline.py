@@ -305,10 +305,11 @@ def test_while_the_detector_is_busy_a_camera_drops_by_its_policy(policy, seen, w
 
 
 def test_a_slow_sink_of_a_camera_misses_results_and_the_others_do_not():
-    late, fast = threading.Event(), Recorder()
+    begun, late, fast = threading.Event(), threading.Event(), Recorder()
 
     class SlowSink(Recorder):
         def write(self, result):
+            begun.set()
             assert late.wait(60)
             super().write(result)
 
@@ -316,6 +317,7 @@ def test_a_slow_sink_of_a_camera_misses_results_and_the_others_do_not():
         for index, item in enumerate(gated(40, lambda _: None)):
             yield item
             until(lambda index=index: len(fast.results) > index)  # the camera's pace
+            assert begun.wait(60)
         late.set()
 
     slow = SlowSink()
@@ -379,6 +381,49 @@ def test_one_source_of_several_may_fail_and_the_others_go_on():
         run([Feed(broken, name="a"), Feed(whole)], Bright(), [sink], watchers=[watcher])
     assert len(sink.results) == 52
     assert [(e.name, e.subject) for e in watcher.events] == [("failed", "a")]
+
+
+def test_of_several_sources_or_sinks_that_all_fail_each_is_told():
+    watcher = Watching()
+    feeds = [Feed(Closing([], SourceError(f"{name}: gone")), name=name) for name in "ab"]
+    with pytest.raises(SourceError, match="gone"):
+        run(feeds, Bright(), [Recorder()], watchers=[watcher])
+    assert {event.reason for event in watcher.events} == {"a: gone", "b: gone"}
+
+    watcher = Watching()
+    sinks = [Recorder(write=SinkError(f"{name}: full")) for name in "ab"]
+    with pytest.raises(SinkError, match="full"):
+        run(Closing(map(frame, itertools.count())), Bright(), sinks, watchers=[watcher])
+    assert {event.reason for event in watcher.events} == {"a: full", "b: full"}
+
+
+def test_the_run_stops_at_its_frames_also_when_damaged_ones_were_overtaken():
+    busy, over = threading.Event(), threading.Event()
+
+    def source():
+        yield frame(0)
+        assert busy.wait(60)
+        for index in range(1, 5):
+            yield Failure(index, 0.0, "cam", "damaged")
+        over.set()
+        yield from map(frame, range(5, 1000))
+
+    def work(index):
+        busy.set()
+        assert over.wait(60)
+
+    detector = Slow(work)
+    summary = run(Camera(source()), detector, [Recorder()], max_frames=2)
+    assert (detector.calls, summary.frames) == (1, 1)
+
+
+def test_a_damaged_frame_that_nobody_came_to_has_not_failed():
+    tally = Tally()
+    rings = Rings([Feed(Closing([]))], tally)
+    rings.put(rings.rings[0], Failure(0, 0.0, "a.png", "damaged"))
+    rings.stop()
+    summary = tally.summary(1.0, interrupted=False)
+    assert (summary.failures, summary.dropped) == (0, {"stopped": 1})
 
 
 def test_the_detector_is_shared_by_priority():
