@@ -18,7 +18,7 @@ import numpy as np
 
 Call = Callable[[], object]
 
-_EVICT = np.zeros(12 * 1024 * 1024 // 8)
+_EVICT = np.ones(12 * 1024 * 1024 // 8)  # written, else all of it is one page of zeros
 
 
 @dataclass(frozen=True, slots=True)

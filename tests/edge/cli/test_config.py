@@ -60,7 +60,7 @@ def test_a_flag_goes_before_the_file(printed):
         (NEEDED + "conf = 3", "--conf: a number from 0 to 1, got 3"),
         (NEEDED + 'drop-policy = "drop"', "invalid choice"),
         ("model = ", "not valid TOML"),
-        ("conf = 0.5", "the following arguments are required"),
+        ('model = "m.edge"', "--source is missing"),
     ],
 )
 def test_mistakes_are_named(text, message, tmp_path, capsys):
