@@ -21,6 +21,7 @@ from edge.io.sinks import open_save
 from edge.io.sinks.jsonl import JsonLines
 from edge.io.sinks.progress import Progress
 from edge.pipeline import Feed, Summary, open_feed, run
+from edge.stopping import stops_as_interrupts
 
 
 def main() -> int:
@@ -39,7 +40,10 @@ def main() -> int:
     if not (args.window or args.save or args.json):
         parser.error("nowhere to show it: wanted --window, --save or --json")
     try:
-        with Detector.load(args.model, threads=args.threads, score_threshold=args.conf) as detector:
+        with (
+            stops_as_interrupts(),
+            Detector.load(args.model, threads=args.threads, score_threshold=args.conf) as detector,
+        ):
             summary = watch(args, detector)
     except (EdgeError, ValueError) as error:
         print(f"camera_demo: {error}", file=sys.stderr)
@@ -47,12 +51,15 @@ def main() -> int:
     except BrokenPipeError:  # the reader has seen enough, as in `| head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:  # before there was anything to stop well, or for the second time
+        os.write(2, b"camera_demo: stopped at once\n")
+        os._exit(1)  # threads may be held up anywhere
     print(summary, file=sys.stderr)
     return 1 if summary.failures else 0
 
 
 def watch(args: argparse.Namespace, detector: Detector) -> Summary:
-    """Run until the source ends, the window is closed or Ctrl-C."""
+    """Run until the source ends, the window is closed, Ctrl-C or SIGTERM."""
     labels = detector.spec.labels
     feed = open_feed(args.source)
     sinks: list[Sink] = []
@@ -80,6 +87,8 @@ def watch(args: argparse.Namespace, detector: Detector) -> Summary:
     thread.start()
     try:
         window.show()
+    except KeyboardInterrupt:
+        pass  # as if it had been closed
     finally:
         stop.set()
         thread.join()

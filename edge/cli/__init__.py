@@ -8,16 +8,15 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
-from time import monotonic
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Protocol
 
 from edge.errors import EdgeError
+from edge.stopping import stops_as_interrupts
 from edge.text import printable
 from edge.version import __version__
 
@@ -56,15 +55,12 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-_AGAIN = 0.5  # seconds: `timeout` tells a program and then its group, so the program twice
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     _prepare_streams()
     try:
-        with _stops_as_interrupts():
+        with stops_as_interrupts():
             args = _parse(words)
             status: int = args.run(args)
             sys.stdout.flush()
@@ -94,36 +90,6 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-
-
-@contextmanager
-def _stops_as_interrupts() -> Iterator[None]:
-    """SIGTERM, and SIGHUP of a terminal that closes, end a run as Ctrl-C does: files completed.
-
-    One that follows at once is the same one. One that is ignored stays so, as under `nohup`.
-    """
-    told: float | None = None
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        now = monotonic()
-        if told is None or now - told >= _AGAIN:
-            told = now
-            raise KeyboardInterrupt
-
-    usual = (signal.SIG_DFL, signal.default_int_handler)
-    taken = {}
-    with suppress(ValueError):  # signals belong to the main thread
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            before = signal.getsignal(number)
-            if before in usual:
-                signal.signal(number, interrupt)
-                taken[number] = before
-    try:
-        yield
-    finally:
-        for number, before in taken.items():
-            signal.signal(number, before)
 
 
 def _complain(text: str) -> None:

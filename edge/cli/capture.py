@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source",
         required=True,
         metavar="S",
-        help="a camera index, /dev/videoN, video file, folder of images or test:conveyor",
+        help="a camera (0, usb:SERIAL, csi:0, /dev/videoN), rtsp:// or http:// stream, video file, "
+        "folder of images or test:conveyor",
     )
     parser.add_argument(
         "--every",

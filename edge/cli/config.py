@@ -46,7 +46,7 @@ def with_file(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str
         UsageError: The file cannot be read, or a key is no option of the command.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config", type=Path)
+    first.add_argument("--config", type=Path, nargs="?")  # without a FILE: `parser` will complain
     file: Path | None = first.parse_known_args(words)[0].config
     if file is None:
         return list(words)

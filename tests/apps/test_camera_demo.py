@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,11 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("cv2")
+
+import cv2
+from stream_servers import mjpeg_server
+
+from edge.bundled import MODEL
 
 DEMO = Path(__file__).parents[2] / "apps" / "camera_demo"
 
@@ -20,23 +26,18 @@ def demo(*words) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-@pytest.fixture(scope="module")
-def model(shared):
-    return shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
-
-
-def test_it_detects_saves_and_prints(model, tmp_path):
+def test_it_detects_saves_and_prints(tmp_path):
     saved = tmp_path / "out.mp4"
     words = ["--source", "test:conveyor?frames=3&size=320x256", "--threads", 1, "--json"]
-    done = demo("--model", model, *words, "--save", saved)
+    done = demo("--model", MODEL, *words, "--save", saved)
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2]
     assert saved.stat().st_size > 1000
     assert done.stderr.splitlines()[-1].startswith("3 frames; ")
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(model):
-    command = [sys.executable, DEMO, "--model", model, "--source", "test:conveyor", "--json"]
+def test_a_reader_that_goes_away_ends_it_quietly():
+    command = [sys.executable, DEMO, "--model", MODEL, "--source", "test:conveyor", "--json"]
     with subprocess.Popen(
         [*command, "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -46,23 +47,44 @@ def test_a_reader_that_goes_away_ends_it_quietly(model):
         assert process.stderr.read() == ""
 
 
-def test_a_missing_camera_is_one_clear_line(model):
-    done = demo("--model", model, "--source", "usb:97", "--json")
+def test_a_signal_ends_it_well_and_all_is_written(tmp_path):
+    saved = tmp_path / "out.mp4"
+    with mjpeg_server([]) as server:
+        source = f"http://127.0.0.1:{server.port}/"
+        command = [sys.executable, DEMO, "--model", MODEL, "--source", source, "--max-age", "60"]
+        with subprocess.Popen(
+            [*command, "--threads", "1", "--json", "--save", saved],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            for _ in range(3):
+                assert process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            rest, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    count = 3 + len(rest.splitlines())
+    assert err.splitlines()[-1].startswith(f"{count} frames; ")
+    assert err.splitlines()[-1].endswith("interrupted")
+    assert cv2.VideoCapture(str(saved)).read()[0]
+
+
+def test_a_missing_camera_is_one_clear_line():
+    done = demo("--model", MODEL, "--source", "usb:97", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("camera_demo: camera 97: no /dev/video97")
 
 
-def test_without_windows_the_extra_is_named(model):
-    cv2 = pytest.importorskip("cv2")
+def test_without_windows_the_extra_is_named():
     if "GUI:                           NONE" not in cv2.getBuildInformation():
         pytest.skip("this OpenCV has windows, which a test machine cannot look at")
-    done = demo("--model", model, "--source", "test:conveyor", "--window")
+    done = demo("--model", MODEL, "--source", "test:conveyor", "--window")
     assert done.returncode == 1
     assert "pip install 'edge-yolo[gui]'" in done.stderr
 
 
-def test_nowhere_to_show_is_bad_usage(model):
-    assert demo("--model", model).returncode == 2
+def test_nowhere_to_show_is_bad_usage():
+    assert demo("--model", MODEL).returncode == 2
 
 
 def test_it_uses_only_what_others_may_use():

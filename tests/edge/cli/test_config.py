@@ -77,3 +77,13 @@ def test_mistakes_are_named(text, message, tmp_path, capsys):
 def test_a_missing_file_is_bad_usage(capsys):
     assert main(["run", "--config", "/nowhere/edge.toml"]) == 2
     assert "/nowhere/edge.toml: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--config"], ["--config", "--json"]])
+def test_a_flag_without_its_file_is_bad_usage_of_the_command(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", *words])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: edge run ")
+    assert "argument --config: expected one argument" in said

@@ -66,21 +66,6 @@ def test_a_stop_while_a_command_is_imported_is_one_line(tmp_path, monkeypatch, c
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_comes_twice_at_once_is_one(number, monkeypatch):
-    now = 100.0
-    monkeypatch.setattr(cli, "monotonic", lambda: now)
-    with cli._stops_as_interrupts():
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(number)
-        now += 0.1  # as of `timeout`, which tells a program and then its group
-        signal.raise_signal(number)
-        now += 0.5
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(number)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_what_no_command_foresaw_of_the_system_is_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "failing.py").write_text(f"open({str(tmp_path)!r})")
     monkeypatch.syspath_prepend(tmp_path)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -15,8 +16,9 @@ pytest.importorskip("cv2")
 
 from stream_servers import mjpeg_server
 
-from edge import cli
+from edge.bundled import MODEL
 from edge.io import recording
+from edge.stopping import AGAIN
 from edge.types import Result
 
 
@@ -36,22 +38,13 @@ def until(condition, process) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture(scope="module")
-def model(shared, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "s.edge"
-    source = shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
-    words = [sys.executable, "-m", "edge", "convert", str(source), "-o", str(path)]
-    subprocess.run(words, check=True, capture_output=True)
-    return path
+def options(*words) -> list[object]:
+    return ["--model", MODEL, "--threads", 1, "--imgsz", 64, "--conf", 0.05, *words]
 
 
-def options(model, *words) -> list[object]:
-    return ["--model", model, "--threads", 1, "--imgsz", 64, "--conf", 0.05, *words]
-
-
-def test_killed_in_the_middle_it_leaves_files_that_can_be_read(model, tmp_path):
+def test_killed_in_the_middle_it_leaves_files_that_can_be_read(tmp_path):
     lines, file = tmp_path / "out.jsonl", tmp_path / "run.edgerec"
-    words = options(model, "--source", "test:conveyor?size=320x256", "--json", "--record", file)
+    words = options("--source", "test:conveyor?size=320x256", "--json", "--record", file)
     with (
         lines.open("wb") as stream,
         subprocess.Popen(command(*words), stdout=stream, stderr=subprocess.PIPE) as process,
@@ -65,7 +58,7 @@ def test_killed_in_the_middle_it_leaves_files_that_can_be_read(model, tmp_path):
     assert len(recorded) >= 15
     assert [item.frame.index for item in recorded] == list(range(len(recorded)))
 
-    done = edge(*options(model, "--source", f"replay:{file}", "--json"))
+    done = edge(*options("--source", f"replay:{file}", "--json"))
     assert done.returncode == 0, done.stderr
     again = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(again) == len(recorded)
@@ -78,11 +71,11 @@ def test_killed_in_the_middle_it_leaves_files_that_can_be_read(model, tmp_path):
         assert [d["confidence"] for d in line["detections"]] == scores
 
 
-def test_frames_stay_young_when_there_is_more_work_than_time(model):
+def test_frames_stay_young_when_there_is_more_work_than_time():
     with mjpeg_server([]) as server:  # 50 frames/s, several times what this size sustains
         source = f"http://127.0.0.1:{server.port}/"
         done = edge(
-            *("--model", model, "--threads", 1, "--imgsz", 640, "--source", source),
+            *("--model", MODEL, "--threads", 1, "--imgsz", 640, "--source", source),
             *("--max-age", 5, "--max-frames", 8, "--log", "json", "--json"),
         )
     assert done.returncode == 0, done.stderr
@@ -97,10 +90,10 @@ def test_frames_stay_young_when_there_is_more_work_than_time(model):
     assert indices == sorted(set(indices))
 
 
-def test_a_signal_ends_a_camera_well_and_all_is_written(model, tmp_path):
+def test_a_signal_ends_a_camera_well_and_all_is_written(tmp_path):
     file = tmp_path / "r"
     with mjpeg_server([]) as server:
-        words = options(model, "--source", f"http://127.0.0.1:{server.port}/", "--json")
+        words = options("--source", f"http://127.0.0.1:{server.port}/", "--json")
         with subprocess.Popen(
             command(*words, "--record", file),
             stdout=subprocess.PIPE,
@@ -118,29 +111,43 @@ def test_a_signal_ends_a_camera_well_and_all_is_written(model, tmp_path):
     assert len(list(recording.read(file))) == count
 
 
-def test_a_second_signal_waits_for_nothing(model):
-    # Nobody reads the pipe: the first signal waits for it to take what was found.
+def full_pipe() -> tuple[int, int]:
+    """A pipe into which nothing more goes."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def test_a_second_signal_waits_for_nothing(tmp_path):
+    file = tmp_path / "run.edgerec"
+    words = options("--source", "test:conveyor?size=320x256", "--record", file)
+    reader, writer = full_pipe()  # the first signal waits for it to take what was found
     with subprocess.Popen(
-        command(
-            *options(model, "--source", "test:conveyor?size=320x256", "--json", "--log", "json")
-        ),
-        stdout=subprocess.PIPE,
+        command(*words, "--json", "--log", "json"),
+        stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout.readline()
+        os.close(writer)
+        until(lambda: file.exists() and file.stat().st_size > 500_000, process)
         process.send_signal(signal.SIGINT)
         assert json.loads(process.stderr.readline())["event"] == "stopping"
-        time.sleep(cli._AGAIN + 0.1)  # one that follows at once would be the same one
+        time.sleep(AGAIN + 0.1)  # one that follows at once would be the same one
+        assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) in (0, 1)  # 0 only where the pipe held all there was
-        process.stdout.close()
+        assert process.wait(60) == 1
+        assert process.stderr.read() == "edge: stopped at once\n"
+    os.close(reader)
 
 
-def test_several_sources_share_one_model_each_to_its_end(model):
+def test_several_sources_share_one_model_each_to_its_end():
     sources = [f"test:conveyor?seed={seed}&frames=6&size=160x128" for seed in (1, 2)]
     done = edge(
-        *options(model, "--json"),
+        *options("--json"),
         *("--source", sources[0], "--source", f"{sources[1]}#priority=3&rate=15"),
     )
     assert done.returncode == 0, done.stderr
@@ -153,10 +160,10 @@ def test_several_sources_share_one_model_each_to_its_end(model):
     assert "3 dropped (3 rate)" in done.stderr.splitlines()[-1]
 
 
-def test_a_config_file_runs_with_a_secret_from_the_environment(model, tmp_path):
+def test_a_config_file_runs_with_a_secret_from_the_environment(tmp_path):
     with mjpeg_server([]) as server:
         (tmp_path / "edge.toml").write_text(
-            f'model = "{model}"\nsource = "http://user:${{CAM_PW}}@127.0.0.1:{server.port}/"\n'
+            f'model = "{MODEL}"\nsource = "http://user:${{CAM_PW}}@127.0.0.1:{server.port}/"\n'
             "imgsz = 64\nmax-frames = 3\njson = true\nthreads = 1\n"
         )
         done = edge("--config", tmp_path / "edge.toml", env={**os.environ, "CAM_PW": "pa55"})
@@ -166,14 +173,14 @@ def test_a_config_file_runs_with_a_secret_from_the_environment(model, tmp_path):
     assert json.loads(done.stdout.splitlines()[0])["source"].startswith("http://user:***@")
 
 
-def test_saving_takes_one_source(model):
+def test_saving_takes_one_source():
     sources = ["--source", "test:conveyor", "--source", "test:conveyor"]
-    done = edge(*options(model, "--save", "out", *sources))
+    done = edge(*options("--save", "out", *sources))
     assert done.returncode == 2
     assert "--save takes one source" in done.stderr
 
 
-def test_memory_stays_where_it_is(model):
+def test_memory_stays_where_it_is():
     """Of a process that does the whole work; it prints what it occupies."""
     code = """
 import io, sys
@@ -199,7 +206,7 @@ with Detector.load(sys.argv[1], threads=1, input=Size(64, 64)) as detector:
     run([feed], detector, [JsonLines(Forgetting(), ()), Looking()])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(MODEL)], capture_output=True, text=True, check=True
     )
     seen = [int(value) for value in done.stdout.split()]
     assert len(seen) == 10
