@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from edge.types import Float32Array, Frame, Layout, Letterbox, UInt8Array
 
 # What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
 USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
+_WINOGRAD = ("ncnn", "mnn")  # where a file can be asked what it computes without this rounding
 
 
 def for_targets(
@@ -43,7 +45,8 @@ def for_targets(
             ncnn is the source.
         targets: Keys into `edge.backends.BACKENDS`.
         precision: Of the stored weights; None takes what is usual for each runtime.
-        image: (H, W, 3) uint8 BGR to compare on; None takes a rendered one.
+        image: (H, W, 3) uint8 BGR to compare on, best one with what the model finds; None takes
+            a rendered one, of a conveyor belt.
 
     Raises:
         UnsupportedModelError: There is no such source, or a runtime lacks operators: names all
@@ -57,7 +60,8 @@ def for_targets(
     package = opened.package
     graph, spec, sentence = canonical(package, image)
     pixels = _network_input(package.spec, image)
-    evidence = [*opened.evidence, sentence]
+    picture = "a rendered picture" if image is None else "the picture given"
+    evidence = [*opened.evidence, sentence, f"files are compared in {picture}"]
     artefacts: list[Artefact] = []
     for target in targets:
         artefact, sentence = _artefact(target, precision, graph, spec, pixels)
@@ -106,14 +110,29 @@ def _artefact(
         raise UnsupportedModelError(f"{error}. Runtimes that take the model: {able}") from error
     final = not half or precision is not None  # else whole floats are still to be tried
     tolerance = verify.HALF if half else verify.FULL
+    check = partial(verify.check, artefact, graph, spec, pixels, tolerance)
     try:
-        ratio = verify.check(artefact, graph, spec, pixels, tolerance, locate=final)
-    except ModelError:
-        if final:
-            raise
-        artefact, sentence = _artefact(target, "fp32", graph, spec, pixels)
-        return artefact, f"{sentence}; weights of 16 bits would move its boxes"
-    return artefact, f"{target} {kind}: agrees with ONNX Runtime, SQNR {ratio:.0f} dB or more"
+        return artefact, _agreed(artefact, check(locate=False))
+    except ModelError as error:
+        if not final:
+            artefact, sentence = _artefact(target, "fp32", graph, spec, pixels)
+            return artefact, f"{sentence}; weights of 16 bits would move its boxes"
+        if target not in _WINOGRAD:
+            check()  # again, to say where
+        sentence = _agreed(artefact, check(winograd=False))
+        why = str(error).partition(": ")[2]
+        return (
+            artefact,
+            f"{sentence}, without Winograd's method; with it, as it usually runs, {why}",
+        )
+
+
+def _agreed(artefact: Artefact, found: verify.Agreement) -> str:
+    numbers = "the same numbers"
+    if found.decibels < np.inf:
+        numbers = f"SQNR {found.decibels:.0f} dB or more"
+    boxes = f"{found.boxes} boxes" if found.boxes else "no box to compare"
+    return f"{artefact.backend} {artefact.precision}: agrees with ONNX Runtime, {numbers}, {boxes}"
 
 
 def _source(artefacts: Sequence[Artefact], spec: ModelSpec) -> tuple[Artefact, Graph]:
@@ -153,11 +172,12 @@ def _shortened(
         ModelError: The graph that was read does not compute what the source does.
     """
     target = verify.decode(wanted, spec)
+    seen = verify.clear(target, verify.FULL)
     reference = emitter("onnxruntime")
     for cut in cuts(graph, spec):
         artefact = Artefact("onnxruntime", "fp32", reference(cut.graph))
         found = verify.decode(verify.run(artefact, cut.spec, pixels), cut.spec)
-        if len(target.scores) and verify.agree(found, target, verify.FULL):
+        if seen and not verify.alone(target, found, verify.FULL):
             names = ", ".join(cut.spec.output_names)
             return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
     whole = graph.rebuilt(outputs=spec.output_names)
@@ -167,8 +187,9 @@ def _shortened(
         ratio = verify.decibels(values, value)
         if ratio < verify.FULL.decibels:
             raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
-    why = "its boxes" if len(target.scores) else "nothing found in the picture to compare"
-    return whole, spec, f"left whole: no cut at the last convolutions gave {why}"
+    if seen or not any(cuts(graph, spec)):
+        return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
+    return whole, spec, "left whole: it finds nothing in the picture, where a cut would be compared"
 
 
 def _able(graph: Graph, refused: str) -> str:

@@ -6,10 +6,18 @@ import numpy as np
 from operator_cases import Builder
 
 
-def detector() -> bytes:
-    """An ONNX file: two convolutions a level, decoded in the graph; 3 classes, 64x64."""
+def detector(deep: int = 0) -> bytes:
+    """An ONNX file: two convolutions a level, decoded in the graph; 3 classes, 64x64.
+
+    Args:
+        deep: So many convolutions before those, of full size.
+    """
     b = Builder(seed=3)
-    x = b.op("Relu", b.conv("images", 3, 8, 3, strides=(8, 8), name="stem"))
+    x, channels = "images", 3
+    for index in range(deep):
+        x = b.op("Relu", b.conv(x, channels, 32, 3, pads=(1, 1, 1, 1), name=f"deep{index}"))
+        channels = 32
+    x = b.op("Relu", b.conv(x, channels, 8, 3, strides=(8, 8), name="stem"))
     rows = []
     for stride in (8, 16, 32):
         if stride > 8:

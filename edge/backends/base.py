@@ -76,6 +76,9 @@ class BackendOptions:
         precision: Arithmetic of a float model. None: fp16 where the CPU computes in it, else
             fp32. A model whose file is INT8 runs INT8 whatever is asked.
         device: What computes; see `edge.backends.DEVICES` for who offers which.
+        winograd: Whether small convolutions may be computed by Winograd's method, where the
+            runtime has it and lets one choose (ncnn, MNN): faster, but it rounds more. MNN's
+            costs five bits of float32 a network, which decides about boxes in a fragile one.
 
     Raises:
         ValueError: One is out of range.
@@ -84,6 +87,7 @@ class BackendOptions:
     threads: int = 0
     precision: Precision | None = None
     device: Device = "cpu"
+    winograd: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= MOST_THREADS:

@@ -24,6 +24,8 @@ from edge.types import AnyArray, Tensor
 with host.silent(1):  # what it prints would spoil results
     import MNN
 
+_WINOGRAD_MEMORY = 3  # MNN's number of the hint how much memory Winograd's method may take
+
 
 def load(
     files: ModelFiles, input_: TensorSpec, outputs: Sequence[str], options: BackendOptions
@@ -64,7 +66,8 @@ class _Mnn:
     ) -> None:
         self.threads = host.threads(options.threads)
         half = board.has_half_arithmetic() and options.precision != "fp32"
-        interpreter, session = _session(model, self.threads, "low" if half else "high")
+        arithmetic = "low" if half else "high"
+        interpreter, session = _session(model, self.threads, arithmetic, winograd=options.winograd)
         tensors = interpreter.getSessionInputAll(session)
         checks.expect_input(tensors, input_.name)
         # Asked for a tensor that it lacks, MNN crashes.
@@ -123,12 +126,16 @@ class _Mnn:
         self._session = self._interpreter = None
 
 
-def _session(model: bytes, threads: int, precision: str) -> tuple[Any, Any]:
+def _session(
+    model: bytes, threads: int, precision: str, *, winograd: bool = True
+) -> tuple[Any, Any]:
     try:
         with host.path_of(model) as path:
             interpreter = MNN.Interpreter(path)
     except Exception as error:  # MNN raises nothing narrower
         raise ModelError("MNN does not load this .mnn: not an MNN model, or damaged") from error
+    if not winograd:
+        interpreter.setSessionHint(_WINOGRAD_MEMORY, 0)
     config = {"backend": "CPU", "numThread": threads, "precision": precision}
     return interpreter, interpreter.createSession(config)
 

@@ -78,7 +78,9 @@ class _Ncnn:
             self._view = np.empty(input_.shape, np.float32)
         self._view[:] = 0
         vulkan = options.device == "vulkan"
-        self._net: ncnn.Net | None = _net(files, self.threads, half, light=light, vulkan=vulkan)
+        self._net: ncnn.Net | None = _net(
+            files, self.threads, half, light=light, vulkan=vulkan, winograd=options.winograd
+        )
 
     def input_view(self) -> AnyArray:
         """See `Backend.input_view`."""
@@ -113,13 +115,16 @@ class _Ncnn:
             self._net = None
 
 
-def _net(files: ModelFiles, threads: int, half: bool, *, light: bool, vulkan: bool) -> ncnn.Net:
+def _net(
+    files: ModelFiles, threads: int, half: bool, *, light: bool, vulkan: bool, winograd: bool
+) -> ncnn.Net:
     net = ncnn.Net()
     option = net.opt
     option.num_threads = threads
     option.lightmode = light
     option.use_vulkan_compute = vulkan
     option.use_fp16_packed = option.use_fp16_storage = option.use_fp16_arithmetic = half
+    option.use_winograd_convolution = winograd
     option.use_bf16_packed = option.use_bf16_storage = False
     for suffix, read in (("param", net.load_param), ("bin", net.load_model)):
         with host.path_of(files[suffix]) as path:  # its reader of memory drops errors

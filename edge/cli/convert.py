@@ -10,9 +10,11 @@ from pathlib import Path
 import edge.package
 from edge.backends import BACKENDS
 from edge.cli import UsageError, checkpoints, options
-from edge.errors import ModelError, NotInstalledError
+from edge.errors import ModelError, NotInstalledError, SourceError
+from edge.io.sources.images import read_image
 from edge.paths import exists
 from edge.recognise import OpenedModel
+from edge.types import UInt8Array
 
 HELP = "make a .edge package from a model's files"
 
@@ -53,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("fp32", "fp16"),
         help="of the weights written with --targets; default: what is usual for each runtime",
     )
+    parser.add_argument(
+        "--image",
+        type=Path,
+        metavar="FILE",
+        help="picture to check them on, best with what the model finds; default: a rendered one",
+    )
     parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, for the record")
     parser.add_argument("--zip", action="store_true", help="one file instead of a folder")
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
@@ -61,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Recognise the files, write the package, say what was concluded."""
     said = replace(options.overrides(args), name=args.output.stem, licence=args.licence)
-    if args.precision and not args.targets:
-        raise UsageError("--precision goes with --targets")
+    if (args.precision or args.image) and not args.targets:
+        raise UsageError("--precision and --image go with --targets")
     if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
         if args.targets or args.zip or args.licence:
             raise UsageError("--targets, --zip and --licence go with a package, NAME.edge")
@@ -76,9 +84,10 @@ def run(args: argparse.Namespace) -> int:
             f"-o {args.output}: a package is written, NAME.edge, and holds the runtimes' files; "
             f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
         )
+    image = _picture(args.image) if args.image else None
     opened = checkpoints.open_model(args.files, said)
     if args.targets:
-        opened = _for_targets(opened, args.targets, args.precision)
+        opened = _for_targets(opened, args.targets, args.precision, image)
     edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)
     checkpoints.report(opened.evidence, args.output)
     return 0
@@ -92,8 +101,18 @@ def _targets(text: str) -> tuple[str, ...]:
     return names
 
 
+def _picture(path: Path) -> UInt8Array:
+    try:
+        return read_image(str(path))
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
+
+
 def _for_targets(
-    opened: OpenedModel, targets: tuple[str, ...], precision: str | None
+    opened: OpenedModel,
+    targets: tuple[str, ...],
+    precision: str | None,
+    image: UInt8Array | None,
 ) -> OpenedModel:
     try:
         calibrator = import_module("calibration.targets")
@@ -101,5 +120,5 @@ def _for_targets(
         if (error.name or "").partition(".")[0] in ("edge", "calibration"):
             raise
         raise NotInstalledError(f"--targets needs {error.name}", "calibrate") from error
-    written: OpenedModel = calibrator.for_targets(opened, targets, precision=precision)
+    written: OpenedModel = calibrator.for_targets(opened, targets, precision=precision, image=image)
     return written

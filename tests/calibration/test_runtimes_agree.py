@@ -11,6 +11,7 @@ from same_boxes import apart
 
 from edge.backends import BACKENDS
 from edge.detector import Detector
+from edge.io.sources.images import read_image
 from edge.package import Package
 from edge.recognise import open_model
 from edge.types import Detections
@@ -42,11 +43,12 @@ def disagreements(package: Package, pictures: list[Path]) -> tuple[dict[str, lis
     return wrong, sum(map(len, wanted.values()))
 
 
-def everywhere(model: Path) -> Package:
+def everywhere(model: Path, picture: Path) -> Package:
     """A model with a float artefact for every runtime, as `edge convert --targets` makes it."""
     from calibration.targets import for_targets
 
-    return for_targets(open_model([model]), tuple(BACKENDS), precision="fp32").package
+    image, names = read_image(str(picture)), tuple(BACKENDS)
+    return for_targets(open_model([model]), names, precision="fp32", image=image).package
 
 
 @pytest.mark.slow
@@ -55,7 +57,7 @@ def test_yolov6lite_of_ncnn_finds_the_same_in_photographs(shared, size):
     model = shared / "models" / "yolov6lite" / f"yolov6-lite-{size}.param"
     pictures = sorted((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
     assert len(pictures) == 64
-    wrong, boxes = disagreements(everywhere(model), pictures)
+    wrong, boxes = disagreements(everywhere(model, pictures[0]), pictures)
     assert boxes > 400
     assert not wrong
 
@@ -66,7 +68,7 @@ def test_networks_trained_on_cells_find_the_same_cells(model, count, shared):
     data = shared / "data" / "bccd"
     names = (data / "ImageSets" / "Main" / "test.txt").read_text().split()[:count]
     pictures = [data / "JPEGImages" / f"{name}.jpg" for name in names]
-    wrong, boxes = disagreements(everywhere(TRAINED / f"{model}.edge"), pictures)
+    wrong, boxes = disagreements(everywhere(TRAINED / f"{model}.edge", pictures[0]), pictures)
     assert boxes > 10 * count
     assert not wrong
 

@@ -170,6 +170,22 @@ def test_targets_come_in_the_order_asked_for_and_in_the_precision(small, tmp_pat
     assert artefacts(target) == [("tflite", "fp32"), ("ncnn", "fp16")]
 
 
+def test_targets_are_compared_in_the_picture_given(lite, shared, tmp_path, capsys):
+    pytest.importorskip("onnx")
+    photograph = min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
+    target = tmp_path / "s.edge"
+    words = ["convert", lite, "-o", str(target), "--imgsz", "128", "--targets"]
+    words += ["tflite", "--image"]
+    assert main([*words, str(photograph)]) == 0
+    assert "files are compared in the picture given" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "none.jpg"), "--force"]) == 1
+    assert "none.jpg: No such file" in capsys.readouterr().err
+    (tmp_path / "text.jpg").write_text("text")
+    assert main([*words, str(tmp_path / "text.jpg"), "--force"]) == 1
+    assert "text.jpg: not an image" in capsys.readouterr().err
+    assert artefacts(target) == [("tflite", "fp32")]
+
+
 def test_targets_of_an_ncnn_pair(lite, tmp_path):
     pytest.importorskip("onnx")
     target = tmp_path / "s.edge"
@@ -221,7 +237,8 @@ def test_a_runtime_that_lacks_an_operator_writes_nothing(tmp_path, capsys):
         (["--targets", "ncnn,openvino"], "runtimes out of ncnn, mnn, tflite, onnxruntime, got"),
         (["--targets", ""], "runtimes out of"),
         (["--targets", "ncnn", "--precision", "int8"], "invalid choice: 'int8'"),
-        (["--precision", "fp16"], "--precision goes with --targets"),
+        (["--precision", "fp16"], "--precision and --image go with --targets"),
+        (["--image", "a.jpg"], "--precision and --image go with --targets"),
     ],
 )
 def test_targets_that_are_none_are_bad_usage(small, tmp_path, capsys, words, why):

@@ -1,0 +1,126 @@
+"""Whether a wrong file is caught, and what is said of it."""
+
+import numpy as np
+import pytest
+from emitted import canonical
+from operator_cases import Builder
+from small_detector import detector
+
+from calibration import verify
+from calibration.graph import Graph
+from edge.backends import BACKENDS
+from edge.errors import ModelError
+from edge.models.base import ModelSpec
+from edge.package import Artefact
+from edge.recognise import open_model
+from edge.types import Candidates, Size
+
+OFF_BY_ONE_IN_FIVE = np.float32(1.2)
+BLIND = verify.Tolerance(10.0, 0.99, 0.005)  # to all but boxes
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A detector's graph, how to read it, and an input."""
+    path = tmp_path_factory.mktemp("small") / "small.onnx"
+    path.write_bytes(detector())
+    image = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    return canonical(path.read_bytes()), open_model([path]).package.spec, image
+
+
+def wrong(graph: Graph, name: str, write):
+    """An emitter that gets the weight of one convolution wrong."""
+    weight = graph.producers[name].inputs[1]
+
+    def emit(asked, *, half=False):
+        return write(
+            asked.rebuilt(
+                constants={
+                    key: values * OFF_BY_ONE_IN_FIVE if key == weight else values
+                    for key, values in asked.constants.items()
+                }
+            ),
+            half=half,
+        )
+
+    return emit
+
+
+def written(backend: str, graph: Graph) -> Artefact:
+    layout = "NHWC" if backend == "tflite" else "NCHW"
+    return Artefact(backend, "fp32", verify.emitter(backend)(graph), layout)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_right_file_agrees_and_says_in_how_many_boxes(network, backend):
+    graph, spec, image = network
+    found = verify.check(written(backend, graph), graph, spec, image, verify.FULL)
+    assert found.decibels > 100
+    assert found.boxes > 20
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "why"),
+    [
+        (verify.FULL, r"its output outputs has an SQNR of \d+\.\d dB against ONNX Runtime, 60 dB"),
+        (BLIND, r"\d+ boxes are not those of ONNX Runtime, which finds \d+: the first is class"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["ncnn", "mnn", "tflite"])
+def test_a_wrong_weight_is_caught_by_numbers_or_boxes_and_named(
+    network, backend, tolerance, why, monkeypatch
+):
+    graph, spec, image = network
+    real = verify.emitter
+    spoilt = wrong(graph, "boxes16", real(backend))
+    monkeypatch.setattr(verify, "emitter", lambda b: spoilt if b == backend else real(b))
+    artefact = written(backend, graph)
+    with pytest.raises(ModelError, match=f"^{backend} fp32: {why}") as caught:
+        verify.check(artefact, graph, spec, image, tolerance)
+    assert "they part at node_boxes16 (Conv), whose output is boxes16" in str(caught.value)
+
+
+def test_a_box_too_many_is_as_wrong_as_one_too_few():
+    one = Candidates(
+        np.array([[0, 0, 100, 100]], np.float32), np.array([0.9], np.float32), np.zeros(1, np.int32)
+    )
+    none = Candidates(*(column[:0] for column in (one.boxes, one.scores, one.class_ids)))
+    assert verify.alone(one, none, verify.FULL) == ["class 0 0.900 at [0.0, 0.0, 100.0, 100.0]"]
+    assert not verify.alone(none, one, verify.FULL)
+    assert not verify.alone(one, one, verify.FULL)
+
+
+@pytest.mark.parametrize(("shift", "score"), [(0.6, 0.0), (0.0, 0.006)])
+def test_a_box_nearly_in_place_is_not_the_same(shift, score):
+    box = np.array([[0, 0, 100, 100]], np.float32)
+    one, other = (
+        Candidates(box + np.float32(s), np.array([0.9 - c], np.float32), np.zeros(1, np.int32))
+        for s, c in ((0, 0), (shift, score))
+    )
+    assert len(verify.alone(one, other, verify.FULL)) == 1
+
+
+def test_mnn_is_nearer_without_winograd():
+    b = Builder(seed=3)
+    x, channels = "images", 3
+    for _ in range(10):
+        x = b.op("Relu", b.conv(x, channels, 32, 3, pads=(1, 1, 1, 1)))
+        channels = 32
+    graph = canonical(b.model([x], (1, 3, 48, 48)))
+    spec = ModelSpec("", "", Size(48, 48), (), output_names=(x,))
+    image = np.random.default_rng(0).random((1, 3, 48, 48), np.float32)
+    wanted = verify.run(written("onnxruntime", graph), spec, image)
+    usual, exact = (
+        verify.decibels(verify.run(written("mnn", graph), spec, image, winograd=way)[0], wanted[0])
+        for way in (True, False)
+    )
+    assert exact > 115
+    assert exact > usual - 6  # usual is 99 where MNN takes the method at all
+
+
+@pytest.mark.parametrize(
+    ("found", "ratio"),
+    [([1.0, 2.0], np.inf), ([1.0, np.nan], -np.inf), ([1.0], -np.inf), ([1.1, 2.2], 20.0)],
+)
+def test_decibels(found, ratio):
+    assert verify.decibels(np.array(found), np.array([1.0, 2.0])) == pytest.approx(ratio)
