@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ HELP = "make INT8 packages from a float model and pictures without labels"
 
 # Keys of `calibration.quant.recipe.recipes.RECIPES`, which needs packages that are not always here.
 RECIPES = ("fast", "default", "best", "min-max", "entropy")
+LEARNING = ("default", "best")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +98,19 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="share of the arithmetic that may stay float (default 0.10)",
     )
+    group.add_argument(
+        "--qat",
+        action="store_true",
+        help="train all weights for INT8, from the float network and without labels: long, and "
+        "better with hundreds of pictures (--images)",
+    )
+    group.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="MODEL",
+        help="learn from this better float model in place of the model itself; it has the same "
+        "input, classes and kind of head",
+    )
     group.add_argument("--seed", type=options.whole(0), default=0, metavar="N")
     group.add_argument(
         "--spec",
@@ -144,6 +159,7 @@ def run(args: argparse.Namespace) -> int:
             raise BackendNotInstalledError(
                 f"--targets {target} needs the package {RUNTIMES[target][0]}", target
             )
+    _check_learning(args)
     opened = _open(args)
     chosen = flow.Options(
         args.targets,
@@ -153,6 +169,8 @@ def run(args: argparse.Namespace) -> int:
         _limits(args),
         args.threads,
         _spec(args.spec),
+        args.qat,
+        _teacher(args, opened),
     )
     material = _material(args, opened.package.spec.labels)
     if chosen.limits.drop is not None and not material.judged.labelled:
@@ -248,6 +266,29 @@ def _spec(path: Path | None) -> QuantSpec | None:
     from calibration.quant import spec_file
 
     return spec_file.read(path)
+
+
+def _check_learning(args: argparse.Namespace) -> None:
+    """What is asked for by name is not passed over for want of something."""
+    if not (args.qat or args.teacher):
+        return
+    if args.spec:
+        raise UsageError("--spec says what was decided: nothing is learned, by --qat or --teacher")
+    if not args.qat and args.recipe not in LEARNING:
+        raise UsageError(f"--teacher: recipe {args.recipe} learns nothing; --qat does")
+    if find_spec("torch") is None:
+        raise NotInstalledError("--qat and --teacher need torch", "distill")
+
+
+def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | None:
+    """The model to learn from, at the size of the one that learns."""
+    if args.teacher is None:
+        return None
+    spec = student.package.spec
+    if edge.package.is_package(args.teacher):
+        return checkpoints.open_model([args.teacher], Overrides())
+    said = Overrides(family=spec.family, labels=spec.labels, input=spec.input)
+    return checkpoints.open_model([args.teacher], said)
 
 
 def _material(args: argparse.Namespace, labels: Sequence[str]) -> Material:

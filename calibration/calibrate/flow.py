@@ -68,6 +68,8 @@ class Options:
         limits: Of the gate.
         threads: Of an inference; 0 takes one per core.
         spec: Decisions that were made before; None to make them.
+        qat: Train in full, in place of the recipe's own learning.
+        teacher: A float model to learn from in place of the model itself.
     """
 
     targets: tuple[str, ...]
@@ -77,6 +79,13 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     threads: int = 0
     spec: QuantSpec | None = None
+    qat: bool = False
+    teacher: OpenedModel | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether something is to be learned, which takes torch."""
+        return self.spec is None and (self.qat or RECIPES[self.recipe].learning.steps > 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,14 +107,17 @@ class Outcome:
 
 def identity(opened: OpenedModel, material: Material, options: Options) -> list[object]:
     """All that the stages of a calibration depend on; the gate's limits are not among it."""
+    models = [opened] if options.teacher is None else [opened, options.teacher]
     files = [
         sha256(data).hexdigest()
-        for artefact in opened.package.artefacts
+        for model in models
+        for artefact in model.package.artefacts
         for data in artefact.files.values()
     ]
     pictures = [_identity(s) for p in (material.observed, material.judged) for s in p.samples]
     spec = "" if options.spec is None else spec_file.dumps(options.spec)
     chosen = [options.targets, options.recipe, options.float_budget, options.seed, spec]
+    chosen += [options.qat, options.teacher is not None]
     return [__version__, *files, opened.package.spec, *pictures, *chosen]
 
 
@@ -133,7 +145,7 @@ def run(
     judged = survey(material.judged, partial(progress, "look at the pictures that judge"))
     progress.finish()
     said = [*remarks(looked, judged, model.input), *_slow(prepare(graph), options.targets)]
-    if options.spec is None and RECIPES[options.recipe].learning and find_spec("torch") is None:
+    if options.learns and find_spec("torch") is None:
         said.append("nothing is learned by distillation without torch (the extra distill)")
     for remark in said:
         progress.say(f"note: {remark}")
@@ -206,13 +218,21 @@ def _decide(
             {},
         )
 
+    teacher = None if options.teacher is None else prepare(canonical(options.teacher.package)[0])
+
     def decided() -> bytes:
         made = calibrate.calibrate(
             graph,
             model,
             looked.usable.images(),
             options.targets,
-            calibrate.Options(options.recipe, options.float_budget, seed=options.seed),
+            calibrate.Options(
+                options.recipe,
+                options.float_budget,
+                qat=options.qat,
+                teacher=teacher,
+                seed=options.seed,
+            ),
             progress,
         )
         return json.dumps({"spec": spec_file.dumps(made.spec), "facts": made.facts}).encode()

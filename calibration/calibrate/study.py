@@ -116,7 +116,8 @@ def costs(network: Network, target: str, inputs: Inputs, tell: Tell) -> dict[str
     graph, model, spec = network.graph, network.model, network.spec
     trial = Trial(graph, spec, target, inputs)
     objective = Objective(inputs, model, trial.rebase(None))
-    return alone(Problem(graph, model, target, inputs, {}, trial, objective, tell), spec)
+    judges = range(len(inputs))
+    return alone(Problem(graph, model, target, inputs, {}, trial, objective, judges, tell), spec)
 
 
 def scheme(

@@ -47,12 +47,17 @@ class Options:
         recipe: Key into `RECIPES`.
         float_budget: The greatest share of the multiply-accumulates that may stay float.
         keep_float: Names of convolutions that stay float whatever they cost; outside the budget.
+        qat: Learn as long, and with pictures as changed, as it takes to train in full.
+        teacher: What is learned from in place of the network itself: a better one, with heads of
+            the same shapes; see `check_teacher`.
         seed: Of everything that is drawn.
     """
 
     recipe: str = "default"
     float_budget: float = 0.10
     keep_float: tuple[str, ...] = ()
+    qat: bool = False
+    teacher: Graph | None = None
     seed: int = 0
 
 
@@ -100,6 +105,8 @@ def calibrate(
     recipe = RECIPES[options.recipe]
     prepared = prepare(graph)
     _check_names(prepared, options.keep_float)
+    if options.teacher is not None:
+        check_teacher(prepared, options.teacher)
     schemes = sorted({policy(target).scheme for target in targets})
     if not schemes:
         raise ValueError("no targets")
@@ -119,12 +126,32 @@ def calibrate(
         model=fingerprint.of_graph(prepared),
         images=inputs.sha256,
         count=len(inputs),
-        recipe=options.recipe,
+        recipe=options.recipe + (" with qat" if options.qat else ""),
         seed=options.seed,
     )
     spec = spec_file.loads(spec_file.dumps(spec))  # what is emitted is what the file says
     summary = facts.summary(spec, seen, told, process_time() - start)
     return Calibrated(prepared, spec, summary)
+
+
+def check_teacher(graph: Graph, teacher: Graph) -> None:
+    """See that one network can learn from another.
+
+    Raises:
+        CalibrationError: They read or say things of different shapes; names the first.
+    """
+    names = zip((*graph.inputs, *graph.outputs), (*teacher.inputs, *teacher.outputs), strict=False)
+    for ours, theirs in names:
+        found, wanted = teacher.shapes[theirs], graph.shapes[ours]
+        if found != wanted:
+            raise CalibrationError(
+                f"the teacher's {theirs} has the shape {found}, the network's {ours} {wanted}: "
+                "a teacher has the same input, classes and kind of head"
+            )
+    if len(graph.outputs) != len(teacher.outputs):
+        raise CalibrationError(
+            f"the teacher has {len(teacher.outputs)} outputs, the network {len(graph.outputs)}"
+        )
 
 
 def _problem(
@@ -136,11 +163,12 @@ def _problem(
     scheme: str,
     recipe: Recipe,
 ) -> Problem:
-    few = _spread(inputs, recipe.pictures)
+    judges = np.unique(np.linspace(0, len(inputs) - 1, recipe.pictures).round().astype(int))
+    few = inputs.take(judges.tolist())
     target = _STANDS_FOR[scheme]
     trial = Trial(graph, spec, target, few)
     objective = Objective(few, model, trial.rebase(None))
-    return Problem(graph, model, target, inputs, seen, trial, objective, _nobody)
+    return Problem(graph, model, target, inputs, seen, trial, objective, judges.tolist(), _nobody)
 
 
 def _everything(graph: Graph, inputs: Inputs, target: str) -> QuantSpec:
@@ -167,12 +195,6 @@ def _everything(graph: Graph, inputs: Inputs, target: str) -> QuantSpec:
 
 def _ranged(spec: QuantSpec) -> set[str]:
     return {name for scheme in spec.schemes.values() for name in scheme.ranges}
-
-
-def _spread(inputs: Inputs, count: int) -> Inputs:
-    """So many of the pictures, evenly over all."""
-    chosen = np.unique(np.linspace(0, len(inputs) - 1, count).round().astype(int))
-    return inputs.take(chosen.tolist())
 
 
 def _check_names(graph: Graph, names: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 
 from calibration.graph import Graph
+from calibration.quant import structure
 from calibration.quant.inputs import Inputs
 from calibration.quant.session import Session
 from edge import ops
@@ -70,6 +71,8 @@ def observe(
 ) -> dict[str, Histogram]:
     """The histograms of some tensors, of the pictures alone: not of what is around them.
 
+    Values that no reader of a tensor tells apart from a nearer one are counted as that.
+
     Args:
         graph: With one input.
         inputs: For it.
@@ -79,12 +82,16 @@ def observe(
     found = {name: Histogram() for name in names}
     chunks = list(_chunks(graph, [name for name in found if name not in graph.inputs]))
     total = len(chunks) * len(inputs)
+    spans = {name: structure.told_apart(graph, name) for name in found}
     for number, chunk in enumerate(chunks):
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
             image = inputs.real(index)
             for name, values in zip(chunk, session(image), strict=True):
-                found[name].add(np.ascontiguousarray(inputs.picture(index, values)))
+                part = inputs.picture(index, values)
+                if np.isfinite(spans[name]).any():
+                    part = part.clip(*spans[name])
+                found[name].add(np.ascontiguousarray(part))
             if number == 0 and graph.inputs[0] in found:
                 part = inputs.picture(index, image)
                 found[graph.inputs[0]].add(np.ascontiguousarray(part))

@@ -181,23 +181,31 @@ def _layer(
     bias = chosen.bias if chosen.bias is not None else graph.values(node.input(2))
     outputs = len(weight)
     real = np.zeros(outputs, np.float32) if bias is None else np.asarray(bias, np.float32)
-    _check_layer(node, chosen, outputs)
+    _check_layer(node, chosen, weight)
     scales = np.asarray(chosen.weight_scales, np.float32)
     if rules.integer_bias:  # which must fit into 32 bits at the step of the accumulator
         least = np.abs(real) / (grids[node.inputs[0]].scale * _BIAS_LIMIT)
         dead = (least > 0) & ~weight.reshape(outputs, -1).any(1)  # all that they give is a bias
         scales = np.where(dead, least, np.maximum(scales, least)).astype(np.float32)
     codes = weight_codes(weight, scales)
+    if chosen.moves is not None:
+        moved = codes + chosen.moves.reshape(codes.shape).astype(np.int16)
+        codes = np.asarray(np.clip(moved, -127, 127), np.int8)
     proved = spec.winograd and rules.scheme == "symmetric" and _no_overflow(graph, node, codes)
     return Int8Layer(codes, scales, real, winograd=proved)
 
 
-def _check_layer(node: Node, chosen: LayerSpec, outputs: int) -> None:
+def _check_layer(node: Node, chosen: LayerSpec, weight: Float32Array) -> None:
+    outputs = len(weight)
     for what, values in (("weight_scales", chosen.weight_scales), ("bias", chosen.bias)):
         if values is not None and values.shape != (outputs,):
             raise CalibrationError(
                 f"{node}: the spec has {what} of shape {values.shape}, the layer {outputs} outputs"
             )
+    if chosen.moves is not None and chosen.moves.shape != (weight.size,):
+        raise CalibrationError(
+            f"{node}: the spec moves {chosen.moves.size} weights, the layer has {weight.size}"
+        )
 
 
 def _no_overflow(graph: Graph, node: Node, codes: Int8Array) -> bool:

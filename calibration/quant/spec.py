@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
-from edge.types import Float32Array
+from edge.types import Float32Array, Int8Array
 
 Range: TypeAlias = tuple[float, float]  # least and greatest real value that has a code
 
@@ -25,10 +25,13 @@ class LayerSpec:
     Attributes:
         weight_scales: (O,) float32: the step of each output channel's weights, positive.
         bias: (O,) float32: in place of the model's own; None keeps that.
+        moves: (weights,) int8, in their order: how many codes each weight lies above the nearest
+            one, where that was learned; None rounds to the nearest.
     """
 
     weight_scales: Float32Array
     bias: Float32Array | None = None
+    moves: Int8Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +16,11 @@ import numpy as np
 
 from calibration.quant.spec import FORMAT, LayerSpec, QuantSpec, Range, Scheme
 from edge.errors import CalibrationError
-from edge.types import Float32Array
+from edge.types import Float32Array, Int8Array
 
 _SCHEMES = ("symmetric", "asymmetric")
 _DIGEST = 64
+_MOST_MOVES = 1 << 28  # weights of one layer; no file may ask for more memory
 
 
 def write(spec: QuantSpec, path: Path) -> None:
@@ -114,11 +117,13 @@ def loads(text: str) -> QuantSpec:
 
 
 def _scheme(scheme: Scheme) -> dict[str, Any]:
-    layers = {}
+    layers: dict[str, dict[str, Any]] = {}
     for name, layer in sorted(scheme.layers.items()):
         layers[name] = {"weight_scales": _numbers(layer.weight_scales)}
         if layer.bias is not None:
             layers[name]["bias"] = _numbers(layer.bias)
+        if layer.moves is not None:
+            layers[name]["moves"] = _packed(layer.moves)
     return {
         "ranges": {name: _numbers(range_) for name, range_ in sorted(scheme.ranges.items())},
         "layers": layers,
@@ -129,6 +134,11 @@ def _scheme(scheme: Scheme) -> dict[str, Any]:
 def _numbers(values: Sequence[float] | Float32Array) -> list[float]:
     """float32 values in the fewest digits that give them again."""
     return [float(str(value)) for value in np.asarray(values, np.float32)]
+
+
+def _packed(values: Int8Array) -> str:
+    """Bytes, compressed, as text: most are zero."""
+    return base64.b64encode(zlib.compress(values.astype(np.int8).tobytes(), 9)).decode()
 
 
 def _text(value: Any, depth: int) -> str:
@@ -207,6 +217,18 @@ class _Reader(Mapping[str, Any]):
             raise CalibrationError(f"{self.at(name)}: wanted positive numbers")
         return values
 
+    def packed(self, name: str) -> Int8Array:
+        try:
+            unpack = zlib.decompressobj()
+            found = unpack.decompress(base64.b64decode(self.text(name), validate=True), _MOST_MOVES)
+            if not unpack.eof or unpack.unused_data:
+                raise ValueError("they end too early or too late")
+        except (ValueError, zlib.error) as error:
+            raise CalibrationError(
+                f"{self.at(name)}: wanted compressed bytes in base64: {error}"
+            ) from error
+        return np.frombuffer(found, np.int8)
+
     def done(self) -> None:
         unknown = sorted(set(self._value) - self._read)
         if unknown:
@@ -234,7 +256,8 @@ def _read_range(reader: _Reader, name: str) -> Range:
 
 def _read_layer(reader: _Reader) -> LayerSpec:
     bias = reader.numbers("bias") if "bias" in list(reader) else None
-    layer = LayerSpec(reader.steps("weight_scales"), bias)
+    moves = reader.packed("moves") if "moves" in list(reader) else None
+    layer = LayerSpec(reader.steps("weight_scales"), bias, moves)
     reader.done()
     return layer
 

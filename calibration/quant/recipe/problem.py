@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -29,6 +29,7 @@ class Problem:
         seen: The values of every tensor that may get a grid.
         trial: Runs specs.
         objective: Judges what they give.
+        judges: Which of the pictures the objective is computed on.
         tell: Is told how much of a step is done, of how much.
     """
 
@@ -39,6 +40,7 @@ class Problem:
     seen: Mapping[str, Histogram]
     trial: Trial
     objective: Objective
+    judges: Sequence[int]
     tell: Callable[[int, int], None]
 
     @property

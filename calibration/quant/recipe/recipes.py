@@ -6,7 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from calibration.quant.objective import CHANNEL_WEIGHT
 from calibration.quant.observers import OBSERVERS
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How far, and on what, gradient descent goes.
+
+    Attributes:
+        steps: Of a few pictures each, some of them mirrored; 0 learns nothing.
+        weights: The codes of weights are learned too, not only ranges, steps and biases.
+        crops: A picture is a part of itself, enlarged, half the times; the teacher looks anew.
+        channels: Weight of the channel-wise term.
+        heads: Weight of the terms of scores and boxes.
+    """
+
+    steps: int = 0
+    weights: bool = True
+    crops: bool = False
+    channels: float = CHANNEL_WEIGHT
+    heads: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +38,27 @@ class Recipe:
         pictures: How many the objective is computed on while searching.
         tensors: How many get their range searched, costliest first.
         floats: Layers may stay float, within the budget.
-        learning: Steps of gradient descent on ranges and biases; they need torch.
+        learning: What is learned at the end; it needs torch.
     """
 
     observers: tuple[str, ...] = tuple(OBSERVERS)
     pictures: int = 8
     tensors: int = 30
     floats: bool = True
-    learning: int = 150
+    learning: Learning = Learning(150)
 
 
 # The last two are what runtimes' own tools do. They are here to be compared with, and as what a
 # gate must refuse.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "fast": Recipe(pictures=4, tensors=12, learning=0),
+        "fast": Recipe(pictures=4, tensors=12, learning=Learning()),
         "default": Recipe(),
-        "best": Recipe(pictures=16, tensors=60, learning=400),
-        "min-max": Recipe(("min-max",), tensors=0, floats=False, learning=0),
-        "entropy": Recipe(("entropy",), tensors=0, floats=False, learning=0),
+        "best": Recipe(pictures=16, tensors=60, learning=Learning(400)),
+        "min-max": Recipe(("min-max",), tensors=0, floats=False, learning=Learning()),
+        "entropy": Recipe(("entropy",), tensors=0, floats=False, learning=Learning()),
     }
 )
+
+# In place of a recipe's own learning: quantisation-aware training in full, without labels.
+QAT = Learning(1200, crops=True)

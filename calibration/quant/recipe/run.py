@@ -8,12 +8,15 @@ from importlib.util import find_spec
 from time import process_time
 from typing import Any, Protocol
 
+from calibration.graph import Graph
 from calibration.quant import structure
+from calibration.quant.objective import Objective
 from calibration.quant.recipe import clips, floats, sensitivity
 from calibration.quant.recipe.problem import Problem
 from calibration.quant.recipe.ranges import best_for_all, opinions
-from calibration.quant.recipe.recipes import Recipe
+from calibration.quant.recipe.recipes import QAT, Learning, Recipe
 from calibration.quant.recipe.weights import least_error
+from calibration.quant.session import Session
 from calibration.quant.spec import QuantSpec
 from edge.errors import CalibrationError
 
@@ -29,6 +32,14 @@ class Choices(Protocol):
 
     @property
     def keep_float(self) -> tuple[str, ...]:
+        """See `Options`."""
+
+    @property
+    def qat(self) -> bool:
+        """See `Options`."""
+
+    @property
+    def teacher(self) -> Graph | None:
         """See `Options`."""
 
     @property
@@ -82,8 +93,9 @@ def solve(
         if recipe.tensors:
             again = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors // 2)
             run.propose("clips again", again)
-    if recipe.learning:
-        _learning(run, recipe.learning, options.seed)
+    how = QAT if options.qat else recipe.learning
+    if how.steps:
+        _learning(run, how, options)
     spec = run.best
     return spec, {
         "target": problem.target,
@@ -113,12 +125,21 @@ class _Run:
         """The problem, whose progress is told as that of a step."""
         return replace(self.problem, tell=lambda done, total: self.report(step, done, total))
 
-    def propose(self, step: str, spec: QuantSpec | None) -> None:
-        """Take a spec if it is not worse; write down what became of it."""
+    def propose(self, step: str, spec: QuantSpec | None, teacher: Objective | None = None) -> None:
+        """Take a spec if it is not worse; write down what became of it.
+
+        Args:
+            step: Its name.
+            spec: None proposes nothing.
+            teacher: Judges in place of the network's own float heads.
+        """
         if spec is None:
             return
         loss = self.problem.loss(spec).total
         accepted = loss <= self.loss
+        if teacher is not None:
+            before, after = (teacher(self.problem.trial.outputs(s)) for s in (self.best, spec))
+            accepted = after.total <= before.total
         if accepted:
             self.best, self.loss = spec, loss
         now = process_time()
@@ -134,19 +155,27 @@ class _Run:
         self._since = now
 
 
-def _learning(run: _Run, steps: int, seed: int) -> None:
+def _learning(run: _Run, how: Learning, options: Choices) -> None:
     """Learn if it can be done here; all other steps do without torch."""
     if find_spec("torch") is None:
         run.steps.append({"step": "learning", "skipped": "torch is not installed"})
         return
     from calibration.quant.recipe.learn import learn
 
+    problem = run.telling("learning")
     try:
-        learned = learn(run.telling("learning"), run.best, steps, seed)
+        learned = learn(problem, run.best, how, options.seed, options.teacher)
     except CalibrationError as error:  # an operator that is not known in torch
+        if options.qat or options.teacher is not None:
+            raise
         run.steps.append({"step": "learning", "skipped": str(error)})
         return
-    run.propose("learning", learned)
+    judge = None
+    if options.teacher is not None:
+        few, session = problem.inputs.take(problem.judges), Session(options.teacher)
+        said = [session(few.real(index)) for index in range(len(few))]
+        judge = Objective(few, problem.model, said)
+    run.propose("learning", learned, judge)
 
 
 def _least_error(problem: Problem, spec: QuantSpec) -> QuantSpec:

@@ -209,6 +209,33 @@ def test_a_spec_of_another_network_is_refused(words, made, tmp_path, capsys):
 
 def test_every_recipe_can_be_asked_for():
     assert set(cli.RECIPES) == set(RECIPES)
+    assert set(cli.LEARNING) == {name for name, each in RECIPES.items() if each.learning.steps}
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        (["--teacher", "x.onnx", "--recipe", "fast"], "recipe fast learns nothing; --qat does"),
+        (["--qat", "--spec", "x.json"], "--spec says what was decided: nothing is learned"),
+    ],
+)
+def test_learning_that_would_not_take_place_is_refused(asked, complaint, words, tmp_path, capsys):
+    assert main([*words, "-o", str(tmp_path / "x.edge"), *asked]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_training_without_torch_is_refused_with_its_extra(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    assert main([*words, "-o", str(tmp_path / "x.edge"), "--qat"]) == 1
+    assert "pip install 'edge-yolo[distill]'" in capsys.readouterr().err
+
+
+def test_a_teacher_with_another_head_is_refused(words, tmp_path, capsys, bccd):
+    pytest.importorskip("torch")
+    other = bccd.with_name("bccd-yolov7-tiny.edge")
+    assert main([*words, "-o", str(tmp_path / "x.edge"), "--teacher", str(other)]) == 1
+    assert "the teacher's" in (said := capsys.readouterr().err)
+    assert "the same input, classes and kind of head" in said
 
 
 @pytest.mark.slow

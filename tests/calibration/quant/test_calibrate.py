@@ -10,7 +10,8 @@ from calibration.quant import spec_file
 from calibration.quant.calibrate import Options, calibrate
 from calibration.quant.planning import plan
 from calibration.quant.policy import POLICIES
-from calibration.quant.recipe.recipes import Recipe
+from calibration.quant.prepare import prepare
+from calibration.quant.recipe.recipes import Learning, Recipe
 from edge.errors import CalibrationError
 
 
@@ -109,7 +110,7 @@ def test_wrong_wishes_are_refused():
 
 def test_learning_is_a_step_like_any_other(monkeypatch):
     pytest.importorskip("torch")
-    short = Recipe(pictures=2, tensors=0, floats=False, learning=6)
+    short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning(6))
     monkeypatch.setattr("calibration.quant.calibrate.RECIPES", {"short": short})
     found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
     (step,) = (s for s in found.facts["schemes"]["symmetric"]["steps"] if s["step"] == "learning")
@@ -118,8 +119,32 @@ def test_learning_is_a_step_like_any_other(monkeypatch):
     assert found.facts["schemes"]["symmetric"]["objective"] <= step["objective"]
 
 
+def test_training_in_full_takes_the_place_of_the_recipes_learning(monkeypatch):
+    pytest.importorskip("torch")
+    plain = Recipe(pictures=2, tensors=0, floats=False, learning=Learning())
+    monkeypatch.setattr("calibration.quant.calibrate.RECIPES", {"plain": plain})
+    monkeypatch.setattr("calibration.quant.recipe.run.QAT", Learning(6, crops=True))
+    teacher = prepare(detector(seed=1))
+    found = calibrate(
+        detector(), MODEL, images(2), ["ncnn"], Options("plain", qat=True, teacher=teacher)
+    )
+    steps = found.facts["schemes"]["symmetric"]["steps"]
+    assert steps[-1]["step"] == "learning"
+    assert "objective" in steps[-1]
+    assert found.spec.recipe == "plain with qat"
+
+
+def test_a_teacher_of_another_shape_is_refused():
+    turned = detector().rebuilt(outputs=["boxes", "scores"])
+    with pytest.raises(CalibrationError, match=r"teacher's boxes has the shape \(1, 4, 8, 8\)"):
+        calibrate(detector(), MODEL, images(1), ["ncnn"], Options(teacher=turned))
+    short = detector().rebuilt(outputs=["scores"])
+    with pytest.raises(CalibrationError, match="the teacher has 1 outputs, the network 2"):
+        calibrate(detector(), MODEL, images(1), ["ncnn"], Options(teacher=short))
+
+
 def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatch):
-    short = Recipe(pictures=2, tensors=0, floats=False, learning=6)
+    short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning(6))
     monkeypatch.setattr("calibration.quant.calibrate.RECIPES", {"short": short})
     monkeypatch.setattr("calibration.quant.recipe.run.find_spec", lambda name: None)
     found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))

@@ -32,6 +32,21 @@ def test_what_is_no_number_is_not_counted():
     assert (seen.low, seen.high) == (-2, 1)
 
 
+def test_what_a_hard_swish_takes_for_minus_three_is_counted_as_that():
+    graph, inputs = detector(activation="HardSwish"), pictures(2)
+    loud = {"deep_plain/weight": 20 * graph.constants["deep_plain/weight"]}
+    graph = graph.rebuilt(constants=loud)
+    found = observe(graph, inputs, ["deep_plain", "scores"])
+    values = [tensors(graph, inputs.real(i))["deep_plain"] for i in range(2)]
+    inside = np.concatenate([inputs.picture(i, v).reshape(-1) for i, v in enumerate(values)])
+    assert inside.min() < -3
+    assert found["deep_plain"].low == -3
+    middles, counts = found["deep_plain"].bins()
+    assert middles[0] == -3
+    assert counts[0] >= (inside <= -3).sum()
+    assert counts.sum() == inside.size
+
+
 def test_a_network_is_observed_inside_its_pictures_however_it_is_cut(monkeypatch):
     graph, inputs = detector(activation="LeakyRelu"), pictures(3)
     names = ["image", "stem", "wide", "scores"]

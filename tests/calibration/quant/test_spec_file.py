@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -15,11 +17,12 @@ finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 positive = st.floats(width=32, min_value=2.0**-140, allow_infinity=False)
 steps = st.lists(positive, min_size=1, max_size=3).map(lambda values: np.array(values, np.float32))
 biases = st.lists(finite, max_size=3).map(lambda values: np.array(values, np.float32))
+moves = st.lists(st.integers(-127, 127), max_size=5).map(lambda some: np.array(some, np.int8))
 names = st.sampled_from(["a", "b/c", '\u00e9"\\'])
 schemes = st.builds(
     Scheme,
     st.dictionaries(names, st.tuples(finite, finite).map(lambda pair: tuple(sorted(pair)))),
-    st.dictionaries(names, st.builds(LayerSpec, steps, st.none() | biases)),
+    st.dictionaries(names, st.builds(LayerSpec, steps, st.none() | biases, st.none() | moves)),
     st.dictionaries(names, names),
 )
 specs = st.builds(
@@ -67,6 +70,9 @@ def test_what_is_read_is_what_was_written(spec):
             assert (layer.bias is None) == (found.layers[key].bias is None)
             if layer.bias is not None:
                 assert np.array_equal(found.layers[key].bias, layer.bias)
+            assert (found.layers[key].moves is None) == (layer.moves is None)
+            if layer.moves is not None:
+                assert np.array_equal(found.layers[key].moves, layer.moves)
 
 
 def test_a_file_is_readable_and_ends_with_a_line(tmp_path):
@@ -78,6 +84,9 @@ def test_a_file_is_readable_and_ends_with_a_line(tmp_path):
     assert text.endswith("}\n")
     assert spec_file.dumps(spec_file.read(path)) == text
     assert [file.name for file in tmp_path.iterdir()] == ["spec.json"]
+
+
+CUT = base64.b64encode(zlib.compress(bytes(1000))[:-3]).decode()
 
 
 def _with(place: str, value) -> dict:
@@ -109,6 +118,10 @@ def _with(place: str, value) -> dict:
         ("schemes/symmetric/layers/conv/weight_scales", [1e-60], "wanted positive numbers"),
         ("schemes/symmetric/layers/conv/weight_scales", ["a"], "wanted a list of finite"),
         ("schemes/symmetric/layers/conv/weights", [1], "layers.conv.weights is not known"),
+        ("schemes/symmetric/layers/conv/moves", [1], "layers.conv.moves is a list, wanted a text"),
+        ("schemes/symmetric/layers/conv/moves", "é", "conv.moves: wanted compressed bytes"),
+        ("schemes/symmetric/layers/conv/moves", "AAAA", "conv.moves: wanted compressed bytes"),
+        ("schemes/symmetric/layers/conv/moves", CUT, "compressed bytes in base64: they end"),
         ("schemes/symmetric/floats/head", 3, "floats.head is 3, wanted a text"),
         ("equalisation", {"a": [1, -1]}, "equalisation.a: wanted positive numbers"),
     ],
@@ -144,3 +157,10 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
     spec = spec_file.loads(json.dumps(example()))
     with pytest.raises(CalibrationError, match="missing"):
         spec_file.write(spec, tmp_path / "missing" / "spec.json")
+
+
+def test_a_text_that_unpacks_to_more_than_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(spec_file, "_MOST_MOVES", 1000)
+    text = base64.b64encode(zlib.compress(bytes(10**6))).decode()
+    with pytest.raises(CalibrationError, match="too early or too late"):
+        spec_file.loads(json.dumps(_with("schemes/symmetric/layers/conv/moves", text)))

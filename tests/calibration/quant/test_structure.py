@@ -44,6 +44,34 @@ def test_an_activation_belongs_to_a_convolution_that_nobody_else_reads():
     assert structure.fused(shared, stem, NCNN) is None
 
 
+def test_values_beyond_what_all_readers_hear_are_not_told_apart():
+    net = Builder()
+    net.constant("zero", 0.0)
+    net.constant("six", 6.0)
+    for name in ("one", "two", "three", "four"):
+        net.conv(name, "image", (2, 3, 1, 1))
+    outputs = [
+        net.add("HardSwish", "swish", "one"),
+        net.add("Clip", "six_at_most", "two", "zero", "six"),
+        net.add("HardSigmoid", "gate", "two", alpha=0.25, beta=0.5),
+        net.add("Relu", "kink", "three"),
+        net.add("HardSwish", "swish_too", "three"),
+        net.add("HardSwish", "swish_beside_output", "four"),
+        net.add("Sigmoid", "smooth", "image"),
+    ]
+    graph = net.graph(*outputs, "four")
+    found = {name: structure.told_apart(graph, name) for name in ("one", "two", "three", "four")}
+    infinite = float("inf")
+    assert found == {
+        "one": (-3, infinite),
+        "two": (-2, 6),
+        "three": (-3, infinite),
+        "four": (-infinite, infinite),
+    }
+    assert structure.told_apart(graph, "image") == (-infinite, infinite)
+    assert structure.told_apart(graph, "swish") == (-infinite, infinite)
+
+
 def test_refusals_say_why():
     net = Builder()
     net.conv("grouped", "image", (6, 1, 3, 3), group=3)

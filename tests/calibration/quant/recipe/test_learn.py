@@ -14,11 +14,16 @@ from calibration.quant.objective import Objective  # noqa: E402
 from calibration.quant.planning import plan  # noqa: E402
 from calibration.quant.policy import POLICIES, policy  # noqa: E402
 from calibration.quant.prepare import prepare  # noqa: E402
-from calibration.quant.recipe.learn import Student, distance, learn  # noqa: E402
+from calibration.quant.recipe import learn as module  # noqa: E402
+from calibration.quant.recipe.learn import learn  # noqa: E402
 from calibration.quant.recipe.problem import Problem  # noqa: E402
+from calibration.quant.recipe.recipes import Learning  # noqa: E402
+from calibration.quant.recipe.student import Student  # noqa: E402
+from calibration.quant.session import Session  # noqa: E402
 from calibration.quant.simulate import simulate  # noqa: E402
 from calibration.quant.spec import LayerSpec, QuantSpec  # noqa: E402
 from calibration.quant.torch_graph import TorchGraph  # noqa: E402
+from calibration.quant.torch_objective import distance  # noqa: E402
 from calibration.quant.trial import Trial  # noqa: E402
 
 
@@ -32,7 +37,10 @@ def posed(target: str, widened: float = 1.0, activation: str = "Relu") -> tuple[
     spec = QuantSpec({policy(target).scheme: replace(scheme, ranges=wide)})
     trial = Trial(graph, spec, target, inputs)
     objective = Objective(inputs, MODEL, trial.rebase(None))
-    told = Problem(graph, MODEL, target, inputs, {}, trial, objective, lambda done, total: None)
+    judges = range(len(inputs))
+    told = Problem(
+        graph, MODEL, target, inputs, {}, trial, objective, judges, lambda done, total: None
+    )
     return told, spec
 
 
@@ -58,6 +66,8 @@ def test_what_was_learned_is_what_the_student_computes(target):
         for kind in ("ranges", "biases", "steps"):
             for value in student.parameters(kind):
                 value += 0.1
+        for value in student.parameters("weights"):
+            value[:, 0] += 2.0
     again = Student(problem, student.spec(), TorchGraph(problem.graph))
     image = torch.from_numpy(problem.inputs.real(0))
     with torch.no_grad():
@@ -68,15 +78,22 @@ def test_what_was_learned_is_what_the_student_computes(target):
     assert isinstance(learned.layers["n_boxes"], LayerSpec)
     bias = problem.graph.constants["boxes/bias"]
     np.testing.assert_allclose(learned.layers["n_boxes"].bias, bias + 0.1, atol=1e-6)
+    layer = plan(problem.graph, student.spec(), target).layers["n_boxes"]
+    first, others = (layer.weight[:, part] * layer.weight_scales.reshape(-1, 1, 1, 1)
+                     for part in (slice(0, 1), slice(1, None)))  # fmt: skip
+    own = problem.graph.constants["boxes/weight"]
+    unit = problem.scheme(spec).layers["n_boxes"].weight_scales.reshape(-1, 1, 1, 1)
+    assert (np.abs(first - own[:, :1] - 2 * unit) <= 0.6 * layer.weight_scales.max()).all()
+    assert (np.abs(others - own[:, 1:]) <= 0.6 * layer.weight_scales.max()).all()
 
 
 @pytest.mark.parametrize("target", ["ncnn", "tflite"])
 def test_learning_brings_heads_nearer_where_ranges_cut_too_much(target):
     problem, spec = posed(target, widened=0.5)
     before = problem.loss(spec).total
-    learned = learn(problem, spec, steps=30, seed=0)
+    learned = learn(problem, spec, Learning(30), seed=0)
     assert problem.loss(learned).total < 0.8 * before
-    again = learn(problem, spec, steps=30, seed=0)
+    again = learn(problem, spec, Learning(30), seed=0)
     assert problem.scheme(again).ranges == problem.scheme(learned).ranges
 
 
@@ -95,3 +112,39 @@ def test_the_distance_is_the_objective():
     assert float(distance(found, wanted)) == pytest.approx(
         problem.objective(outputs).total, rel=1e-4
     )
+
+
+def test_codes_of_weights_that_are_learned_bring_heads_nearer_still():
+    problem, spec = posed("ncnn")
+    plain = learn(problem, spec, Learning(60, weights=False), seed=0)
+    learned = learn(problem, spec, Learning(60), seed=0)
+    moves = [layer.moves for layer in problem.scheme(learned).layers.values()]
+    assert all(layer.moves is None for layer in problem.scheme(plain).layers.values())
+    assert any(each is not None and each.any() for each in moves)
+    assert problem.loss(learned).total < problem.loss(plain).total < problem.loss(spec).total
+
+
+def test_learning_that_only_does_harm_gives_back_what_it_was_given(monkeypatch):
+    problem, spec = posed("ncnn")
+    monkeypatch.setattr(module, "_RATES", dict.fromkeys(module._RATES, 1.0))
+    assert learn(problem, spec, Learning(6), seed=0) is spec
+
+
+def test_pictures_that_judge_are_not_learned_from():
+    problem, _ = posed("ncnn")
+    few = replace(problem, inputs=pictures(7), judges=[1, 5])
+    assert module._learners(few) == [0, 2, 3, 4, 6]
+    assert module._learners(problem) == [0, 1, 2, 3]  # there are no others
+
+
+def test_a_teacher_is_learned_from_in_place_of_the_network_itself():
+    problem, spec = posed("ncnn")
+    louder = {"scores/bias": problem.graph.constants["scores/bias"] + 0.5}
+    other = problem.graph.rebuilt(constants=louder)
+    session = Session(other)
+    said = [session(problem.inputs.real(index)) for index in range(4)]
+    objective = Objective(problem.inputs, MODEL, said)
+    alone = learn(problem, spec, Learning(30), seed=0)
+    taught = learn(problem, spec, Learning(30), seed=0, teacher=other)
+    by_itself, by_teacher = (objective(problem.trial.outputs(s)).total for s in (alone, taught))
+    assert by_teacher < 0.97 * by_itself

@@ -43,7 +43,10 @@ def posed() -> tuple[Problem, QuantSpec]:
     spec = QuantSpec({policy("ncnn").scheme: replace(scheme, ranges=kept)})
     trial = Trial(graph, spec, "ncnn", inputs)
     objective = Objective(inputs, MODEL, trial.rebase(None))
-    problem = Problem(graph, MODEL, "ncnn", inputs, seen, trial, objective, lambda d, t: None)
+    judges = range(len(inputs))
+    problem = Problem(
+        graph, MODEL, "ncnn", inputs, seen, trial, objective, judges, lambda d, t: None
+    )
     return problem, spec
 
 
