@@ -8,6 +8,7 @@ from quant_graphs import MODEL, detector, pictures
 from quant_references import min_max_spec, run
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # networks this small gain nothing by more, and lose where cores are busy
 
 from calibration.quant.heads import levels  # noqa: E402
 from calibration.quant.objective import Objective  # noqa: E402
