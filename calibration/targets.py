@@ -14,7 +14,7 @@ from calibration.frontends import ncnn, onnx
 from calibration.frontends.head import cuts
 from calibration.frontends.simplify import simplify
 from calibration.graph import Graph
-from edge import ops
+from edge import models, ops
 from edge.backends.base import Precision
 from edge.conveyor import Conveyor
 from edge.errors import EdgeError, ModelError, UnsupportedModelError
@@ -177,7 +177,11 @@ def _shortened(
     for cut in cuts(graph, spec):
         artefact = Artefact("onnxruntime", "fp32", reference(cut.graph))
         found = verify.decode(verify.run(artefact, cut.spec, pixels), cut.spec)
-        if seen and not verify.alone(target, found, verify.FULL):
+        lost = verify.alone(target, found, verify.FULL)
+        if not models.form(cut.spec.family, cut.spec.form).suppress:
+            # The whole may have suppressed what nobody would behind the cut.
+            lost += verify.alone(found, target, verify.FULL)
+        if seen and not lost:
             names = ", ".join(cut.spec.output_names)
             return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
     whole = graph.rebuilt(outputs=spec.output_names)

@@ -63,6 +63,8 @@ def decode_distances(
 ) -> _Columns: ...
 def decode_centres(
     heads: Sequence[Tensor],
+    boxes: Sequence[Tensor] | None,
+    objects: Sequence[Tensor] | None,
     strides: Sequence[float],
     score_threshold: float,
     multi_label: bool,

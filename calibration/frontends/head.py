@@ -2,23 +2,29 @@
 
 Exports go on after the last convolutions: activation, grids, joining of levels, suppression. Our
 kernels do that faster, runtimes often cannot, and INT8 must not: boxes and scores would share a
-scale. So the graph is cut at those convolutions. What they mean follows from the model's family;
-where several readings fit, all are proposed, and whoever asks compares them with the whole.
+scale. So the graph is cut at those convolutions. What they mean follows from the output forms that
+the model's family has; where several readings fit, all are proposed, and whoever asks compares them
+with the whole. Families without such a form stay whole: the outputs of FCOS, CenterNet and SSD are
+those of convolutions already, DETR, YOLOS and RT-DETR end in no convolution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
 from calibration.graph import Graph, Node
+from edge import models
 from edge.models.base import Anchors, ModelSpec
+from edge.models.shapes import cells
 from edge.types import AnyArray
 
-_SPLIT = frozenset({"yolov6", "yolov6lite", "yolov8"})  # scores and distances from two convolutions
-_ANCHORED = frozenset({"yolov5", "yolov7", "yolov7-tiny"})  # all of a level from one
+_STRIDES = (4, 8, 16, 32, 64, 128)
+# Families whose exports with suppression inside look like those of the first, which needs none.
+_ALIKE = {"yolov10": ("yolov8",)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +33,7 @@ class Cut:
 
     Attributes:
         graph: Its outputs are those of convolutions.
-        spec: Family and labels as before; form, strides, anchors and outputs of the shorter one.
+        spec: Labels as before; family, form, strides, anchors and outputs of the shorter one.
     """
 
     graph: Graph
@@ -42,22 +48,36 @@ def cuts(graph: Graph, spec: ModelSpec) -> Iterator[Cut]:
         spec: How to read the outputs of the whole.
     """
     levels = _levels(graph, spec)
-    classes = len(spec.labels)
-    if spec.family in _SPLIT and levels and all(len(level) == 2 for level in levels.values()):
-        for scores in (0, 1):  # with four classes they may look alike
-            pairs = [(level[scores], level[1 - scores]) for level in levels.values()]
-            fit = all(
-                graph.shapes[s][1] == classes and graph.shapes[b][1] % 4 == 0 for s, b in pairs
-            )
-            if fit:
-                names = (*(s for s, _ in pairs), *(b for _, b in pairs))
-                yield _cut(graph, spec, "split", names, tuple(levels))
-    if spec.family in _ANCHORED and levels and all(len(level) == 1 for level in levels.values()):
-        names = tuple(level[0] for level in levels.values())
-        for anchors in _anchors(graph, spec, names):
-            counts = [len(level) * (5 + classes) for level in anchors]
-            if counts == [graph.shapes[name][1] for name in names]:
-                yield _cut(graph, spec, "heads", names, tuple(levels), anchors)
+    (count,) = {len(names) for names in levels.values()} or {0}
+    per_level, strides = list(levels.values()), tuple(levels)
+    likely = [spec, *(replace(spec, family=name) for name in _ALIKE.get(spec.family, ()))]
+    for said, (name, form) in (
+        (s, f) for s in likely for f in models.family(s.family).forms.items()
+    ):
+        if not (form.per_level and form.outputs == (count,)):
+            continue
+        for order in permutations(range(count)):  # some may look alike, and come in any order
+            parts = [[level[part] for level in per_level] for part in order]
+            names = tuple(output for part in parts for output in part)
+            sizes = [[graph.shapes[output][1] for output in part] for part in parts]
+            if form.anchored:
+                for anchors in _anchors(graph, spec, names):
+                    if sizes == [[len(level) * (5 + len(spec.labels)) for level in anchors]]:
+                        yield _cut(graph, said, name, names, strides, anchors)
+            elif _fit(sizes, len(spec.labels)):
+                yield _cut(graph, said, name, names, strides)
+
+
+def _fit(sizes: Sequence[Sequence[int]], classes: int) -> bool:
+    """Whether the channels, of each part by level, may be class scores, boxes, objectness."""
+    if len(sizes) == 1:  # all of a cell in one
+        return all(size > classes and (size - classes) % 4 == 0 for size in sizes[0])
+    scores, boxes, *objects = sizes
+    return (
+        all(size == classes for size in scores)
+        and all(size % 4 == 0 for size in boxes)
+        and all(size == 1 for part in objects for size in part)
+    )
 
 
 def _cut(
@@ -75,14 +95,20 @@ def _cut(
 
 
 def _levels(graph: Graph, spec: ModelSpec) -> dict[int, list[str]]:
-    """The outputs of the last convolutions by stride, finest first; empty where there are none."""
+    """The outputs of the last convolutions by stride, finest first; empty where there are none.
+
+    As many at every stride.
+    """
     found: dict[int, list[str]] = {}
     for node in _last_convolutions(graph):
-        height, width = graph.shapes[node.output][2:]
-        stride = -(-spec.input.height // height)
-        if -(-spec.input.width // width) != stride:
+        maps = graph.shapes[node.output][2:]
+        sizes = ((stride, cells(spec.input, stride)) for stride in spec.strides or _STRIDES)
+        stride = next((s for s, size in sizes if (size.height, size.width) == maps), None)
+        if stride is None:
             return {}
         found.setdefault(stride, []).append(node.output)
+    if len({len(names) for names in found.values()}) != 1:
+        return {}
     return {stride: found[stride] for stride in sorted(found)}
 
 

@@ -18,11 +18,13 @@ class Level:
         classes: (N, A, K, h, w) logits.
         boxes: (N, A, B, h, w): what places and sizes boxes.
         objects: (N, A, 1, h, w) logits of there being an object; None where a class says that.
+        activated: Whether the boxes go through a sigmoid too.
     """
 
     classes: Any
     boxes: Any
     objects: Any = None
+    activated: bool = False
 
 
 def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
@@ -39,7 +41,14 @@ def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
         half = len(outputs) // 2
         pairs = zip(outputs[:half], outputs[half:], strict=True)
         return [Level(scores[:, None], boxes[:, None]) for scores, boxes in pairs]
-    if spec.form == "heads":
+    if spec.form == "centres":
+        third = len(outputs) // 3
+        parts = zip(outputs[:third], outputs[third : 2 * third], outputs[2 * third :], strict=True)
+        return [Level(*(values[:, None] for values in part)) for part in parts]
+    if spec.form == "maps":
+        classes = len(spec.labels)
+        return [Level(values[:, None, :classes], values[:, None, classes:]) for values in outputs]
+    if spec.form == "heads" and spec.anchors:
         return [_anchored(values, 5 + len(spec.labels)) for values in outputs]
     raise CalibrationError(
         f"a model is calibrated from the raw outputs of its last convolutions, which were not "
@@ -50,4 +59,4 @@ def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
 def _anchored(values: Any, fields: int) -> Level:
     count, channels, height, width = values.shape
     parts = values.reshape(count, channels // fields, fields, height, width)
-    return Level(parts[:, :, 5:], parts[:, :, :4], parts[:, :, 4:5])
+    return Level(parts[:, :, 5:], parts[:, :, :4], parts[:, :, 4:5], activated=True)

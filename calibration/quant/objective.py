@@ -106,7 +106,7 @@ class _Teacher:
                 scores += float(apart.sum(dtype=np.float64))
             scores += float(entropy.sum(dtype=np.float64))
             distance = np.abs(ours.boxes - theirs.boxes)
-            if objects is not None:  # which go through a sigmoid; distances do not
+            if ours.activated:
                 distance = np.abs(_sigmoid(ours.boxes) - _sigmoid(theirs.boxes))
             share = (distance * self._weights[index]).sum(dtype=np.float64)
             boxes += float(share) / distance.shape[2]

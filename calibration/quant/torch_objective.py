@@ -37,6 +37,7 @@ def distance(
                 objects = their.objects.sigmoid()
                 weight, entropy = weight * objects, entropy * objects
                 scores.append(_divergence(objects, their.objects, our.objects).sum())
+            if our.activated:
                 gap = (our.boxes.sigmoid() - their.boxes.sigmoid()).abs()
             scores.append(entropy.sum())
             boxes.append((gap * weight).sum() / gap.shape[2])

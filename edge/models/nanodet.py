@@ -4,6 +4,8 @@ Source: what the official exports emit, with class probabilities and a distribut
 distance to the left, top, right and bottom side, in cells:
 - "rows": one output (N, C + 4 * bins);
 - "split-rows": (H * W, C) of all levels, then (H * W, 4 * bins) of all levels.
+The last convolutions give class logits and distributions: "maps", (C + 4 * bins, H, W)
+per level; "split", where they are two, as YOLOv6's.
 NanoDet-Plus has four levels and its points at the corners of cells, the older models have three
 and their points in the middle.
 """
@@ -26,6 +28,7 @@ from edge.models.shapes import (
     table,
     unbatched,
 )
+from edge.models.yolov6 import decode_split
 from edge.types import Candidates, Size, Tensor
 
 PLUS_STRIDES = (8, 16, 32, 64)
@@ -80,6 +83,30 @@ def _decode_split_rows(
     )
 
 
+def _decode_maps(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+    offset: float,
+) -> Candidates:
+    """Read "maps"; see `edge.models.base.Decode`."""
+    heads = [unbatched(output, 3) for output in outputs]
+    bins = (heads[0].values.shape[0] - len(spec.labels)) // 4
+    for head in heads:
+        expect_channels("channels", head.values.shape[0], len(spec.labels) + 4 * bins)
+    return ops.decode_distances(
+        heads,
+        strides=spec.strides,
+        bins=bins,
+        offset=offset,
+        logits=True,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
 def _recognise_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
     found = table(seen)
     if found is None or len(found[1]) != points(seen.input, strides):
@@ -124,7 +151,12 @@ _BGR = Preprocessing(
 )
 NANODET_PLUS = Family(
     name="nanodet-plus",
-    forms=MappingProxyType({"rows": Form(partial(_decode_rows, offset=0.0))}),
+    forms=MappingProxyType(
+        {
+            "rows": Form(partial(_decode_rows, offset=0.0)),
+            "maps": Form(partial(_decode_maps, offset=0.0), per_level=True),
+        }
+    ),
     recognise=_recognise_plus,
     input=Size(320, 320),
     preprocessing=replace(_BGR, placement="stretch"),
@@ -136,6 +168,8 @@ NANODET = Family(
         {
             "rows": Form(partial(_decode_rows, offset=0.5)),
             "split-rows": Form(_decode_split_rows, outputs=(2,), per_level=True),
+            "maps": Form(partial(_decode_maps, offset=0.5), per_level=True),
+            "split": Form(decode_split, outputs=(2,), per_level=True),
         }
     ),
     recognise=_recognise_old,

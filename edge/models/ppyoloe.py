@@ -5,6 +5,7 @@ Source: Xu et al. 2022, arXiv:2203.16250, and what the official exports emit (wi
 - "boxes-scores": corners (N, 4) and class probabilities (C, N);
 - "rows": one output (N, 4 + C) of corners and class probabilities, coarsest level first;
 - "final": (K, 6) of class, score, corners, and a count.
+"split" is what the last convolutions give, as YOLOv6's, with 17 bins.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edge import ops
 from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
 from edge.models.final import MOST_ROWS, decode_class_first
 from edge.models.shapes import STRIDES, expect_channels, levels, table, unbatched
+from edge.models.yolov6 import decode_split
 from edge.types import Candidates, Size, Tensor
 
 
@@ -101,6 +103,7 @@ PPYOLOE_PLUS = Family(
             "rows": Form(decode_rows),
             "boxes-scores": Form(decode_boxes_scores, outputs=(2,)),
             "final": Form(decode_class_first, suppress=False),
+            "split": Form(decode_split, outputs=(2,), per_level=True),
         }
     ),
     recognise=_recognise,

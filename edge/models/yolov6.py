@@ -7,6 +7,8 @@ Source: Li et al. 2022, arXiv:2209.02976, and what the official exports emit:
   to the left, top, right and bottom side, in cells;
 - "split": the same before the last step: class logits (C, H, W) per level, then (4, H, W) per
   level; larger models have 17 bins of a distribution for each distance;
+- "centres": the same of release 0.1: class logits (C, H, W) per level, then x, y, log width, log
+  height in cells (4, H, W) per level, then logits of the objectness (1, H, W) per level;
 - "final" and "rows7": suppression inside.
 """
 
@@ -85,6 +87,29 @@ def decode_split(
     )
 
 
+def decode_centres(
+    outputs: Sequence[Tensor],
+    spec: ModelSpec,
+    *,
+    score_threshold: float,
+    multi_label: bool = False,
+) -> Candidates:
+    """Read "centres"; see `edge.models.base.Decode`."""
+    heads = [unbatched(output, 3) for output in outputs]
+    count = len(spec.strides)
+    for head in heads[:count]:
+        expect_channels("channels of class scores", head.values.shape[0], len(spec.labels))
+    return ops.decode_centres(
+        heads[:count],
+        boxes=heads[count : 2 * count],
+        objects=heads[2 * count :],
+        strides=spec.strides,
+        logits=True,
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
+
+
 def recognise(seen: Seen) -> Recognition | None:
     """Three maps of C + 4 channels, a table with a row for each of their cells, or the end."""
     if {"num_dets", "det_boxes", "det_scores", "det_classes"} == seen.outputs.keys():
@@ -133,6 +158,7 @@ YOLOV6 = Family(
             "rows": Form(decode_rows),
             "heads": Form(decode_heads, per_level=True),
             "split": Form(decode_split, outputs=(2,), per_level=True),
+            "centres": Form(decode_centres, outputs=(3,), per_level=True),
             "final": Form(final.decode_columns, suppress=False, outputs=(3,)),
             "rows7": Form(final.decode_rows7, suppress=False),
         }

@@ -2,7 +2,7 @@
 
 Source: Ge et al. 2021, arXiv:2107.08430, and what the official exports emit, one output
 (N, 5 + C) with probabilities: "raw-rows" with x, y, log width, log height in cells (the default);
-"rows" decoded to input pixels.
+"rows" decoded to input pixels. "centres" is what the last convolutions give, as in YOLOv6 0.1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from edge import ops
 from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
 from edge.models.shapes import STRIDES, expect_channels, grids, levels, table, unbatched
-from edge.models.yolov6 import decode_rows
+from edge.models.yolov6 import decode_centres, decode_rows
 from edge.types import Candidates, Size, Tensor
 
 
@@ -63,7 +63,13 @@ def _recognise(seen: Seen) -> Recognition | None:
 
 YOLOX = Family(
     name="yolox",
-    forms=MappingProxyType({"rows": Form(decode_rows), "raw-rows": Form(decode_raw_rows)}),
+    forms=MappingProxyType(
+        {
+            "rows": Form(decode_rows),
+            "raw-rows": Form(decode_raw_rows),
+            "centres": Form(decode_centres, outputs=(3,), per_level=True),
+        }
+    ),
     recognise=_recognise,
     input=Size(640, 640),
     preprocessing=Preprocessing("BGR", scale=(1.0, 1.0, 1.0), placement="top-left"),

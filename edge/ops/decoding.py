@@ -164,6 +164,8 @@ def decode_centres(
     multi_label: bool = False,
     logits: bool = False,
     objectness: bool = True,
+    boxes: Sequence[Tensor] | None = None,
+    objects: Sequence[Tensor] | None = None,
     target: str | None = None,
 ) -> Candidates:
     """The candidates of anchor-free heads: a centre in each cell and the logarithm of a size.
@@ -177,13 +179,25 @@ def decode_centres(
         multi_label: Every class above the threshold, not only the best (the lowest of equals).
         logits: Objectness and class scores are logits; otherwise probabilities.
         objectness: Whether there is one; as in `decode_rows`.
+        boxes: Centres and sizes, (4, H, W) per level, when they are tensors of their own; `heads`
+            then holds the class scores alone.
+        objects: With `boxes`: the objectness, (1, H, W) per level, of the dtype of the class
+            scores.
         target: SIMD target.
 
     Source: Ge et al. 2021, arXiv:2107.08430.
     """
     return Candidates(
         *native.decode_centres(
-            heads, strides, score_threshold, multi_label, logits, objectness, target
+            heads,
+            boxes,
+            objects,
+            strides,
+            score_threshold,
+            multi_label,
+            logits,
+            objectness,
+            target,
         )
     )
 

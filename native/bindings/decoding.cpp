@@ -140,6 +140,15 @@ Table beside(const py::object& tensors, std::size_t i, const char* name, std::si
   return other.table;
 }
 
+// The same of one channel that multiplies the scores, which are a head's.
+Table quality_beside(const py::object& tensors, std::size_t i, const char* name, const Grid& grid) {
+  const Table quality = beside(tensors, i, name, 1, grid);
+  if (quality.type != grid.table.type) {
+    wrong_type(std::string(name) + " " + std::to_string(i) + " has the dtype of its head");
+  }
+  return quality;
+}
+
 Columns decode_distances(const py::sequence& heads, const py::object& boxes,
                          const py::object& centreness, const std::vector<float>& strides, int bins,
                          float offset, bool in_pixels, float threshold, bool multi_label,
@@ -169,10 +178,7 @@ Columns decode_distances(const py::sequence& heads, const py::object& boxes,
     }
     if (level.scores.channels == 0) wrong_value(what + " has no class");
     if (!centreness.is_none()) {
-      level.objectness = beside(centreness, i, "centreness", 1, grid);
-      if (level.objectness.type != level.scores.type) {
-        wrong_type("centreness " + std::to_string(i) + " has the dtype of its head");
-      }
+      level.objectness = quality_beside(centreness, i, "centreness", grid);
     }
     levels.push_back(level);
   }
@@ -185,16 +191,30 @@ Columns decode_distances(const py::sequence& heads, const py::object& boxes,
   });
 }
 
-Columns decode_centres(const py::sequence& heads, const std::vector<float>& strides,
+Columns decode_centres(const py::sequence& heads, const py::object& boxes,
+                       const py::object& objects, const std::vector<float>& strides,
                        float threshold, bool multi_label, bool logits, bool objectness,
                        const std::optional<std::string>& target) {
   require_as_many(heads, strides.size(), "stride");
+  if (boxes.is_none() != objects.is_none()) wrong_value("boxes and objects come together");
+  if (!boxes.is_none()) {
+    require_as_many(heads, py::len(boxes), "tensor of boxes");
+    require_as_many(heads, py::len(objects), "tensor of objects");
+  }
   std::vector<Head> levels;
   for (std::size_t i = 0; i < heads.size(); ++i) {
     const Grid grid = grid_of(heads[i], "head " + std::to_string(i));
-    levels.push_back(head_of(grid.table, objectness, "heads", "channels"));
-    levels.back().width = grid.width;
-    levels.back().stride = stride_above_zero(strides[i]);
+    Head level;
+    if (boxes.is_none()) {
+      level = head_of(grid.table, objectness, "heads", "channels");
+    } else {
+      level.scores = grid.table;
+      level.boxes = beside(boxes, i, "boxes", 4, grid);
+      level.objectness = quality_beside(objects, i, "objects", grid);
+    }
+    level.width = grid.width;
+    level.stride = stride_above_zero(strides[i]);
+    levels.push_back(level);
   }
   const Scoring scoring = scoring_of(threshold, multi_label, logits);
   const Target chosen = target_of(target);

@@ -319,6 +319,48 @@ class TestCentres:
         for target in ops.targets():
             equal(ops.decode_centres(heads, **options, target=target), expected, exact=False)
 
+    @settings(max_examples=40, deadline=None)
+    @given(seeds, st.integers(1, 20), st.booleans(), st.booleans())
+    def test_of_tensors_of_their_own_equal_those_of_one(self, seed, classes, logits, multi_label):
+        heads = random_grids(seed, 5 + classes)
+        options = {
+            "strides": (8, 16),
+            "score_threshold": 0.3,
+            "multi_label": multi_label,
+            "logits": logits,
+        }
+        apart = [
+            [Tensor(np.ascontiguousarray(head.values[part])) for head in heads]
+            for part in (slice(5, None), slice(0, 4), slice(4, 5))
+        ]
+        expected = reference.decode_centres(heads, **options)
+        for target in ops.targets():
+            scores, boxes, objects = apart
+            found = ops.decode_centres(
+                scores, boxes=boxes, objects=objects, **options, target=target
+            )
+            equal(found, expected, exact=False)
+
+    @pytest.mark.parametrize(
+        ("boxes", "objects", "error", "message"),
+        [
+            (4, None, ValueError, "boxes and objects come together"),
+            (5, np.zeros((1, 2, 3), np.float32), ValueError, "boxes 0 has 4 channels and the grid"),
+            (4, np.zeros((1, 3, 2), np.float32), ValueError, "objects 0 has 1 channels and the gr"),
+            (4, np.zeros((1, 2, 3), np.int8), TypeError, "objects 0 has the dtype of its head"),
+        ],
+    )
+    def test_refuse_tensors_that_do_not_fit(self, boxes, objects, error, message):
+        head = Tensor(np.zeros((3, 2, 3), np.float32))
+        with pytest.raises(error, match=message):
+            ops.decode_centres(
+                [head],
+                strides=(8,),
+                score_threshold=0.5,
+                boxes=[Tensor(np.zeros((boxes, 2, 3), np.float32))],
+                objects=None if objects is None else [Tensor(objects)],
+            )
+
 
 class TestAnchors:
     ANCHORS = (((10, 13), (16, 30), (33, 23)), ((30, 61), (62, 45), (59, 119)))

@@ -13,15 +13,29 @@ from edge.errors import CalibrationError
 ANCHORED = replace(
     MODEL, family="yolov7", form="heads", output_names=("head",), anchors=(((4.0, 4.0),) * 3,)
 )
+CENTRES = replace(MODEL, family="yolox", form="centres", output_names=("a", "b", "c"))
+MAPS = replace(MODEL, family="nanodet", form="maps", output_names=("map",))
+MODELS = {"split": MODEL, "anchored": ANCHORED, "centres": CENTRES, "maps": MAPS}
+CHANNELS = {"split": (2, 4), "heads": (21,), "centres": (2, 4, 1), "maps": (2 + 4 * 8,)}
 
 
 def outputs(model, seed=0, size=4):
     random = np.random.default_rng(seed)
-    shapes = [(1, 2, size, size), (1, 4, size, size)] if model is MODEL else [(1, 21, size, size)]
+    shapes = [(1, channels, size, size) for channels in CHANNELS[model.form]]
     return tuple(random.normal(-1, 2, shape).astype(np.float32) for shape in shapes)
 
 
-@pytest.mark.parametrize("model", [MODEL, ANCHORED], ids=["split", "anchored"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_heads_are_taken_apart_into_classes_boxes_and_objects(model):
+    (level,) = levels(outputs(model), model)
+    anchors = 3 if model is ANCHORED else 1
+    assert level.classes.shape == (1, anchors, 2, 4, 4)
+    assert level.boxes.shape == (1, anchors, 32 if model is MAPS else 4, 4, 4)
+    assert (level.objects is None) == (model in (MODEL, MAPS))
+    assert level.activated == (model is ANCHORED)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_equal_heads_have_no_distance_and_others_more_the_further_they_are(model):
     teacher = [outputs(model, seed) for seed in range(2)]
     objective = Objective(pictures(2), model, teacher)
@@ -41,7 +55,7 @@ def test_equal_heads_have_no_distance_and_others_more_the_further_they_are(model
         assert 0 < found[0] < found[1] < found[2]
 
 
-@pytest.mark.parametrize("model", [MODEL, ANCHORED], ids=["split", "anchored"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_a_constant_on_a_channel_is_seen_by_the_head_terms_alone(model):
     teacher = [outputs(model)]
     objective = Objective(pictures(1), model, teacher)

@@ -166,6 +166,17 @@ def raw_anchors(rng, layout):
     return Case(outputs, np.concatenate(boxes), np.concatenate(scores), anchors=ANCHORS)
 
 
+def centres(rng):
+    def one(stride, at, size):
+        maps = [f32(rng.normal(0, 2, (n, size.height, size.width))) for n in (C, 4, 1)]
+        v = flat(maps[1])
+        centred = np.concatenate([(v[:, :2] + at) * stride, np.exp(v[:, 2:]) * stride], 1)
+        return maps, corners(centred), sigmoid(flat(maps[0])) * sigmoid(flat(maps[2]))
+
+    outputs, boxes, scores = by_level(STRIDES, one)
+    return Case([level[k] for k in range(3) for level in outputs], boxes, scores)
+
+
 def yolox_raw(rng):
     boxes, parts = [], []
     for stride in STRIDES:
@@ -210,6 +221,17 @@ def nanodet(rng, strides, offset, together=True):
         else [t[None, :, :C].copy() for t in tables] + [t[None, :, C:].copy() for t in tables]
     )
     return Case(outputs, np.concatenate(boxes), rows[:, :C].astype(np.float64), strides)
+
+
+def nanodet_maps(rng, strides, offset):
+    def one(stride, at, size):
+        head = f32(rng.normal(0, 2, (C + 32, size.height, size.width)))
+        values = flat(head)
+        boxes = ltrb(at + offset, distances(values[:, C:], 8)) * stride
+        return head, boxes, sigmoid(values[:, :C])
+
+    outputs, boxes, scores = by_level(strides, one)
+    return Case(list(outputs), boxes, scores, strides)
 
 
 def fcos(rng, root):
@@ -297,6 +319,7 @@ CASES = {
     ("yolov6", "rows"): lambda rng: rows_with_objectness(rng, ones=True),
     ("yolov6", "heads"): yolov6_heads,
     ("yolov6", "split"): lambda rng: split(rng, 17),
+    ("yolov6", "centres"): centres,
     ("yolov6", "final"): lambda rng: final(rng, np.int32),
     ("yolov6", "rows7"): lambda rng: final(rng, "rows7"),
     ("yolov6lite", "heads"): lambda rng: yolov6_heads(rng, (8, 16, 32, 64)),
@@ -317,6 +340,8 @@ CASES = {
     ("yolov8", "split"): lambda rng: split(rng, 16),
     ("yolox", "rows"): rows_with_objectness,
     ("yolox", "raw-rows"): yolox_raw,
+    ("yolox", "centres"): centres,
+    ("yolov10", "split"): lambda rng: split(rng, 16),
     ("yolov10", "rows6"): lambda rng: final(rng, "rows6"),
     **{
         (name, form): make
@@ -325,8 +350,12 @@ CASES = {
             "rows": ppyoloe_rows,
             "boxes-scores": ppyoloe_pair,
             "final": lambda rng: final(rng, "class-first"),
+            "split": lambda rng: split(rng, 17),
         }.items()
     },
+    ("nanodet-plus", "maps"): lambda rng: nanodet_maps(rng, (8, 16, 32, 64), 0),
+    ("nanodet", "maps"): lambda rng: nanodet_maps(rng, (8, 16, 32), 0.5),
+    ("nanodet", "split"): lambda rng: split(rng, 8),
     ("nanodet-plus", "rows"): lambda rng: nanodet(rng, (8, 16, 32, 64), 0),
     ("nanodet", "rows"): lambda rng: nanodet(rng, (8, 16, 32), 0.5),
     ("nanodet", "split-rows"): lambda rng: nanodet(rng, (8, 16, 32), 0.5, together=False),
@@ -350,7 +379,12 @@ BEST_FIRST = {
     ("rtdetr", "rows"): 300,
 }
 # These find every class above the threshold, not only the best.
-ALL_CLASSES = {("centernet", "heads"), ("centernet", "heads-probability"), ("rtdetr", "set")}
+ALL_CLASSES = {
+    ("centernet", "heads"),
+    ("centernet", "heads-probability"),
+    ("rtdetr", "set"),
+    ("yolov10", "split"),
+}
 
 
 def test_there_is_a_case_for_every_form():
@@ -421,7 +455,10 @@ def test_maps_as_the_last_convolution_leaves_them(family):
     np.testing.assert_allclose(found.boxes, wanted[0], rtol=1e-4, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if n[1] in ("rows", "heads", "planar", "set")])
+REFUSE_OTHER_LABELS = ("rows", "heads", "planar", "set", "centres", "maps", "split")
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n[1] in REFUSE_OTHER_LABELS])
 def test_another_number_of_labels_is_refused(name):
     case = CASES[name](np.random.default_rng(7))
     spec = ModelSpec(*name, INPUT, (*LABELS, "f"), case.strides, case.anchors)
