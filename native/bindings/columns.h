@@ -23,7 +23,10 @@ inline Columns columns_of(const Candidates& found) {
 template <class Decode>
 Columns decoded(const Decode& decode, std::optional<std::int64_t> most = {}) {
   if (most && *most < 0) wrong_value("most is not negative, got " + std::to_string(*most));
-  Candidates found;
+  thread_local Candidates found;  // keeps its memory
+  found.boxes.clear();
+  found.scores.clear();
+  found.class_ids.clear();
   {
     py::gil_scoped_release release;
     decode(found);

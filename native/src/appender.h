@@ -53,13 +53,14 @@ class Appender {
 template <class BoxOf>
 void decode_grid(const Head& head, const Scoring& scoring, Candidates& out, Target target,
                  const BoxOf& box_of) {
-  const auto& hits = scan(head, scoring, target);
-  Appender boxes(out, hits.size());
-  for (const Hit& hit : hits) {
-    boxes.add(box_of(static_cast<float>(hit.point % head.width),
-                     static_cast<float>(hit.point / head.width), hit.point),
-              hit);
-  }
+  scan(head, scoring, target, [&](const std::vector<Hit>& hits) {
+    Appender boxes(out, hits.size());
+    for (const Hit& hit : hits) {
+      boxes.add(box_of(static_cast<float>(hit.point % head.width),
+                       static_cast<float>(hit.point / head.width), hit.point),
+                hit);
+    }
+  });
 }
 
 }  // namespace edge

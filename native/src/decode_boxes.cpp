@@ -9,22 +9,21 @@
 namespace edge {
 namespace {
 
-Box box_at(const Table& boxes, std::size_t point, const BoxForm& form) {
-  float a = boxes.at(0, point);
-  float b = boxes.at(1, point);
-  float c = boxes.at(2, point);
-  float d = boxes.at(3, point);
-  if (form.priors != nullptr) {
-    const float* prior = form.priors + 4 * point;
-    a = a * form.centre_variance * prior[2] + prior[0];
-    b = b * form.centre_variance * prior[3] + prior[1];
-    c = exp(c * form.size_variance) * prior[2];
-    d = exp(d * form.size_variance) * prior[3];
-  }
-  a *= form.scale_x;
-  b *= form.scale_y;
-  c *= form.scale_x;
-  d *= form.scale_y;
+void from_prior(const float prior[4], const BoxForm& form, float box[4]) {
+  box[0] = box[0] * form.centre_variance * prior[2] + prior[0];
+  box[1] = box[1] * form.centre_variance * prior[3] + prior[1];
+  box[2] = exp(box[2] * form.size_variance) * prior[2];
+  box[3] = exp(box[3] * form.size_variance) * prior[3];
+}
+
+inline Box box_at(const Table& boxes, std::size_t point, const BoxForm& form) {
+  float box[4];
+  boxes.four(point, box);
+  if (form.priors != nullptr) from_prior(form.priors + 4 * point, form, box);
+  const float a = box[0] * form.scale_x;
+  const float b = box[1] * form.scale_y;
+  const float c = box[2] * form.scale_x;
+  const float d = box[3] * form.scale_y;
   return form.corners ? Box{a, b, c, d} : around(a, b, c, d);
 }
 
@@ -32,9 +31,10 @@ Box box_at(const Table& boxes, std::size_t point, const BoxForm& form) {
 
 void decode_boxes(const Head& head, const BoxForm& form, const Scoring& scoring, Candidates& out,
                   Target target) {
-  const auto& hits = scan(head, scoring, target);
-  Appender boxes(out, hits.size());
-  for (const Hit& hit : hits) boxes.add(box_at(head.boxes, hit.point, form), hit);
+  scan(head, scoring, target, [&](const std::vector<Hit>& hits) {
+    Appender boxes(out, hits.size());
+    for (const Hit& hit : hits) boxes.add(box_at(head.boxes, hit.point, form), hit);
+  });
 }
 
 void decode_final(const Head& head, Span<const std::int32_t> class_ids, const BoxForm& form,

@@ -31,9 +31,12 @@ void decode_distances(Span<const Head> heads, const Distances& distances, const 
   for (const Head& head : heads) {
     decode_grid(head, scoring, out, target, [&](float x, float y, std::size_t point) {
       float side[4];
-      for (std::size_t i = 0; i < 4; ++i) {
-        side[i] =
-            bins == 1 ? head.boxes.at(i, point) : expectation(head.boxes, i * bins, bins, point);
+      if (bins == 1) {
+        head.boxes.four(point, side);
+      } else {
+        for (std::size_t i = 0; i < 4; ++i) {
+          side[i] = expectation(head.boxes, i * bins, bins, point);
+        }
       }
       x += distances.offset;
       y += distances.offset;

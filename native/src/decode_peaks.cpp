@@ -28,20 +28,21 @@ void decode_peaks(const Head& head, const Table& offsets, const Scoring& scoring
   Head plane = head;
   for (std::size_t c = 0; c < head.scores.channels; ++c) {
     plane.scores = head.scores.slice(c, 1);
-    const auto& hits = scan(plane, scoring, target);
-    Appender boxes(out, hits.size());
-    for (Hit hit : hits) {
-      if (!is_peak(plane.scores, head.width, hit.point)) continue;
-      const bool placed = offsets.data != nullptr;
-      const float x = static_cast<float>(hit.point % head.width);
-      const float y = static_cast<float>(hit.point / head.width);
-      hit.class_id = static_cast<std::int32_t>(c);
-      boxes.add(around((x + (placed ? offsets.at(0, hit.point) : 0.5f)) * head.stride,
-                       (y + (placed ? offsets.at(1, hit.point) : 0.5f)) * head.stride,
-                       head.boxes.at(0, hit.point) * head.stride,
-                       head.boxes.at(1, hit.point) * head.stride),
-                hit);
-    }
+    scan(plane, scoring, target, [&](const std::vector<Hit>& hits) {
+      Appender boxes(out, hits.size());
+      for (Hit hit : hits) {
+        if (!is_peak(plane.scores, head.width, hit.point)) continue;
+        const bool placed = offsets.data != nullptr;
+        const float x = static_cast<float>(hit.point % head.width);
+        const float y = static_cast<float>(hit.point / head.width);
+        hit.class_id = static_cast<std::int32_t>(c);
+        boxes.add(around((x + (placed ? offsets.at(0, hit.point) : 0.5f)) * head.stride,
+                         (y + (placed ? offsets.at(1, hit.point) : 0.5f)) * head.stride,
+                         head.boxes.at(0, hit.point) * head.stride,
+                         head.boxes.at(1, hit.point) * head.stride),
+                  hit);
+      }
+    });
   }
 }
 

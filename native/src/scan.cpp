@@ -128,10 +128,13 @@ void gather(const Head& head, const Use& use) {
   }
 }
 
-// Calls `look` with every point found and its best class.
-template <class T, class Look>
-void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels,
-          const Look& look) {
+// Rows are taken so many at a time, so that those found are still in the cache when looked at.
+constexpr std::size_t kRows = 256;
+
+// Calls `look` with every point found and its best class, and `pause` now and then.
+template <class T, class Look, class Pause>
+void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels, const Look& look,
+          const Pause& pause) {
   const Table& scores = head.scores;
   simd::Scan<T> scan{};
   scan.scores = static_cast<const T*>(scores.data);
@@ -151,10 +154,19 @@ void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels
       look(from + static_cast<std::size_t>(found[i].point),
            static_cast<std::size_t>(found[i].class_id));
     }
+    pause();
   };
   const bool objectness_fits = scan.objectness == nullptr || scan.objectness_stride == 1;
   if (scores.point_stride == 1 && objectness_fits) return each(0, true);
-  if (scores.channel_stride == 1 || scores.channels == 1) return each(0, false);
+  if (scores.channel_stride == 1 || scores.channels == 1) {
+    for (std::size_t from = 0; from < scores.points; from += kRows) {
+      scan.points = std::min(kRows, scores.points - from);
+      each(from, false);
+      scan.scores += static_cast<std::ptrdiff_t>(kRows) * scan.point_stride;
+      scan.objectness += static_cast<std::ptrdiff_t>(kRows) * scan.objectness_stride;
+    }
+    return;
+  }
   gather<T>(head, [&](std::size_t point, std::size_t count, const T* values, const T* objectness) {
     scan.scores = values;
     scan.channel_stride = kGathered;
@@ -168,7 +180,13 @@ void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels
 
 template <class T>
 void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kernels,
-             std::vector<Hit>& hits) {
+             const UseHits& use) {
+  thread_local std::vector<Hit> hits;
+  hits.clear();
+  const auto pause = [&] {
+    use(hits);
+    hits.clear();
+  };
   const auto value = [](const Table& table, std::size_t channel, std::size_t point) {
     const T raw = static_cast<const T*>(
         table.data)[static_cast<std::ptrdiff_t>(channel) * table.channel_stride +
@@ -178,7 +196,10 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
   };
   const auto push = [&](std::size_t point, std::size_t class_id, float score) {
     if (score > scoring.threshold && std::isfinite(score)) {
-      hits.push_back({static_cast<std::uint32_t>(point), static_cast<i32>(class_id), score});
+      Hit& hit = hits.emplace_back();  // in place: a copy would wait for its parts to be stored
+      hit.point = static_cast<std::uint32_t>(point);
+      hit.class_id = static_cast<i32>(class_id);
+      hit.score = score;
     }
   };
   const auto each_class = [&](std::size_t point, std::size_t best, const auto& score) {
@@ -188,7 +209,7 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
   if (scoring.activation == Activation::softmax) {
     // A score is at most e^(its raw value - the greatest), so most points need no sum.
     const float within = scoring.threshold > 0 ? std::log(scoring.threshold) - 1e-4f : -kInfinity;
-    find<T>(head, scoring, kernels, [&](std::size_t point, std::size_t best) {
+    const auto look = [&](std::size_t point, std::size_t best) {
       const bool open = head.background.data != nullptr;
       const float ground = open ? value(head.background, 0, point) : -kInfinity;
       const float own = value(head.scores, best, point);
@@ -201,34 +222,33 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
       if (open) total += exp(ground - most);
       each_class(point, best,
                  [&](std::size_t c) { return exp(value(head.scores, c, point) - most) / total; });
-    });
-    return;
+    };
+    return find<T>(head, scoring, kernels, look, pause);
   }
-  find<T>(head, scoring, kernels, [&](std::size_t point, std::size_t best) {
+  const float lowest = bar(scoring);
+  const auto look = [&](std::size_t point, std::size_t best) {
     float objectness = 1;
     if (head.objectness.data != nullptr) {
       objectness = score_of(value(head.objectness, 0, point), scoring);
-      if (!(objectness > bar(scoring))) return;
+      if (!(objectness > lowest)) return;
     }
     each_class(point, best, [&](std::size_t c) {
       const float score = score_of(value(head.scores, c, point), scoring) * objectness;
       return scoring.root ? std::sqrt(score) : score;
     });
-  });
+  };
+  find<T>(head, scoring, kernels, look, pause);
 }
 
 }  // namespace
 
-const std::vector<Hit>& scan(const Head& head, const Scoring& scoring, Target target) {
-  thread_local std::vector<Hit> hits;
-  hits.clear();
+void scan(const Head& head, const Scoring& scoring, Target target, const UseHits& use) {
   const simd::Kernels& kernels = simd::kernels(target);
   switch (head.scores.type) {
-    case Type::float32: scan_as<float>(head, scoring, kernels, hits); break;
-    case Type::int8: scan_as<i8>(head, scoring, kernels, hits); break;
-    case Type::uint8: scan_as<u8>(head, scoring, kernels, hits); break;
+    case Type::float32: return scan_as<float>(head, scoring, kernels, use);
+    case Type::int8: return scan_as<i8>(head, scoring, kernels, use);
+    case Type::uint8: return scan_as<u8>(head, scoring, kernels, use);
   }
-  return hits;
 }
 
 }  // namespace edge

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "edge/decode.h"
@@ -14,9 +15,10 @@ struct Hit {
   float score;
 };
 
-// Hits in the order of points, then classes. The best class is the lowest of those with the
-// greatest raw value; raw values that are NaN are passed over.
-// The result is valid until the thread's next call.
-const std::vector<Hit>& scan(const Head& head, const Scoring& scoring, Target target);
+using UseHits = std::function<void(const std::vector<Hit>& hits)>;
+
+// Gives the hits to `use`, some at a time, in the order of points, then classes. The best class is
+// the lowest of those with the greatest raw value; raw values that are NaN are passed over.
+void scan(const Head& head, const Scoring& scoring, Target target, const UseHits& use);
 
 }  // namespace edge

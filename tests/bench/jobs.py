@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -89,19 +90,25 @@ def codes_of(planes_: np.ndarray) -> tuple[np.ndarray, float, int]:
 
 
 def memory_floor(found: list[Sample], plain: Plain) -> Iterator[Comparison]:
-    """Decoding alone against reading the same memory, out of the cache."""
+    """Decoding alone against reading the same memory, out of the cache.
+
+    "the call alone" decodes 16 points: what Python and its own memory cost when they are cold.
+    """
     jobs = {
         "decode rows f32": [(Tensor(s.rows), s.rows, True) for s in found],
         "decode planes f32": [(Tensor(s.planes.T), s.planes, False) for s in found],
     }
     quantised = [codes_of(s.planes) for s in found]
     jobs["decode planes i8"] = [(Tensor(c.T, scale, z), c, False) for c, scale, z in quantised]
+
+    def decode(tensor: Tensor, objectness: bool) -> Call:
+        return lambda: ops.decode_rows(tensor, objectness=objectness, score_threshold=0.25)
+
     for job, inputs in jobs.items():
         cases = [
             {
-                "edge": lambda t=tensor, o=objectness: ops.decode_rows(
-                    t, objectness=o, score_threshold=0.25
-                ),
+                "edge": decode(tensor, objectness),
+                "the call alone": decode(replace(tensor, values=tensor.values[:16]), objectness),
                 **_floor(plain, memory),
             }
             for tensor, memory, objectness in inputs

@@ -32,6 +32,17 @@ struct Table {
     return static_cast<const float*>(data)[i];
   }
 
+  // The real values of the first four channels.
+  void four(std::size_t point, float out[4]) const {
+    const auto first = static_cast<std::ptrdiff_t>(point) * point_stride;
+    if (type == Type::float32) {
+      const float* value = static_cast<const float*>(data) + first;
+      for (int c = 0; c < 4; ++c) out[c] = value[c * channel_stride];
+    } else {
+      for (std::size_t c = 0; c < 4; ++c) out[c] = at(c, point);
+    }
+  }
+
   float real(int code) const { return static_cast<float>(code - zero_point) * scale; }
 
   // The channels [first, first + count).

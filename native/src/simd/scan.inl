@@ -18,7 +18,10 @@ inline i32 class_of(const Scan<T>& scan, std::size_t p, T best) {
   if (scan.channel_stride == 1) {
     constexpr std::size_t kStep = Vec<T>::lanes;
     const auto sought = all<T>(best);
-    while (c + kStep <= scan.classes && !any(load(score + c) == sought)) c += kStep;
+    for (; c + kStep <= scan.classes; c += kStep) {
+      const auto same = load(score + c) == sought;
+      if (any(same)) return static_cast<i32>(c + first_of(same));
+    }
   }
   score += static_cast<std::ptrdiff_t>(c) * scan.channel_stride;
   for (; c < scan.classes; ++c, score += scan.channel_stride) {
@@ -29,11 +32,11 @@ inline i32 class_of(const Scan<T>& scan, std::size_t p, T best) {
 
 // Classes side by side. A row is passed over by its objectness, then by its best class.
 template <class T>
-std::size_t scan_rows(const Scan<T>& scan, Found* found) {
+std::size_t scan_rows(const Scan<T>& given, Found* found) {
   using V = typename Vec<T>::type;
   constexpr std::size_t kStep = Vec<T>::lanes;
+  const Scan<T> scan = given;  // so that writing to `found` cannot change it
   const std::size_t classes = scan.classes;
-  const std::size_t whole = classes < kStep ? 0 : classes - kStep;
   const V at_least = all<T>(scan.at_least);
   std::size_t count = 0;
   const T* row = scan.scores;
@@ -52,12 +55,13 @@ std::size_t scan_rows(const Scan<T>& scan, Found* found) {
       V a = all<T>(kLowest<T>);
       V b = a;
       std::size_t c = 0;
-      for (; c + kStep <= whole; c += 2 * kStep) {
+      for (; c + 2 * kStep <= classes; c += 2 * kStep) {
         a = greater(load(row + c), a);
         b = greater(load(row + c + kStep), b);
       }
-      if (c < whole) a = greater(load(row + c), a);
-      a = greater(greater(load(row + whole), a), b);  // the last lanes, some for a second time
+      if (c + kStep <= classes) a = greater(load(row + c), a);
+      if (classes % kStep != 0) b = greater(load(row + classes - kStep), b);  // some once more
+      a = greater(a, b);
       if constexpr (sizeof(T) == sizeof(float)) {
         if (!any(a * by >= at_least)) continue;
       } else {
@@ -72,10 +76,13 @@ std::size_t scan_rows(const Scan<T>& scan, Found* found) {
   return count;
 }
 
-// Planes are taken eight at a time, so many bytes of each: few enough for the running maximum to
-// stay in the nearest cache, and enough for the memory system to read ahead.
+// Planes are taken so many at a time, so many bytes of each: few enough for the running maximum to
+// stay in the nearest cache. So many streams are more than the memory system follows by itself:
+// each is fetched that far ahead.
 constexpr std::size_t kGroup = 16;
 constexpr std::size_t kSegment = 32768;
+constexpr std::size_t kAhead = 384;
+constexpr std::size_t kCacheLine = 64;
 
 // The running maximum of some points, and the group of planes that it came from: the first, as
 // only a greater score replaces it. Groups are numbered while the lane has room for the number.
@@ -92,12 +99,9 @@ inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t planes, std
                   typename Vec<T>::index group, Running<T>& running) {
   using V = typename Vec<T>::type;
   constexpr std::size_t kStep = Vec<T>::lanes;
+  constexpr std::size_t kLine = kCacheLine / sizeof(T);
   const auto number = all<typename Vec<T>::index>(group);
-  const auto step = [&](std::size_t p, std::size_t many) {
-    V most = all<T>(kLowest<T>);
-    for (std::size_t c = 0; c < many; ++c) {
-      most = greater(load(plane + static_cast<std::ptrdiff_t>(c) * stride + p), most);
-    }
+  const auto keep = [&](std::size_t p, V most) {
     if constexpr (first) {
       store(running.best + p, most);
       store(running.group + p, number);
@@ -109,13 +113,32 @@ inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t planes, std
       store(running.group + p, higher ? number : old);
     }
   };
+  const auto line = [&](std::size_t p, std::size_t many) {
+    V most[kLine / kStep];
+    for (V& one : most) one = all<T>(kLowest<T>);
+    const T* from = plane + p;
+    for (std::size_t c = 0; c < many; ++c, from += stride) {
+      __builtin_prefetch(from + kAhead / sizeof(T));
+      for (std::size_t i = 0; i < kLine / kStep; ++i) {
+        most[i] = greater(load(from + i * kStep), most[i]);
+      }
+    }
+    for (std::size_t i = 0; i < kLine / kStep; ++i) keep(p + i * kStep, most[i]);
+  };
+  const auto step = [&](std::size_t p) {
+    V most = all<T>(kLowest<T>);
+    const T* from = plane + p;
+    for (std::size_t c = 0; c < planes; ++c, from += stride) most = greater(load(from), most);
+    keep(p, most);
+  };
   std::size_t p = 0;
-  if (planes == kGroup) {
-    for (; p + kStep <= count; p += kStep) step(p, kGroup);
+  if (planes == kGroup) {  // known to the compiler
+    for (; p + kLine <= count; p += kLine) line(p, kGroup);
   } else {
-    for (; p + kStep <= count; p += kStep) step(p, planes);
+    for (; p + kLine <= count; p += kLine) line(p, planes);
   }
-  if (p < count) step(count - kStep, planes);  // some for a second time: a maximum does not mind
+  for (; p + kStep <= count; p += kStep) step(p);
+  if (p < count) step(count - kStep);  // some for a second time: a maximum does not mind
 }
 
 // Points side by side, no objectness.

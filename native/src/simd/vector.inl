@@ -71,3 +71,25 @@ inline bool any(M mask) {
   return (halves[0] | halves[1]) != 0;
 #endif
 }
+
+// The first lane of which a comparison holds, of those where one does.
+template <class M>
+inline std::size_t first_of(M mask) {
+  constexpr std::size_t kSize = sizeof(mask[0]);
+#if defined(__AVX2__)
+  const auto bits = static_cast<unsigned>(_mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)));
+  return static_cast<std::size_t>(__builtin_ctz(bits)) / kSize;
+#elif defined(__SSE2__)
+  const auto bits = static_cast<unsigned>(_mm_movemask_epi8(reinterpret_cast<__m128i>(mask)));
+  return static_cast<std::size_t>(__builtin_ctz(bits)) / kSize;
+#elif defined(__ARM_NEON)
+  // Half of each byte: 64 bits, four for each.
+  const uint8x8_t halves = vshrn_n_u16(reinterpret_cast<uint16x8_t>(mask), 4);
+  const auto bits = vget_lane_u64(vreinterpret_u64_u8(halves), 0);
+  return static_cast<std::size_t>(__builtin_ctzll(bits)) / 4 / kSize;
+#else
+  std::size_t i = 0;
+  while (mask[i] == 0) ++i;
+  return i;
+#endif
+}
