@@ -28,7 +28,8 @@ def with_rounded_weights(graph: Graph, plan: Plan) -> Graph:
         graph: What the plan speaks of; its tensors keep their names, but for outputs.
         plan: For MNN.
     """
-    return _with_float_outputs(rewrite(_with_parameters(graph, plan), _leaky_as_prelu), plan)
+    known = rewrite(_with_parameters(graph, plan), _leaky_as_prelu, _pool_in_steps)
+    return _with_float_outputs(known, plan)
 
 
 def table(graph: Graph, plan: Plan) -> str:
@@ -66,6 +67,36 @@ def _leaky_as_prelu(graph: Graph, node: Node) -> Change | None:
     shape = (1, graph.shapes[node.output][1], 1, 1)
     new = Node("PRelu", node.name, (node.inputs[0], slope), node.outputs)
     return Change((node,), (new,), {slope: np.full(shape, node.get("alpha", 0.01), np.float32)})
+
+
+def _pool_in_steps(graph: Graph, node: Node) -> Change | None:
+    """MNN's pooling of codes is wrong where the window is wider than the picture.
+
+    The greatest of an odd window around each place is that of smaller ones, one after another: the
+    borders cut them off alike.
+    """
+    if node.op != "MaxPool" or max(node.ints("strides", (1,))) > 1:
+        return None
+    window, picture = node.ints("kernel_shape"), min(graph.shapes[node.inputs[0]][2:])
+    first = picture - 1 + picture % 2  # the widest odd window that fits
+    rest = window[0] - first + 1
+    if window != (window[0],) * 2 or not 1 < first < window[0]:
+        return None
+    if set(node.ints("pads", (0,))) != {window[0] // 2} or set(node.ints("dilations", (1,))) != {1}:
+        return None
+    between = f"{node.output}/before {rest}"
+    return Change(
+        (node,),
+        (
+            _pool(f"{node.name}/before {rest}", node.inputs[0], between, first),
+            _pool(node.name, between, node.output, rest),
+        ),
+    )
+
+
+def _pool(name: str, source: str, result: str, window: int) -> Node:
+    around = {"kernel_shape": (window,) * 2, "strides": (1, 1), "pads": (window // 2,) * 4}
+    return Node("MaxPool", name, (source,), (result,), around)
 
 
 def _with_float_outputs(graph: Graph, plan: Plan) -> Graph:
