@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any
 
@@ -37,10 +38,10 @@ from edge.io.datasets import Sample
 from edge.models.base import ModelSpec
 from edge.package import Artefact, Package
 from edge.recognise import OpenedModel
-from edge.types import Detections, Layout
+from edge.types import Detections, Layout, UInt8Array
 from edge.version import __version__
 
-_CHECKED = 4  # pictures that each file is compared with its simulation on
+_CHECKED = 24  # pictures that each file is compared with its simulation on
 _COSTS = 4  # pictures on which layers are tried one by one
 
 
@@ -159,7 +160,8 @@ def run(
         licence=opened.package.licence,
     )
     wanted = _found(reference, "onnxruntime", "fp32", judged, options, progress, kept)
-    checks = {target: _write(network, target, judged, progress) for target in options.targets}
+    images = _some(judged, looked)
+    checks = {target: _write(network, target, images, progress) for target in options.targets}
     package = replace(reference, artefacts=tuple(artefact for artefact, _ in checks.values()))
     found = {
         target: _found(package, target, "int8", judged, options, progress, kept)
@@ -211,6 +213,8 @@ def _decide(
                 "the spec is of another network: its `model` is the SHA-256 of the one that it was "
                 "calibrated for"
             )
+        for target in options.targets:
+            _check_spec(prepared, options.spec, target)
         network = Network(prepared, model, options.spec)
         return (
             network,
@@ -242,6 +246,16 @@ def _decide(
     return network, Observed.of_recipe(told["facts"]), told["facts"]
 
 
+def _check_spec(graph: Graph, spec: QuantSpec, target: str) -> None:
+    try:
+        plan(graph, spec, target)
+    except CalibrationError as error:
+        raise CalibrationError(
+            f"the spec does not serve {target}: {error}; calibrate for all --targets at once to "
+            "have a spec that does"
+        ) from error
+
+
 def _found(
     package: Package,
     backend: str,
@@ -267,8 +281,14 @@ def _found(
     )
 
 
+def _some(*surveys: Survey) -> list[UInt8Array]:
+    """Pictures to compare runtimes on, of the first as long as it has some."""
+    images = chain.from_iterable(each.usable.images() for each in surveys)
+    return list(islice(images, _CHECKED))
+
+
 def _write(
-    network: Network, target: str, judged: Survey, progress: Progress
+    network: Network, target: str, images: Sequence[UInt8Array], progress: Progress
 ) -> tuple[Artefact, verify.Verified]:
     """The file of one runtime, and how near it is to its simulation."""
     progress(f"write and check {target} int8", 0, 0)
@@ -277,7 +297,6 @@ def _write(
     # What stays float is stored as ncnn's float files are; 16 bits are exact enough beside 8.
     files = emitter(target)(network.graph, half=target == "ncnn", plan=planned)
     artefact = Artefact(target, "int8", files, layout)
-    images = list(judged.usable.at(range(min(_CHECKED, len(judged.usable)))).images())
     return artefact, verify.check(artefact, network.graph, planned, network.model, images)
 
 

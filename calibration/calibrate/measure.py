@@ -77,7 +77,7 @@ def row(
     """
     labels: Mapping[str, Difference] = {}
     if truth is not None:
-        labels, _ = differences(truth, reference, found, classes=classes)
+        labels, _ = differences(truth, reference, found, classes=classes, by_size=False)
     return Row(name, agreement(reference, found, classes=classes), labels)
 
 

@@ -58,6 +58,7 @@ def differences(
     classes: int,
     resamples: int = 1000,
     seed: int = 0,
+    by_size: bool = True,
 ) -> tuple[dict[str, Difference], list[dict[str, Difference]]]:
     """What the second detector gains over the first, and how sure that is.
 
@@ -71,6 +72,7 @@ def differences(
         classes: Number of classes.
         resamples: How many sets of images are drawn.
         seed: Of the draw.
+        by_size: Whether APs, APm and APl are wanted, which are three quarters of the work.
 
     Returns:
         The numbers of `PRECISIONS` over all classes, and for each class.
@@ -86,7 +88,7 @@ def differences(
             found,
             classes=classes,
             iou_thresholds=IOU_THRESHOLDS,
-            area_ranges=AREA_RANGES,
+            area_ranges=AREA_RANGES if by_size else AREA_RANGES[:1],
             max_detections=MAX_DETECTIONS[-1],
         )
         tables.append(average_precisions(matches, weights))
@@ -103,14 +105,14 @@ def average_precisions(matches: Matches, weights: Float64Array) -> Float64Array:
     Where two detections of one image have equal scores, the copies of the better one come first.
 
     Args:
-        matches: With the thresholds and areas of `edge.evaluate.coco`.
+        matches: With the thresholds of `edge.evaluate.coco`, and its areas or the first of them.
         weights: (R, images): how often each image counts, in each of R resamples.
 
     Returns:
-        (R, 10, K, 4) float64: resample, IoU threshold, class, size; NaN where there is nothing
+        (R, 10, K, areas) float64: resample, IoU threshold, class, size; NaN where there is nothing
         to find.
     """
-    classes, sizes = matches.classes, len(AREA_RANGES)
+    classes, sizes = matches.classes, len(matches.ignored)
     found = np.full((len(weights), len(IOU_THRESHOLDS), classes, sizes), np.nan)
     bounds = np.searchsorted(matches.class_ids, np.arange(classes + 1))
     truth_bounds = np.searchsorted(matches.truth_class_ids, np.arange(classes + 1))
@@ -172,9 +174,11 @@ def _parts(resamples: int, detections: int) -> Iterator[slice]:
 
 
 def _compare(first: Float64Array, second: Float64Array) -> dict[str, Difference]:
-    """From tables (1 + R, 10, K, 4), whose first row is of the images as they are."""
+    """From tables (1 + R, 10, K, areas), whose first row is of the images as they are."""
     found = {}
     for name, (thresholds, size) in PRECISIONS.items():
+        if size >= first.shape[3]:
+            continue
         before, after = (
             _mean(table[:, thresholds, :, size].reshape(len(table), -1))
             for table in (first, second)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from calibration.quant import structure
 from calibration.quant.observers import OBSERVERS
@@ -12,22 +12,26 @@ from calibration.quant.spec import QuantSpec, Range
 Opinions = Mapping[str, Mapping[str, Range]]  # by observer and tensor
 
 
-def opinions(problem: Problem) -> Opinions:
-    """What each observer says of each tensor; tensors with one grid get the union.
+def opinions(problem: Problem, observers: Collection[str] = tuple(OBSERVERS)) -> Opinions:
+    """What observers say of each tensor; tensors with one grid get the union.
 
     The network's input keeps its range: a camera may give any of it, whatever was seen.
+
+    Args:
+        problem: The network, and what its tensors held.
+        observers: Keys into `OBSERVERS`.
     """
     shared = structure.groups(problem.graph, problem.policy)
     symmetric = problem.policy.symmetric
     found: dict[str, dict[str, Range]] = {}
-    for number, (name, observer) in enumerate(OBSERVERS.items()):
+    for number, name in enumerate(observers):
         own = {
-            tensor: observer(seen, symmetric=symmetric)
+            tensor: OBSERVERS[name](seen, symmetric=symmetric)
             for tensor, seen in problem.seen.items()
             if tensor not in problem.graph.inputs
         }
         found[name] = {tensor: _union(own, shared.get(tensor, (tensor,))) for tensor in own}
-        problem.tell(number + 1, len(OBSERVERS))
+        problem.tell(number + 1, len(observers))
     return found
 
 

@@ -68,7 +68,7 @@ def solve(
     never = floats.refused(problem)
     kept = dict.fromkeys(options.keep_float, _ASKED)
     spec = problem.with_floats(spec, never | kept)
-    said = {k: v for k, v in opinions(named).items() if k in recipe.observers}
+    said = opinions(named, recipe.observers)
     run.best = problem.with_ranges(spec, said[recipe.observers[0]])
     run.loss = problem.loss(run.best).total
     run.steps.append({"step": f"ranges: {recipe.observers[0]}", "objective": run.loss})

@@ -9,6 +9,7 @@ from calibration.quant.inputs import Inputs
 from calibration.quant.planning import plan
 from calibration.quant.prepare import prepare
 from calibration.quant.simulate import simulate
+from edge.types import Detections
 
 
 def test_a_network_agrees_with_itself_nearly_with_its_int8_and_not_with_another():
@@ -17,10 +18,27 @@ def test_a_network_agrees_with_itself_nearly_with_its_int8_and_not_with_another(
     graph = prepare(detector(seed=3))
     float_ = detections(graph, MODEL, images)
     assert sum((found.scores >= 0.3).sum() for found in float_) > 10
-    assert agree(float_, float_, MODEL).ap == 1
+    assert agree(float_, float_).ap == 1
     spec = min_max_spec(graph, Inputs.of(images, MODEL).real(0))
     int8 = detections(simulate(graph, plan(graph, spec, "tflite")), MODEL, images)
     other = detections(prepare(detector(seed=4)), MODEL, images)
-    near, far = agree(float_, int8, MODEL), agree(float_, other, MODEL)
+    near, far = agree(float_, int8), agree(float_, other)
     assert 1 > near.ap > 2 * far.ap
     assert near.recall > far.recall
+
+
+def boxes(*class_ids):
+    corners = np.arange(len(class_ids), dtype=np.float32)[:, None] * 30 + [0, 0, 20, 20]
+    scores = np.full(len(class_ids), 0.9, np.float32)
+    return Detections(corners.astype(np.float32), scores, np.array(class_ids, np.int32))
+
+
+def test_a_class_that_is_there_once_counts_as_much_as_any_detection():
+    many, one = [boxes(*[0] * 11)] * 9, [boxes(*[0] * 10, 1)]
+    missed = agree([*many, *one], [*many, boxes(*[0] * 10)])
+    assert (missed.expected, missed.agreed) == (110, 109)
+    assert missed.ap50 > 0.98
+
+
+def test_a_box_of_another_class_is_another_box():
+    assert agree([boxes(0, 0, 0, 0)], [boxes(0, 0, 0, 1)]).agreed == 3

@@ -127,3 +127,21 @@ def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, pictures):
     graph, _ = whole
     plan = plan_of(graph, inputs(pictures), target, skip={MIDDLE})
     assert int8_layers(graph, plan, artefact(graph, plan).files) == set(plan.layers)
+
+
+@pytest.mark.parametrize(("detections", "least"), [(20, 0.9), (100, 0.94), (1000, 0.96)])
+def test_the_fewer_the_detections_the_more_may_be_missed_by_chance(detections, least):
+    wished = verify._least(detections, 0.99)
+    assert least - 0.01 < wished < least
+    # A right file, whose detections are 98.5 % those of its simulation, hardly ever has so few.
+    drawn = np.random.default_rng(0).binomial(detections, 0.985, 10_000) / detections
+    assert (drawn < wished).mean() < 0.01
+    # One that shares but nine in ten is refused, once there are enough to tell.
+    drawn = np.random.default_rng(0).binomial(detections, 0.9, 10_000) / detections
+    assert (drawn < wished).mean() > (0.3 if detections < 100 else 0.85)
+
+
+def test_what_a_plan_loses_is_no_fault_of_its_file():
+    assert verify._least(10_000, 0.8) == pytest.approx(0.792)
+    assert verify._least(0, -1.0) < 0
+    assert verify._least(50, -1.0) < 0

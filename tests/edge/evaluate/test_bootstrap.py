@@ -143,3 +143,12 @@ def test_the_same_seed_gives_the_same_interval():
     assert one["AP"] == two["AP"]
     three, _ = differences(truth, found, other, classes=1, resamples=100, seed=1)
     assert three["AP"] != one["AP"]
+
+
+def test_without_sizes_the_other_numbers_are_the_same():
+    truth, found = big()
+    other = shifted(found, 2)
+    whole, each = differences(truth, found, other, classes=1, resamples=50)
+    part, each_part = differences(truth, found, other, classes=1, resamples=50, by_size=False)
+    assert part == {name: whole[name] for name in ("AP", "AP50", "AP75")}
+    assert each_part == [{name: found[name] for name in part} for found in each]

@@ -1,0 +1,41 @@
+"""Calibrations that destroy a detector must be refused: the gate's known-bad cases."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cv2")
+pytest.importorskip("onnxruntime")
+
+from edge.cli import main  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def photographs(shared, tmp_path_factory) -> list[str]:
+    """Four to calibrate on, six others to judge by."""
+    folder = tmp_path_factory.mktemp("photographs")
+    files = sorted((shared / "data" / "coco" / "calib" / "images").iterdir())[:10]
+    for name, chosen in (("data", files[:4]), ("val", files[4:])):
+        (folder / name).mkdir()
+        for file in chosen:
+            shutil.copy(file, folder / name)
+    return ["--data", str(folder / "data"), "--val", str(folder / "val"), "--threads", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["min-max", "entropy"])
+def test_the_usual_ways_are_refused_where_depthwise_layers_are_int8(
+    recipe, photographs, shared, tmp_path, capsys
+):
+    model = shared / "models" / "yolov6lite" / "yolov6-lite-l.param"
+    out = Path(tmp_path, "x.edge")
+    assert main(["calibrate", str(model), *photographs, "-o", str(out), "--recipe", recipe]) == 1
+    said = capsys.readouterr().err
+    assert "ncnn int8 is refused: AP against float is" in said
+    assert "layers that cost most in ncnn, the objective with each alone:" in said
+    assert "depthwise layers in float" in said
+    assert "x.edge is not written" in said
+    assert list(tmp_path.iterdir()) == []
