@@ -61,15 +61,15 @@ def for_targets(
     graph, spec, sentence = canonical(package, image)
     pixels = _network_input(package.spec, image)
     picture = "a rendered picture" if image is None else "the picture given"
-    evidence = [*opened.evidence, sentence, f"files are compared in {picture}"]
+    converted = [sentence, f"files are compared in {picture}"]
     artefacts: list[Artefact] = []
     for target in targets:
         artefact, sentence = _artefact(target, precision, graph, spec, pixels)
         artefacts.append(artefact)
-        evidence.append(sentence)
-    provenance = {**package.provenance, "recognised": evidence}
+        converted.append(sentence)
+    provenance = {**package.provenance, "converted": converted}
     changed = replace(package, spec=spec, artefacts=tuple(artefacts), provenance=provenance)
-    return OpenedModel(changed, tuple(evidence))
+    return OpenedModel(changed, (*opened.evidence, *converted))
 
 
 def canonical(package: Package, image: UInt8Array | None = None) -> tuple[Graph, ModelSpec, str]:

@@ -82,6 +82,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
             raise ModelError(f"{path}: no such file or folder")
     if len(paths) == 1 and edge.package.is_package(paths[0]):
         return _packaged(paths[0], overrides)
+    if openvino := next((path for path in map(_openvino, paths) if path), None):
+        raise UnsupportedModelError(_unreadable(openvino))
     files = _files(paths)
     path = next(iter(files.values()))
     backend = next((name for name, kinds in BACKENDS.items() if kinds == files.keys()), None)
@@ -114,10 +116,39 @@ def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
         name=overrides.name or package.name,
         licence=overrides.licence or package.licence,
     )
-    told = package.provenance.get("recognised", [])
-    told = told if isinstance(told, list) else [told]
     says = f"{edge.package.MANIFEST} says so"  # it stands there too where one was made of another
-    return OpenedModel(package, (says, *(text for text in map(str, told) if text != says)))
+    return OpenedModel(package, (says, *(t for t in told(package, "recognised") if t != says)))
+
+
+def told(package: Package, about: str) -> tuple[str, ...]:
+    """What a package's provenance tells of a step, in sentences; one of others may say anything."""
+    said = package.provenance.get(about, [])
+    return tuple(map(str, said if isinstance(said, list) else [said]))
+
+
+def _openvino(path: Path) -> Path | None:
+    """The .xml of the OpenVINO model that a path is of; None where it is of none."""
+    found: Path | None = path if path.suffix.lower() == ".xml" else None
+    if path.is_dir():
+        found = min(path.glob("*.xml"), default=None)
+    elif path.suffix == ".bin" and not path.with_suffix(".param").exists():
+        found = path.with_suffix(".xml")
+    if found is None or not found.is_file():
+        return None
+    with found.open("rb") as file:
+        return found if b"<net " in file.read(1000) else None
+
+
+def _unreadable(path: Path) -> str:
+    facts = metadata.read(metadata.parse_rt_info(_content(path).decode(errors="replace")))
+    labels = ""
+    if facts.labels:
+        first = ", ".join(facts.labels[:3]) + (", …" if len(facts.labels) > 3 else "")
+        labels = f", which names {len(facts.labels)} classes ({first})"
+    return (
+        f"{path}: an OpenVINO model{labels}; there is no OpenVINO runtime here: export the network "
+        "to ONNX instead, then edge convert NAME.onnx"
+    )
 
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:

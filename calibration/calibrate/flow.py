@@ -187,10 +187,9 @@ def run(
         package, network.spec, looked, judged, str(options.limits), said, targets, schemes,
         progress.seconds, told,
     )  # fmt: skip
-    evidence = [*opened.evidence, sentence]
     package = replace(
         package,
-        provenance=MappingProxyType({**opened.package.provenance, "recognised": evidence}),
+        provenance=MappingProxyType({**opened.package.provenance, "converted": [sentence]}),
         quantisation=MappingProxyType(describe.summary(facts, network.spec)),
     )
     return Outcome(package, network.spec, facts, describe.pairs(model, judged, wanted, found))

@@ -11,8 +11,9 @@ from itertools import islice, product
 from pathlib import Path
 
 from edge import board, child, installed
-from edge.backends.base import Precision
-from edge.bench.report import Repetition, Report, Run
+from edge.backends import DEVICES
+from edge.backends.base import Device, Precision
+from edge.bench.report import Repetition, Report, Run, on_device
 from edge.bench.worker import save_frames
 from edge.errors import BackendError, SourceError
 from edge.io.base import Source
@@ -32,17 +33,20 @@ class Configuration:
         precision: Asked for.
         threads: 0: one per core.
         input: None: the model's own.
+        device: What computes.
     """
 
     artefact: Artefact
     precision: Precision
     threads: int
     input: Size | None
+    device: Device = "cpu"
 
     def __str__(self) -> str:
         threads = f"{self.threads} threads" if self.threads else "all cores"
         size = f" {self.input}" if self.input else ""
-        return f"{self.artefact.backend} {self.precision}{size} {threads}"
+        where = on_device(self.artefact.backend, self.device)
+        return f"{where} {self.precision}{size} {threads}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +79,25 @@ def plan(
     precision: Precision | None,
     threads: Sequence[int],
     inputs: Sequence[Size | None],
+    device: Device = "cpu",
 ) -> tuple[Configuration, ...]:
     """Every way to run a model that is asked for.
 
     Args:
         package: The model.
-        backends: Every artefact of these; None: the package's first that suits.
+        backends: Every artefact of these; None: the package's first that suits, of the runtime
+            that offers the device.
         precision: Of the arithmetic. None: that of each artefact, or float16 for a float one
             where the CPU computes in it.
         threads: Each of these numbers; 0: one per core.
         inputs: Each of these sizes; None: the model's own.
+        device: What computes.
 
     Raises:
         ModelError: The package has no such artefact.
     """
     if backends is None:
-        artefacts = [package.artefact(None, precision)]
+        artefacts = [package.artefact(DEVICES.get(device), precision)]
     else:
         artefacts = [
             artefact
@@ -101,7 +108,7 @@ def plan(
         if not artefacts:
             package.artefact(min(backends), precision)  # raises, and says what there is
     return tuple(
-        Configuration(artefact, precision or _usual(artefact), count, size)
+        Configuration(artefact, precision or _usual(artefact), count, size, device)
         for artefact, count, size in product(artefacts, threads, inputs)
     )
 
@@ -211,6 +218,7 @@ def _task(
         "backend": configuration.artefact.backend,
         "precision": configuration.precision,
         "threads": configuration.threads,
+        "device": configuration.device,
         "input": None if size is None else [size.height, size.width],
         "frames": str(frames),
         "seconds": settings.seconds / settings.repetitions,
@@ -242,4 +250,5 @@ def _run(
         versions=installed.circumstances(artefact.backend),
         repetitions=tuple(repetitions),
         error=error,
+        device=configuration.device,
     )

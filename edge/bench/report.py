@@ -19,6 +19,11 @@ from edge.types import Size
 FORMAT = "edge bench 1"
 
 
+def on_device(backend: str, device: str) -> str:
+    """The runtime, and what it computes on where that is not the CPU."""
+    return backend if device == "cpu" else f"{backend} on {device}"
+
+
 @dataclass(frozen=True, slots=True)
 class Repetition:
     """What one process measured. Seconds, unless stated.
@@ -117,6 +122,7 @@ class Run:
         versions: Of the packages that take part.
         repetitions: Each in a process of its own; empty where it failed.
         error: Why it failed; empty where it did not.
+        device: What computed.
     """
 
     backend: str
@@ -129,12 +135,13 @@ class Run:
     versions: Mapping[str, str]
     repetitions: tuple[Repetition, ...]
     error: str = ""
+    device: str = "cpu"
 
     @property
     def key(self) -> str:
         """What it is, for people and for finding it in another report."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{self.backend} {self.precision} {self.input} {threads}"
+        return f"{on_device(self.backend, self.device)} {self.precision} {self.input} {threads}"
 
     @property
     def invalid(self) -> tuple[str, ...]:

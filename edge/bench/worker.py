@@ -67,6 +67,7 @@ def _measure(task: Mapping[str, Any]) -> dict[str, Any]:
         backend=task["backend"],
         precision=task["precision"],
         threads=task["threads"],
+        device=task["device"],
         input=None if size is None else Size(*size),
     ) as detector:
         loaded = time.monotonic()

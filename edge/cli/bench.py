@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import get_args
 
 from edge import bundled
-from edge.backends import BACKENDS
+from edge.backends import BACKENDS, DEVICES
 from edge.backends.base import MOST_THREADS, Precision
 from edge.bench import plot
 from edge.bench.compare import Comparison, compare
 from edge.bench.measure import Configuration, Settings, measure, plan, take_frames
-from edge.bench.report import Report, Run, read
+from edge.bench.report import Report, Run, on_device, read
 from edge.bench.soak import Sample, Soak, soak
 from edge.cli import UsageError, options
 from edge.detector import Detector
@@ -75,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="each of these; 0 (default): one per core",
     )
+    options.add_device_argument(parser)
     parser.add_argument(
         "--imgsz",
         nargs="+",
@@ -189,9 +190,10 @@ def duration(text: str) -> float:
 def _plan(args: argparse.Namespace, package: Package) -> tuple[Configuration, ...]:
     backends = args.backend
     if backends is not None and "all" in backends:
-        backends = tuple(BACKENDS)
+        offering = DEVICES.get(args.device)
+        backends = (offering,) if offering else tuple(BACKENDS)
     precision: Precision | None = args.precision
-    return plan(package, backends, precision, args.threads, args.imgsz)
+    return plan(package, backends, precision, args.threads, args.imgsz, args.device)
 
 
 def _source(args: argparse.Namespace) -> Source:
@@ -224,12 +226,14 @@ def _soak(
             backend=one.artefact.backend,
             precision=one.precision,
             threads=one.threads,
+            device=one.device,
             input=one.input,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
     with detector:
-        title = f"{detector.spec.family} at {detector.spec.input}, {one.artefact.backend} "
+        title = f"{detector.spec.family} at {detector.spec.input}, "
+        title += f"{on_device(one.artefact.backend, one.device)} "
         title += f"{detector.backend.precision}, {detector.backend.threads} threads"
         found = soak(detector, frames, args.soak, progress=_say_sample)
     if args.plot is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge.cli import checkpoints, options
 from edge.models import family
-from edge.recognise import OpenedModel
+from edge.recognise import OpenedModel, told
 from edge.text import printable
 
 HELP = "say what a model is: family, input, outputs, labels, sizes"
@@ -67,6 +67,7 @@ def describe(opened: OpenedModel) -> dict[str, Any]:
         "provenance": dict(package.provenance),
         "quantisation": dict(package.quantisation),
         "recognised": opened.evidence,
+        "converted": told(package, "converted"),
         "source": family(spec.family).source,
     }
 
@@ -96,6 +97,7 @@ def _text(facts: dict[str, Any]) -> str:
         *(("int8", sentence) for sentence in quantised(facts["quantisation"])),
         ("licence", facts["licence"] or "not stated"),
         *(("recognised", sentence) for sentence in facts["recognised"]),
+        *(("converted", sentence) for sentence in facts["converted"]),
     ]
     return "\n".join(f"{key:<11}{printable(value)}" for key, value in rows)
 

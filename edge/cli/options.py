@@ -53,14 +53,19 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, default: Path | None
         metavar="N",
         help="0 (default): one per core",
     )
+    add_device_argument(parser)
+    parser.add_argument(
+        "--imgsz", type=parsed(Size.parse), metavar="N|HxW", help="default: the model's own"
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """`--device`."""
     parser.add_argument(
         "--device",
         choices=get_args(Device),
         default="cpu",
         help="what computes (default cpu); another one is first compared with the CPU",
-    )
-    parser.add_argument(
-        "--imgsz", type=parsed(Size.parse), metavar="N|HxW", help="default: the model's own"
     )
 
 

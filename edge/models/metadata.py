@@ -1,13 +1,14 @@
 """What exporters leave in a model file, or beside it, about the model.
 
 Read is what Ultralytics' exports carry: ONNX `metadata_props`, a text in the zip at the end of a
-.tflite, MNN's `bizCode`, and `metadata.yaml` beside an ncnn model. Values are literals of Python
-or JSON; they are parsed as such and never run.
+.tflite, MNN's `bizCode`, `metadata.yaml` beside an ncnn model, and the `rt_info` of an OpenVINO
+model. Values are literals of Python or JSON; they are parsed as such and never run.
 """
 
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from edge.types import Size
 
 _LIMIT = 1 << 20  # characters
 _PAIR = re.compile(r"(\w+):[ \t]*(.*)")
+_VALUE = re.compile(r'<(\w+) value="([^"]*)"')
 _NAME = re.compile(r"[ \t]+(\d+):[ \t]*(.*)")
 
 
@@ -73,6 +75,23 @@ def parse_yaml(text: str) -> dict[str, str]:
             found[key] = f"[{item}]" if not found[key] else f"{found[key][:-1]}, {item}]"
     if names:
         found["names"] = repr(names)
+    return found
+
+
+def parse_rt_info(text: str) -> dict[str, str]:
+    """What an OpenVINO model (.xml) says of itself, by the names that `read` knows.
+
+    Nothing where it is not one, or says nothing. Labels stand there as one text, with a space
+    between two and an underscore for a space in one.
+
+    Source: OpenVINO's Model API, parameters in `rt_info`.
+    """
+    start = text.rfind("<rt_info>")  # those before are of layers
+    said = dict(_VALUE.findall(text[start : start + _LIMIT] if start >= 0 else ""))
+    found = {key: html.unescape(said[key]) for key in ("task", "imgsz", "names") if key in said}
+    if "labels" in said:
+        labels = [label.replace("_", " ") for label in html.unescape(said["labels"]).split()]
+        found.setdefault("names", repr(labels))
     return found
 
 

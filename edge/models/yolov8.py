@@ -32,10 +32,13 @@ from edge.models.shapes import (
     unbatched,
 )
 from edge.models.yolov6 import decode_split
-from edge.types import Candidates, Size, Tensor
+from edge.types import AnyArray, Candidates, Size, Tensor
 
 BINS = 16  # of the official models' distributions
 _MASKS, _KEYPOINTS = 32, 51  # planes that segmentation and pose models have after the classes
+_TURNED = 0.1  # in every cell: no class has such scores in a picture of nothing
+_ROWS = 300  # of exports that end with the best boxes; of these more columns than 6:
+_MORE_COLUMNS = {6 + _MASKS: "segmentation", 6 + _KEYPOINTS: "pose", 6 + 1: "oriented-box"}
 
 
 def decode_planar(
@@ -120,6 +123,8 @@ def _recognise(seen: Seen) -> Recognition | None:
                 )
     _refuse_masks(seen)
     found = table(seen)
+    if found is not None and not seen.chosen:
+        _refuse_rows(found[1])
     if found is None or found[1].shape[0] < 5:
         return None
     name, planes = found
@@ -148,12 +153,28 @@ def _refuse_masks(seen: Seen) -> None:
         raise UnsupportedModelError("its outputs are those of a segmentation model; edge detects")
 
 
-def _refuse_other_tasks(planes: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
+def _refuse_rows(rows: AnyArray) -> None:
+    if len(rows) == 1 and (rows.shape[1] != 7 or np.isclose(rows.sum(), 1, atol=1e-3)):
+        raise UnsupportedModelError(  # one row of 7 may be the only box found
+            f"its one row of {rows.shape[1]} numbers looks like that of a classification model; "
+            "edge detects"
+        )
+    if len(rows) == _ROWS and rows.shape[1] in _MORE_COLUMNS and np.abs(rows[:, :4]).max() > 2:
+        raise UnsupportedModelError(
+            f"its {_ROWS} rows of {rows.shape[1]} columns look like those of a "
+            f"{_MORE_COLUMNS[rows.shape[1]]} model; edge detects"
+        )
+
+
+def _refuse_other_tasks(planes: AnyArray) -> None:
     classes = planes[4:]
     outside = classes.min() < 0 or classes.max() > 1
     usual = {4 + 80 + _MASKS: "segmentation", 4 + 1 + _KEYPOINTS: "pose"}
-    if outside or planes.shape[0] in usual:
+    # A grey picture shows nothing, but an angle is somewhere, and where it is it is no probability.
+    turned = len(classes) > 1 and classes[-1].min() > _TURNED and np.median(classes[:-1]) < _TURNED
+    if outside or turned or planes.shape[0] in usual:
         task = usual.get(planes.shape[0], "segmentation, pose or oriented-box")
+        task = "oriented-box" if turned else task
         raise UnsupportedModelError(
             f"its {planes.shape[0]} planes look like those of a {task} model; edge detects "
             "(if they are boxes and classes alone, say --family yolov8)"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 
 from edge import package
@@ -61,6 +62,66 @@ def test_whatever_a_package_tells_of_its_recognition_is_repeated(told, tmp_path)
     package.write(package.Package("a", spec, (artefact,), "", provenance), tmp_path / "a.edge")
     evidence = open_model([tmp_path / "a.edge"]).evidence
     assert evidence == ("model.toml says so", str(told[0] if told == ["it"] else told))
+
+
+OTHER_TASKS = {
+    "segmentation": (116, "outputs"),
+    "pose": (56, "outputs"),
+    "oriented-box": (20, "angles"),
+    "classification": (1000, "classes"),
+}
+
+
+@pytest.mark.parametrize("task", OTHER_TASKS)
+def test_an_export_for_another_task_is_refused_by_what_it_gives(task, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from operator_cases import Builder
+
+    count, kind = OTHER_TASKS[task]
+    b, maps = Builder(), []
+    if kind == "classes":
+        x = b.op("GlobalAveragePool", b.conv("images", 3, count, 8, strides=(8, 8)))
+        out = b.op("Softmax", b.op("Flatten", x), axis=1, name="output0")
+    else:
+        for stride in (8, 16, 32):
+            x = b.conv("images", 3, count, stride, strides=(stride, stride))
+            maps.append(b.op("Reshape", x, np.array([1, count, (640 // stride) ** 2])))
+        cells = b.op("Sigmoid", b.op("Concat", *maps, axis=2))
+        low, high = np.zeros((2, 1, count, 1), np.float32)
+        high[:, :4], high[:, 4:] = 640, 1
+        if kind == "angles":  # (sigmoid - 1/4) pi, so that those of an even doubt are probable
+            low[:, -1], high[:, -1] = -np.pi / 4, np.pi
+            high[:, 4:-1] = 0.01
+        out = b.op("Add", b.op("Mul", cells, high), low, name="output0")
+    path = tmp_path / "export.onnx"
+    path.write_bytes(b.model([out], (1, 3, 640, 640)))
+    with pytest.raises(UnsupportedModelError, match=f"export.onnx: its .* of an? {task} model"):
+        open_model([path])
+
+
+OPENVINO = """<?xml version="1.0"?>
+<net name="yolo" version="11">
+ <layers><layer id="0"><rt_info><attribute name="x" value="names"/></rt_info></layer></layers>
+ <rt_info><model_info><model_type value="YOLO"/>
+  <labels value="person traffic_light it&apos;s stop_sign"/></model_info></rt_info>
+</net>"""
+
+
+@pytest.mark.parametrize("given", ["yolo.xml", "yolo.bin", ""], ids=["xml", "bin", "folder"])
+def test_an_openvino_model_is_told_the_way_out(given, tmp_path):
+    (tmp_path / "yolo.xml").write_text(OPENVINO)
+    (tmp_path / "yolo.bin").write_bytes(b"weights")
+    with pytest.raises(
+        UnsupportedModelError,
+        match=r"yolo\.xml: an OpenVINO model, which names 4 classes "
+        r"\(person, traffic light, it's, …\); .* export the network to ONNX instead, then edge c",
+    ):
+        open_model([tmp_path / given])
+    (tmp_path / "yolo.xml").write_text("<annotation/>")
+    with pytest.raises(ModelError) as caught:
+        open_model([tmp_path / given])
+    assert "OpenVINO" not in str(caught.value)
 
 
 class TestRefusals:

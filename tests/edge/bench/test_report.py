@@ -19,6 +19,19 @@ def test_a_report_comes_back_from_its_json():
     assert Report.from_json(as_json(found)) == found
 
 
+def test_a_device_is_part_of_what_was_measured_and_was_the_cpu_where_a_report_has_none():
+    found = report(run(), run(device="vulkan"))
+    assert [each.key for each in found.runs] == [
+        "ncnn fp32 320x320 4 threads",
+        "ncnn on vulkan fp32 320x320 4 threads",
+    ]
+    values = as_json(found)
+    assert Report.from_json(values) == found
+    for each in values["runs"]:
+        del each["device"]
+    assert {each.device for each in Report.from_json(values).runs} == {"cpu"}
+
+
 def test_the_json_has_verdicts_and_summaries_for_those_who_do_not_use_python():
     values = as_json(report(run(), run(repetitions=(), error="killed by SIGILL")))
     assert values["valid"] is False

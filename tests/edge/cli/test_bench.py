@@ -41,6 +41,18 @@ def test_measures_writes_and_compares(model, tmp_path, capsys):
         assert not found.valid or "not compared: " in err or again.runs[0].invalid
 
 
+def test_a_device_is_measured_or_said_to_be_missing(tmp_path, capsys):
+    words = ["bench", *QUICK[:2], *QUICK[4:], "--device", "vulkan", "--share", str(tmp_path / "r")]
+    status = main([*words, "--backend", "all"])
+    (found,) = reports.read(tmp_path / "r").runs
+    assert (found.backend, found.device) == ("ncnn", "vulkan")
+    assert found.key.startswith("ncnn on vulkan ")
+    if not found.repetitions:
+        assert status == 1
+        assert "INVALID: " in capsys.readouterr().out
+        assert "vulkan: " in found.error
+
+
 def test_a_regression_ends_with_status_1(model, tmp_path, capsys, monkeypatch):
     before, after = report(), report(run([0.02, 0.0201, 0.0202]))
     (tmp_path / "r.json").write_text(json.dumps(before.as_json()))

@@ -204,9 +204,17 @@ def test_targets_of_a_package_which_keeps_what_it_knows(small, tmp_path, capsys)
     assert (new.name, new.licence, new.spec.labels) == ("second", "MIT", ("a", "b", "c"))
     assert main(["convert", first, "-o", str(second), "--force", "--labels", "a,b,d"]) == 1
     assert package.read(second) == new
+    third = str(tmp_path / "third.edge")
     capsys.readouterr()
-    assert main(["inspect", str(second)]) == 0
-    assert capsys.readouterr().out.count("model.toml says so") == 1
+    assert main(["convert", first, "-o", third, "--targets", "ncnn"]) == 0
+    fourth = str(tmp_path / "fourth.edge")
+    assert main(["convert", third, "-o", fourth, "--targets", "tflite"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", fourth]) == 0
+    out = capsys.readouterr().out
+    assert out.count("model.toml says so") == 1
+    assert out.count("agrees with ONNX Runtime") == out.count("converted  tflite fp32: agrees") == 1
+    assert "ncnn" not in out
 
 
 def test_targets_of_a_checkpoint(checkpoint, tmp_path):

@@ -194,11 +194,38 @@ def test_outputs_of_the_documented_shapes_are_recognised(look, wanted):
         ({"output0": (116, 8400), "output1": (32, 160, 160)}, "segmentation"),
         ({"output0": (56, 8400)}, "pose"),
         ({"output0": (20, 8400)}, "oriented-box"),  # the angle is no probability
+        ({"output0": (300, 38), "output1": (32, 160, 160)}, "segmentation"),
+        ({"output0": (300, 38)}, "segmentation"),
+        ({"output0": (300, 57)}, "pose"),
+        ({"output0": (300, 7)}, "oriented-box"),
+        ({"output0": (1, 1000)}, "classification"),
+        ({"output0": (1, 6)}, "classification"),
     ],
 )
 def test_models_for_other_tasks_are_refused_by_name(shapes, task):
-    with pytest.raises(UnsupportedModelError, match=task):
+    with pytest.raises(UnsupportedModelError, match=f"{task} model"):
         FAMILIES["yolov8"].recognise(shown(shapes))
+
+
+def test_a_row_of_seven_is_told_from_seven_classes():
+    box = np.array([[0, 10, 20, 30, 40, 2, 0.9]], np.float32)
+    classes = np.full((1, 7), 1 / 7, np.float32)
+    size = Size(640, 640)
+    assert FAMILIES["yolov8"].recognise(Seen("images", size, {"output": box})) is None
+    assert FAMILIES["yolov7"].recognise(Seen("images", size, {"output": box})).form == "rows7"
+    with pytest.raises(UnsupportedModelError, match="classification model"):
+        FAMILIES["yolov8"].recognise(Seen("images", size, {"output": classes}))
+
+
+def test_angles_within_the_range_of_probabilities_are_told_from_a_class():
+    planes = np.full((20, 8400), 0.001, np.float32)
+    planes[:4] = 300
+    size = Size(640, 640)
+    seen = Seen("images", size, {"output0": planes})
+    assert FAMILIES["yolov8"].recognise(seen).classes == 16
+    planes[-1] = 0.785
+    with pytest.raises(UnsupportedModelError, match="oriented-box model"):
+        FAMILIES["yolov8"].recognise(seen)
 
 
 def test_a_shape_of_another_task_is_taken_when_the_family_is_chosen():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.models.metadata import Facts, parse_yaml, read
+from edge.models.metadata import Facts, parse_rt_info, parse_yaml, read
 from edge.types import Size
 
 NAMES = "{0: 'person', 1: \"it's\"}"
@@ -61,3 +61,15 @@ def test_a_list_of_names_and_a_square_size():
     assert read({"names": "['a', 'b']", "imgsz": "320"}) == Facts(
         None, ("a", "b"), Size(320, 320), None
     )
+
+
+def test_reads_what_an_openvino_model_says_of_itself():
+    layer = '<layer><rt_info><labels value="of a layer"/></rt_info></layer>'
+    info = '<rt_info><model_info><labels value="person it&apos;s"/></model_info></rt_info>'
+    more = (
+        '<rt_info><framework><names value="{0: &apos;a b&apos;}"/><task value="obb"/></framework>'
+    )
+    assert read(parse_rt_info(f"<net>{layer}{info}</net>")).labels == ("person", "it's")
+    assert read(parse_rt_info(f"<net>{more}</net>")) == Facts("obb", ("a b",))
+    for text in ("", "<net/>", "<rt_info>", "<rt_info><labels", "\0" * 9):
+        assert read(parse_rt_info(text)) == Facts()
