@@ -23,6 +23,7 @@ from calibration.calibrate.study import Network, Observed
 from calibration.emit import emitter
 from calibration.graph import Graph
 from calibration.quant import calibrate, fingerprint, spec_file, structure, verify
+from calibration.quant.equalise import equalised
 from calibration.quant.inputs import Inputs
 from calibration.quant.planning import plan
 from calibration.quant.policy import policy
@@ -212,9 +213,9 @@ def _decide(
                 "the spec is of another network: its `model` is the SHA-256 of the one that it was "
                 "calibrated for"
             )
+        network = Network(equalised(prepared, options.spec.equalisation), model, options.spec)
         for target in options.targets:
-            _check_spec(prepared, options.spec, target)
-        network = Network(prepared, model, options.spec)
+            _check_spec(network.graph, options.spec, target)
         return (
             network,
             Observed.anew(network, inputs.take(range(min(_COSTS, len(inputs)))), progress),
@@ -241,7 +242,8 @@ def _decide(
         return json.dumps({"spec": spec_file.dumps(made.spec), "facts": made.facts}).encode()
 
     told = json.loads(kept.data("calibrated.json", decided))
-    network = Network(prepare(graph), model, spec_file.loads(told["spec"]))
+    spec = spec_file.loads(told["spec"])
+    network = Network(equalised(prepare(graph), spec.equalisation), model, spec)
     return network, Observed.of_recipe(told["facts"]), told["facts"]
 
 

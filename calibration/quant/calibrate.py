@@ -7,36 +7,28 @@ ones. Nothing else is needed than the pictures: no labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import process_time
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from calibration.graph import Graph
 from calibration.quant import fingerprint, spec_file, structure
+from calibration.quant.equalise import equalised
 from calibration.quant.inputs import Inputs
-from calibration.quant.objective import Objective
-from calibration.quant.observe import Histogram, observe
-from calibration.quant.planning import plan
+from calibration.quant.observe import observe
 from calibration.quant.policy import policy
 from calibration.quant.prepare import prepare
-from calibration.quant.recipe import facts
-from calibration.quant.recipe.problem import Problem
-from calibration.quant.recipe.recipes import RECIPES, Recipe
+from calibration.quant.recipe import equalisation, facts
+from calibration.quant.recipe.pose import everything, pose, ranged
+from calibration.quant.recipe.recipes import RECIPES
 from calibration.quant.recipe.run import solve
-from calibration.quant.recipe.weights import largest
 from calibration.quant.spec import QuantSpec, Scheme
-from calibration.quant.trial import Trial
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
-from edge.types import UInt8Array
+from edge.types import Float32Array, UInt8Array
 
 Report = Callable[[str, int, int], None]  # stage, done, total
-
-# The runtime whose INT8 is simulated while a scheme is sought.
-_STANDS_FOR = {"symmetric": "ncnn", "asymmetric": "tflite"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +58,8 @@ class Calibrated:
     """A calibration.
 
     Attributes:
-        graph: The network that the spec speaks of, ready for `planning.plan` and the emitters.
+        graph: The network that the spec speaks of, prepared and equalised, ready for
+            `planning.plan` and the emitters.
         spec: What was decided.
         facts: How it came about, as JSON has it; see `recipe.facts`.
     """
@@ -112,13 +105,20 @@ def calibrate(
         raise ValueError("no targets")
     inputs = Inputs.of(images, model)
     tell = report or _silent
-    first = {name: _everything(prepared, inputs, _STANDS_FOR[name]) for name in schemes}
-    names = {name for spec in first.values() for name in _ranged(spec)}
-    seen = observe(prepared, inputs, names, lambda d, t: tell("observe", d, t))
+    factors: Mapping[str, Float32Array] = {}
+    by_factors: dict[str, float] = {}
+    if recipe.equalise:
+        few = inputs.take(range(min(len(inputs), recipe.pictures)))
+        tell("equalise", 0, 0)
+        factors, by_factors = equalisation.chosen(prepared, model, few, schemes)
+    network = equalised(prepared, factors)
+    first = {name: everything(network, inputs, name) for name in schemes}
+    names = set().union(*map(ranged, first.values()))
+    seen = observe(network, inputs, names, lambda d, t: tell("observe", d, t))
     found: dict[str, Scheme] = {}
     told: dict[str, Any] = {}
     for name in schemes:
-        problem = _problem(prepared, model, inputs, seen, first[name], name, recipe)
+        problem = pose(network, model, inputs, seen, first[name], recipe.pictures)
         spec, told[name] = solve(problem, first[name], recipe, options, tell)
         found[name] = spec.schemes[name]
     spec = QuantSpec(
@@ -128,10 +128,11 @@ def calibrate(
         count=len(inputs),
         recipe=options.recipe + (" with qat" if options.qat else ""),
         seed=options.seed,
+        equalisation=MappingProxyType(factors),
     )
     spec = spec_file.loads(spec_file.dumps(spec))  # what is emitted is what the file says
-    summary = facts.summary(spec, seen, told, process_time() - start)
-    return Calibrated(prepared, spec, summary)
+    summary = facts.summary(spec, seen, told, by_factors, process_time() - start)
+    return Calibrated(equalised(prepared, spec.equalisation), spec, summary)
 
 
 def check_teacher(graph: Graph, teacher: Graph) -> None:
@@ -154,49 +155,6 @@ def check_teacher(graph: Graph, teacher: Graph) -> None:
         )
 
 
-def _problem(
-    graph: Graph,
-    model: ModelSpec,
-    inputs: Inputs,
-    seen: Mapping[str, Histogram],
-    spec: QuantSpec,
-    scheme: str,
-    recipe: Recipe,
-) -> Problem:
-    judges = np.unique(np.linspace(0, len(inputs) - 1, recipe.pictures).round().astype(int))
-    few = inputs.take(judges.tolist())
-    target = _STANDS_FOR[scheme]
-    trial = Trial(graph, spec, target, few)
-    objective = Objective(few, model, trial.rebase(None))
-    return Problem(graph, model, target, inputs, seen, trial, objective, judges.tolist(), _nobody)
-
-
-def _everything(graph: Graph, inputs: Inputs, target: str) -> QuantSpec:
-    """All in INT8 that can be; the ranges say nothing yet, but for the input's."""
-    rules = policy(target)
-    able = [
-        node
-        for node in structure.convolutions(graph)
-        if structure.refusal(graph, node, rules) is None
-    ]
-    if not able:
-        raise CalibrationError("the network has no convolution that can be INT8")
-    tensors = {name for node in graph.nodes for name in node.outputs if name}
-    scheme = Scheme(
-        dict.fromkeys(tensors, (0.0, 1.0)) | dict.fromkeys(graph.inputs, inputs.limits()),
-        {node.name: largest(graph, node) for node in able},
-    )
-    planned = plan(graph, QuantSpec({rules.scheme: scheme}), target)
-    shared = structure.groups(graph, rules)
-    names = sorted({n for name in planned.tensors for n in shared.get(name, (name,))})
-    ranges = {name: scheme.ranges[name] for name in names}
-    return QuantSpec({rules.scheme: replace(scheme, ranges=ranges)})
-
-
-def _ranged(spec: QuantSpec) -> set[str]:
-    return {name for scheme in spec.schemes.values() for name in scheme.ranges}
-
-
 def _check_names(graph: Graph, names: Sequence[str]) -> None:
     known = {node.name for node in structure.convolutions(graph)}
     unknown = [name for name in names if name not in known]
@@ -209,7 +167,3 @@ def _check_names(graph: Graph, names: Sequence[str]) -> None:
 
 def _silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
-
-
-def _nobody(done: int, total: int) -> None:
-    del done, total

@@ -18,13 +18,15 @@ def summary(
     spec: QuantSpec,
     seen: Mapping[str, Histogram],
     solved: Mapping[str, Any],
+    equalised: Mapping[str, float],
     cpu_seconds: float,
 ) -> dict[str, Any]:
     """The facts: numbers, texts, lists and objects alone.
 
     Returns:
-        "images", "recipe", "seed", "cpu_seconds"; "histograms" by tensor, each with "low",
-        "high" and "counts" of equal bins between; "schemes" by name, each with what
+        "images", "recipe", "seed", "cpu_seconds"; "equalisation": the objective by whether
+        tensors are equalised, empty where that was not tried; "histograms" by tensor, each with
+        "low", "high" and "counts" of equal bins between; "schemes" by name, each with what
         `recipe.run.solve` gives ("target", "observers": objective by observer, "sensitivity":
         objective with one layer alone in INT8, "steps", "weights_only", "activations_only",
         "objective", "float_share", "operations") and "ranges" by tensor, each with "low", "high"
@@ -43,6 +45,7 @@ def summary(
         "recipe": spec.recipe,
         "seed": spec.seed,
         "cpu_seconds": round(cpu_seconds, 1),
+        "equalisation": dict(equalised),
         "histograms": {tensor: _coarse(found) for tensor, found in sorted(seen.items())},
         "schemes": schemes,
     }

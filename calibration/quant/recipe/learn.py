@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from calibration.graph import Graph
+from calibration.quant.heads import Level
 from calibration.quant.recipe.lessons import Lesson, Lessons, draw
 from calibration.quant.recipe.problem import Problem
 from calibration.quant.recipe.recipes import Learning
@@ -54,7 +55,7 @@ def learn(
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, how.steps))
     random = np.random.default_rng(seed)
     learners = _learners(problem)
-    best, least = spec, _judged(student, lessons, problem)
+    best, least = spec, _judged(student, lessons, problem, how)
     order: list[int] = []
     for step in range(how.steps):
         chosen: list[Lesson] = []
@@ -68,7 +69,7 @@ def learn(
         pace.step()
         problem.tell(step + 1, how.steps)
         if (step + 1) % max(how.steps // _LOOKS, 1) == 0:
-            found = _judged(student, lessons, problem)
+            found = _judged(student, lessons, problem, how)
             if found < least:
                 best, least = student.spec(), found
     return best
@@ -82,18 +83,22 @@ def _loss(student: Student, lessons: Lessons, chosen: list[Lesson], how: Learnin
         lessons.inside([values[i : i + 1] for values in outputs], lesson)
         for i, lesson in enumerate(chosen)
     ]
-    return distance(found, wanted, channels_weight=how.channels, heads_weight=how.heads)
+    return _weighed(found, wanted, how)
 
 
-def _judged(student: Student, lessons: Lessons, problem: Problem) -> float:
-    """The objective, by the pictures that judge."""
+def _judged(student: Student, lessons: Lessons, problem: Problem, how: Learning) -> float:
+    """What is made less, by the pictures that judge."""
     found, wanted = [], []
     with torch.no_grad():
         for index in problem.judges:
             image = lessons.image(Lesson(index))
             found.append(lessons.inside(student(image), Lesson(index)))
             wanted.append(lessons.wanted(Lesson(index), image))
-    return float(distance(found, wanted))
+    return float(_weighed(found, wanted, how))
+
+
+def _weighed(found: list[list[Level]], wanted: list[list[Level]], how: Learning) -> Tensor:
+    return distance(found, wanted, channels_weight=how.channels, heads_weight=how.heads)
 
 
 def _learners(problem: Problem) -> list[int]:

@@ -37,6 +37,7 @@ class Recipe:
         observers: Whose ranges are tried.
         pictures: How many the objective is computed on while searching.
         tensors: How many get their range searched, costliest first.
+        equalise: Tensors are equalised, if that serves.
         floats: Layers may stay float, within the budget.
         learning: What is learned at the end; it needs torch.
     """
@@ -44,19 +45,24 @@ class Recipe:
     observers: tuple[str, ...] = tuple(OBSERVERS)
     pictures: int = 8
     tensors: int = 30
+    equalise: bool = True
     floats: bool = True
     learning: Learning = Learning(150)
+
+
+def _plain(observer: str) -> Recipe:
+    return Recipe((observer,), 8, 0, equalise=False, floats=False, learning=Learning())
 
 
 # The last two are what runtimes' own tools do. They are here to be compared with, and as what a
 # gate must refuse.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "fast": Recipe(pictures=4, tensors=12, learning=Learning()),
+        "fast": Recipe(pictures=4, tensors=12, equalise=False, learning=Learning()),
         "default": Recipe(),
         "best": Recipe(pictures=16, tensors=60, learning=Learning(400)),
-        "min-max": Recipe(("min-max",), tensors=0, floats=False, learning=Learning()),
-        "entropy": Recipe(("entropy",), tensors=0, floats=False, learning=Learning()),
+        "min-max": _plain("min-max"),
+        "entropy": _plain("entropy"),
     }
 )
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from quant_graphs import MODEL, detector
 
-from calibration.quant import spec_file
+from calibration.quant import fingerprint, spec_file
 from calibration.quant.calibrate import Options, calibrate
+from calibration.quant.equalise import equalised, sites
 from calibration.quant.planning import plan
 from calibration.quant.policy import POLICIES
 from calibration.quant.prepare import prepare
@@ -155,3 +157,27 @@ def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatc
         "ranges: best observer",
         "weights: least error",
     ]
+
+
+def test_a_network_whose_channels_differ_much_is_equalised_and_its_spec_says_how(monkeypatch):
+    short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning())
+    recipes = {"short": short, "plain": replace(short, equalise=False)}
+    monkeypatch.setattr("calibration.quant.calibrate.RECIPES", recipes)
+    graph = prepare(detector(activation="LeakyRelu"))
+    random = np.random.default_rng(0)
+    uneven = {
+        name: np.exp2(random.uniform(-5, 5, graph.shapes[name][1])).astype(np.float32)
+        for name in sites(graph)
+    }
+    bad = equalised(graph, uneven)
+    found = calibrate(bad, MODEL, images(), ["ncnn"], Options("short"))
+    losses = found.facts["equalisation"]
+    assert losses["equalised"] < 0.5 * losses["as it is"]
+    read = spec_file.loads(spec_file.dumps(found.spec))
+    assert read.equalisation
+    again = equalised(prepare(bad), read.equalisation)
+    assert fingerprint.of_graph(again) == fingerprint.of_graph(found.graph)
+    assert fingerprint.of_graph(prepare(bad)) == found.spec.model
+    as_it_is = calibrate(graph, MODEL, images(), ["ncnn"], Options("plain"))
+    assert not as_it_is.spec.equalisation
+    assert as_it_is.facts["equalisation"] == {}

@@ -1,0 +1,144 @@
+"""python -m tests.bench.ablation MODEL --data DIR: what each step of a calibration adds.
+
+Steps are taken one after another on the same pictures, learning in three ways from one start. Each
+row has the objective, by pictures that nothing is learned from, and how far the simulation agrees
+with the float network on pictures that no step has seen. Needs the extras calibrate and distill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from time import process_time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are imported
+os.environ["OMP_WAIT_POLICY"] = "passive"
+
+import numpy as np
+
+from calibration.calibrate.pictures import open_pictures
+from calibration.quant import structure
+from calibration.quant.agreement import agree, detections
+from calibration.quant.equalise import equalised
+from calibration.quant.inputs import Inputs
+from calibration.quant.observe import observe
+from calibration.quant.planning import plan
+from calibration.quant.policy import policy
+from calibration.quant.prepare import prepare
+from calibration.quant.recipe import clips, equalisation, floats, sensitivity
+from calibration.quant.recipe.learn import learn
+from calibration.quant.recipe.pose import everything, pose, ranged
+from calibration.quant.recipe.problem import Problem
+from calibration.quant.recipe.ranges import best_for_all, opinions
+from calibration.quant.recipe.recipes import Learning
+from calibration.quant.simulate import simulate
+from calibration.quant.spec import QuantSpec
+from calibration.targets import canonical
+from edge.recognise import open_model
+from edge.types import UInt8Array
+
+Step = tuple[str, Problem, QuantSpec]
+
+
+def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Step]:
+    """Each step, with the problem and the spec that it leads to."""
+    graph, model, _ = canonical(open_model([options.model]).package)
+    graph, inputs = prepare(graph), Inputs.of(images, model)
+    scheme = policy(options.target).scheme
+
+    def posed(network) -> tuple[Problem, QuantSpec]:
+        first = everything(network, inputs, scheme)
+        seen = observe(network, inputs, ranged(first))
+        problem = pose(network, model, inputs, seen, first, options.judges)
+        never = floats.refused(problem) | dict.fromkeys(_ends(network) if options.ends else (), "")
+        return problem, problem.with_floats(first, never)
+
+    problem, spec = posed(graph)
+    said = opinions(problem)
+    yield "min-max", problem, problem.with_ranges(spec, said["min-max"])
+    yield "least divergence (entropy)", problem, problem.with_ranges(spec, said["entropy"])
+    spec, _ = best_for_all(problem, spec, said)
+    yield "best observer for all", problem, spec
+
+    factors, _ = equalisation.chosen(graph, model, inputs.take(problem.judges), [scheme])
+    if factors:
+        problem, spec = posed(equalised(graph, factors))
+        said = opinions(problem)
+        spec, _ = best_for_all(problem, spec, said)
+        yield "+ equalisation", problem, spec
+    never = floats.share(problem, problem.scheme(spec).floats)
+    apart = floats.depthwise(problem, spec, {}, options.float_budget + never)
+    if apart is not None:
+        spec, _ = best_for_all(problem, apart, said)
+        yield "+ depthwise layers float", problem, spec
+    if options.search:
+        cost = sensitivity.alone(problem, spec)
+        spec = clips.search(problem, spec, said, cost, options.search)
+        yield f"+ clips of {options.search} tensors searched", problem, spec
+    ways = {
+        "+ ranges, steps, biases learned, channel-wise term alone": Learning(
+            options.steps, weights=False, heads=0.0
+        ),
+        "+ the same, channel-wise and head terms": Learning(options.steps, weights=False),
+        "+ the same and codes of weights learned": Learning(options.steps),
+    }
+    for name, how in ways.items():
+        yield name, problem, learn(problem, spec, how, options.seed)
+
+
+def main() -> None:
+    options = _options()
+    pictures = open_pictures(options.data, (), strict=False)
+    order = np.random.default_rng(options.seed).permutation(len(pictures)).tolist()
+    observed = list(pictures.at(order[: options.images]).images())
+    judged = list(pictures.at(order[options.images :][: options.judged]).images())
+    reference = None
+    before = process_time()
+    print(
+        f"{options.model.name}, {options.target}: {len(observed)} pictures observed, "
+        f"{len(judged)} judge, {options.steps} steps of learning\n"
+    )
+    print("| step | objective | weights alone | activations alone | agreement AP/AP50 | CPU s |")
+    print("|---|---|---|---|---|---|")
+    for name, problem, spec in steps(observed, options):
+        seconds = process_time() - before
+        find = partial(detections, model=problem.model, images=judged)
+        reference = reference or find(problem.graph)
+        rounded = simulate(problem.graph, plan(problem.graph, spec, options.target))
+        alike = agree(reference, find(rounded), problem.model)
+        parts = (problem.loss(spec, rounds).total for rounds in ("all", "weights", "activations"))
+        losses = " | ".join(f"{loss:.4f}" for loss in parts)
+        print(f"| {name} | {losses} | {100 * alike.ap:.1f}/{100 * alike.ap50:.1f} | "
+              f"{seconds:.0f} |", flush=True)  # fmt: skip
+        before = process_time()
+
+
+def _ends(graph) -> set[str]:
+    """The first convolution and the last ones."""
+    return {
+        structure.convolutions(graph)[0].name,
+        *(graph.producers[name].name for name in graph.outputs),
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--data", required=True, help="pictures, as for edge calibrate")
+    parser.add_argument("--target", default="ncnn")
+    parser.add_argument("--images", type=int, default=64, help="to observe and learn from")
+    parser.add_argument("--judges", type=int, default=8, help="of these, for the objective")
+    parser.add_argument("--judged", type=int, default=64, help="others, for the agreement")
+    parser.add_argument("--float-budget", type=float, default=0.10)
+    parser.add_argument("--ends", action="store_true", help="first and last convolutions float")
+    parser.add_argument("--search", type=int, default=0, help="tensors whose clips are searched")
+    parser.add_argument("--steps", type=int, default=100, help="of learning")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

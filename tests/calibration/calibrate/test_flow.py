@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from quant_graphs import MODEL, detector, pictures
+from quant_references import min_max_spec
+
+pytest.importorskip("onnxruntime")
+
+from calibration.calibrate import flow
+from calibration.calibrate.progress import Progress
+from calibration.quant import fingerprint
+from calibration.quant.equalise import equalised
+from calibration.quant.prepare import prepare
+
+
+def test_what_a_given_spec_equalises_is_equalised_in_the_network_that_is_written():
+    graph, inputs = detector(), pictures(2)
+    factors = {"last": np.arange(1, 9, dtype=np.float32)}
+    spec = min_max_spec(prepare(graph), inputs.real(0))
+    spec = replace(spec, model=fingerprint.of_graph(prepare(graph)), equalisation=factors)
+    options = flow.Options(("ncnn",), spec=spec)
+    progress = Progress(io.StringIO())
+    network, _, _ = flow._decide(graph, MODEL, None, inputs, options, progress, None)
+    wanted = equalised(prepare(graph), factors)
+    assert fingerprint.of_graph(network.graph) == fingerprint.of_graph(wanted)
+    assert fingerprint.of_graph(network.graph) != fingerprint.of_graph(prepare(graph))
+
+
+def test_whether_something_is_learned_hangs_on_recipe_spec_and_wish():
+    assert flow.Options(("ncnn",)).learns
+    assert not flow.Options(("ncnn",), "fast").learns
+    assert flow.Options(("ncnn",), "fast", qat=True).learns
+    spec = min_max_spec(prepare(detector()), pictures(1).real(0))
+    assert not flow.Options(("ncnn",), spec=spec, qat=True).learns
