@@ -175,6 +175,17 @@ def _focus(b, x):
     return b.conv(b.op("Concat", *parts, axis=1), 32, 6, 3, pads=(1, 1, 1, 1))
 
 
+def _unfold(b, x, high, wide, stride=1, dilation=1):
+    """Windows as torch exports `unfold`; the picture is 12x16."""
+    windows = []
+    for size, kernel in ((12, high), (16, wide)):
+        count = (size - dilation * (kernel - 1) - 1) // stride + 1
+        windows.append(dilation * np.arange(kernel)[:, None] + stride * np.arange(count))
+    rows = b.op("Gather", x, windows[0], axis=2)
+    apart = b.op("Transpose", b.op("Gather", rows, windows[1], axis=4), perm=(0, 1, 2, 4, 3, 5))
+    return b.op("Reshape", apart, np.array([1, 8 * high * wide, -1]))
+
+
 def _focal_distribution(b, x):
     parts = b.op("Reshape", b.conv(x, 8, 32), np.array([1, 4, 8, 192]))
     chances = b.op("Softmax", b.op("Transpose", parts, perm=(0, 2, 1, 3)), axis=1)
@@ -341,6 +352,8 @@ OPERATORS: Mapping[str, Case] = {
     "slice of columns": Case(lambda b, x: _slice(b, x, 1, -2, 3)),
     "channel shuffle": Case(_shuffle),
     "focus": Case(_focus),
+    "unfold": Case(lambda b, x: _unfold(b, x, 3, 3)),
+    "unfold, apart and wide": Case(lambda b, x: _unfold(b, x, 2, 3, stride=2, dilation=3)),
     "pad": _unary("Pad", np.array([0, 0, 1, 2, 0, 0, 3, 4]), np.float32(0.5)),
     "depth to space": _unary("DepthToSpace", blocksize=2, mode="CRD"),
     "depth to space, depth first": _unary("DepthToSpace", blocksize=2, mode="DCR"),

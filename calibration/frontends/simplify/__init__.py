@@ -21,6 +21,7 @@ from calibration.frontends.simplify.patterns import (
     focus,
     gemm_to_matmul,
     to_global_pool,
+    unfold,
 )
 from calibration.graph import Graph, Rule, rewrite
 
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     channel_shuffle,
     gemm_to_matmul,
     focus,
+    unfold,
 )
 
 

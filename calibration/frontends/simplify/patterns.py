@@ -1,4 +1,4 @@
-"""Pooling, shuffling, products and the focus layer, in the form that runtimes have."""
+"""Pooling, shuffling, products, windows and the focus layer, in the form that runtimes have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from calibration.frontends.simplify.matching import reduced_axes, slice_bounds, sole_producer, unary
 from calibration.graph import Change, Graph, Node
+from edge.types import AnyArray
 
 
 def to_global_pool(graph: Graph, node: Node) -> Change | None:
@@ -125,3 +126,63 @@ def focus(graph: Graph, node: Node) -> Change | None:
     }
     new = replace(node, inputs=(source, name, *node.inputs[2:]), attributes=attributes)
     return Change(tuple(old), (new,), {name: grown})
+
+
+def unfold(graph: Graph, node: Node) -> Change | None:
+    """The windows of a picture, gathered by rows and by columns: a convolution that picks pixels.
+
+    So torch exports `unfold`. The convolution is depthwise; each of its kernels is 1 in one place.
+    """
+    turned = node.op == "Transpose" and node.ints("perm", ()) == (0, 1, 2, 4, 3, 5)
+    columns = sole_producer(graph, node.inputs[0], "Gather") if turned else None
+    rows = sole_producer(graph, columns.inputs[0], "Gather") if columns else None
+    if columns is None or rows is None or (rows.get("axis", 0), columns.get("axis", 0)) != (2, 4):
+        return None
+    shape = graph.shapes.get(rows.inputs[0], ())
+    steps = [_window(graph.values(gather.inputs[1])) for gather in (rows, columns)]
+    if len(shape) != 4 or None in steps:
+        return None
+    (high, tall, *down), (wide, long, *right) = (step for step in steps if step is not None)
+    strides, dilations = zip(down, right, strict=True)
+    fit = [
+        (size - dilation * (kernel - 1) - 1) // stride + 1
+        for size, kernel, stride, dilation in zip(
+            shape[2:], (high, wide), strides, dilations, strict=True
+        )
+    ]
+    if fit != [tall, long]:
+        return None
+    channels, kernel = shape[1], high * wide
+    picks = np.tile(np.eye(kernel, dtype=np.float32), (channels, 1))
+    names = [f"{node.output}/{part}" for part in ("picks", "windows", "shape")]
+    constants: dict[str, AnyArray] = {
+        names[0]: picks.reshape(channels * kernel, 1, high, wide),
+        names[2]: np.array(graph.shapes[node.output], np.int64),
+    }
+    picked = Node(
+        "Conv",
+        f"{node.name}/windows",
+        (rows.inputs[0], names[0]),
+        (names[1],),
+        {
+            "group": channels,
+            "kernel_shape": (high, wide),
+            "strides": strides,
+            "dilations": dilations,
+            "pads": (0, 0, 0, 0),
+        },
+    )
+    apart = replace(node, op="Reshape", inputs=(names[1], names[2]), attributes={})
+    return Change((rows, columns, node), (picked, apart), constants)
+
+
+def _window(index: AnyArray | None) -> tuple[int, int, int, int] | None:
+    """Of indices (places in the window, windows): their counts, stride and dilation."""
+    if index is None or index.ndim != 2:
+        return None
+    places, windows = index.shape
+    stride = int(index[0, 1] - index[0, 0]) if windows > 1 else 1
+    dilation = int(index[1, 0] - index[0, 0]) if places > 1 else 1
+    wanted = dilation * np.arange(places)[:, None] + stride * np.arange(windows)
+    regular = min(stride, dilation) > 0 and np.array_equal(index, wanted)
+    return (places, windows, stride, dilation) if regular else None

@@ -166,3 +166,15 @@ def test_another_second_input_is_refused():
     content = b.model([b.op("Add", "images", "mask")], (1, 3, 8, 8), more_inputs={"mask": (1,)})
     with pytest.raises(UnsupportedModelError, match="this model has images, mask"):
         read(content)
+
+
+def test_windows_that_are_not_regular_stay_gathered():
+    b = Builder()
+    rows = b.op("Gather", "images", np.array([[0, 1, 2], [2, 3, 5]]), axis=2)
+    columns = b.op("Gather", rows, np.array([[0, 1, 2]]), axis=4)
+    apart = b.op("Transpose", columns, perm=(0, 1, 2, 4, 3, 5))
+    assert [node.op for node in canonical(b.model([apart])).nodes] == [
+        "Gather",
+        "Gather",
+        "Transpose",
+    ]
