@@ -1,4 +1,4 @@
-"""One model as a package with a float artefact for every backend."""
+"""One model as a package with an artefact for every backend, in float or in INT8."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from calibration import targets
 from calibration.emit import emitter
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
+from calibration.quant import calibrate
+from calibration.quant.planning import plan
 from edge.backends import BACKENDS, describe
+from edge.conveyor import Conveyor
 from edge.formats.ncnn import read_network
 from edge.package import Artefact, Package
-from edge.recognise import open_model
+from edge.recognise import OpenedModel, open_model
 from edge.types import Size
 
 
@@ -34,8 +37,32 @@ def package(shared: Path, size: str = "s") -> Package:
 
 def converted(path: Path, backends: Iterable[str] = BACKENDS, side: int | None = None) -> Package:
     """A package's model for these backends, for pictures of `side` pixels where that is given."""
+    return targets.for_targets(_opened(path, side), tuple(backends), precision="fp32").package
+
+
+def quantised(path: Path, side: int | None = None) -> Package:
+    """A package's model in INT8 for every backend: every convolution, ranges by min-max.
+
+    Seconds, where `edge calibrate` takes minutes; good for what it executes, not for how well.
+    """
+    opened = _opened(path, side).package
+    graph, spec, _ = targets.canonical(opened)
+    belt = Conveyor(2, spec.input)
+    pictures = [belt.render(index)[0].copy() for index in range(4)]
+    recipe = calibrate.Options("min-max")
+    made = calibrate.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
+    artefacts = []
+    for name in BACKENDS:
+        planned = plan(made.graph, made.spec, name)
+        files = emitter(name)(made.graph, half=name == "ncnn", plan=planned)
+        layout = describe(name, files).inputs[0].layout
+        artefacts.append(Artefact(name, "int8", files, layout))
+    return replace(opened, spec=spec, artefacts=tuple(artefacts))
+
+
+def _opened(path: Path, side: int | None) -> OpenedModel:
     opened = open_model([path])
-    if side is not None:
-        spec = replace(opened.package.spec, input=Size(side, side))
-        opened = replace(opened, package=replace(opened.package, spec=spec))
-    return targets.for_targets(opened, tuple(backends), precision="fp32").package
+    if side is None:
+        return opened
+    spec = replace(opened.package.spec, input=Size(side, side))
+    return replace(opened, package=replace(opened.package, spec=spec))

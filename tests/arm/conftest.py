@@ -56,7 +56,7 @@ def arm(request: pytest.FixtureRequest, arm_folder: Path) -> Arm:
     return Arm(arm_folder, cpu, numpy)
 
 
-@pytest.fixture(params=CPUS)
+@pytest.fixture(scope="session", params=CPUS)
 def cpu(request: pytest.FixtureRequest, arm_folder: Path) -> Arm:
     """Each CPU, with today's NumPy: for what is slow and does not depend on it."""
     return Arm(arm_folder, request.param, "2")

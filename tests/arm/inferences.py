@@ -2,9 +2,9 @@
 
     python tests/arm/inferences.py > tests/arm/inferences.json
 
-Takes minutes; needs build/arm (see tests/arm/build). The models are the packages listed here: their
-own artefacts, and for a runtime that they lack a float one, converted. An INT8 artefact is counted
-as soon as its package has it. Counts are no times: see tests/arm/count.
+Takes half an hour; needs build/arm (see tests/arm/build). The bundled package is counted as it is,
+INT8 for ncnn. The trained float ones are converted for every runtime, and quantised for every
+runtime as every_backend.quantised does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -24,64 +26,84 @@ sys.path.insert(0, str(HERE.parent))
 import boards  # noqa: E402
 import every_backend  # noqa: E402
 
-from edge import package  # noqa: E402
+from edge import bundled, package  # noqa: E402
 from edge.backends import BACKENDS  # noqa: E402
+from edge.formats.ncnn import blob_shapes, read_network  # noqa: E402
 
 MODELS = {
-    "YOLOv6-n of BCCD, 320x320": ROOT / "tests" / "models" / "bccd-yolov6n.edge",
+    "YOLOv6-n, bundled": bundled.MODEL,
+    "YOLOv6-n of BCCD": ROOT / "tests" / "models" / "bccd-yolov6n.edge",
+    "YOLOv7-tiny of BCCD": ROOT / "tests" / "models" / "bccd-yolov7-tiny.edge",
 }
 HALF = ("ncnn", "mnn")  # the runtimes that compute in float16 where the CPU does
+DIRECT = "-direct"  # after a precision: ncnn without Winograd's algorithm
 
 
-def artefacts(model: Path, folder: Path) -> Iterator[tuple[Path, str, str]]:
+def files(model: Path, folder: Path) -> Iterator[tuple[Path, str, str]]:
     """Package, backend and precision of what there is to count."""
-    own = package.read(model).artefacts
-    for artefact in own:
-        yield model, artefact.backend, "int8" if artefact.precision == "int8" else "float"
-    there = {artefact.backend for artefact in own if artefact.precision != "int8"}
-    if missing := [name for name in BACKENDS if name not in there]:
-        made = folder / f"{model.stem}-float.edge"
-        package.write(every_backend.converted(model, missing), made)
-        for name in missing:
-            yield made, name, "float"
+    if model == bundled.MODEL:
+        yield model, "ncnn", "int8"
+        return
+    for precision, make in (("float", every_backend.converted), ("int8", every_backend.quantised)):
+        made = folder / f"{model.stem}-{precision}.edge"
+        package.write(make(model), made)
+        for backend in BACKENDS:
+            yield made, backend, precision
 
 
 def runs(backend: str, precision: str) -> Iterator[tuple[str, str]]:
     """CPU and precision of the arithmetic."""
     for cpu in ("cortex-a72", "cortex-a76"):
         yield cpu, "int8" if precision == "int8" else "fp32"
+        if precision == "float" and backend == "ncnn":
+            yield cpu, f"fp32{DIRECT}"
     if precision == "float" and backend in HALF:
         yield "cortex-a76", "fp16"
 
 
+def products(model: Path) -> int:
+    """Multiply-accumulates of the convolutions, done directly; of a package with ncnn's files."""
+    read = package.read(model)
+    network = read_network(read.artefacts[0].files["param"], read.artefacts[0].files["bin"])
+    size = read.spec.input
+    shapes = blob_shapes(network, {network.inputs[0]: (3, size.height, size.width)})
+    found = 0
+    for layer in network.layers:
+        if "onvolution" in layer.type:  # each weight meets every pixel of the smaller side
+            blob = (layer.inputs if layer.type.startswith("De") else layer.outputs)[0]
+            found += layer.weights[0].values.size * prod(shapes[blob][1:])
+    return found
+
+
 def count(model: Path, backend: str, precision: str, cpu: str, board: Path) -> int:
     """Instructions of one inference."""
+    effect = precision.removesuffix(DIRECT)
     command = ["bash", HERE / "count", "inference", "--model", model, "--backend", backend]
+    command += ["--precision", effect, *(["--no-winograd"] if precision != effect else [])]
     chosen = os.environ | {"CPU": cpu, "NUMPY": "2", "BOARD": str(board)}
-    done = subprocess.run(
-        [*command, "--precision", precision], env=chosen, stdout=subprocess.PIPE, check=True
-    )
+    done = subprocess.run(command, env=chosen, stdout=subprocess.PIPE, check=True)
     found: dict[str, int] = json.loads(done.stdout)
-    return found[precision]  # what was in effect has this name
+    return found[effect]  # what was in effect has this name
 
 
 def main() -> None:
     """Print the counts."""
     arm = Path(os.environ.get("EDGE_ARM") or ROOT / "build" / "arm")
-    counts: dict[str, dict[str, int]] = {}
+    told: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         seen = {"cortex-a72": boards.pi4(folder / "pi4"), "cortex-a76": boards.pi5(folder / "pi5")}
         for board in seen.values():
             boards.completed(board, arm / "sysroot")
         for model, path in MODELS.items():
-            rows = counts.setdefault(model, {})
-            for made, backend, precision in artefacts(path, folder):
+            counts: dict[str, int] = {}
+            told[model] = {"products": products(path), "counts": counts}
+            for made, backend, precision in files(path, folder):
                 for cpu, chosen in runs(backend, precision):
                     key = f"{backend} {chosen} {cpu}"
-                    rows[key] = count(made, backend, chosen, cpu, seen[cpu])
-                    print(f"{model}: {key}: {rows[key]}", file=sys.stderr)
-    print(json.dumps(counts, indent=2))
+                    counts[key] = count(made, backend, chosen, cpu, seen[cpu])
+                    print(f"{model}: {key}: {counts[key]}", file=sys.stderr)
+    print(json.dumps(told, indent=2))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,18 @@ def inference(model: str, backend: str | None, precision: Any) -> Iterator[tuple
     yield detector.backend.precision, detector.backend.run
 
 
+def without_winograd() -> None:
+    """Make ncnn convolve directly: Winograd's algorithm saves multiplications of floats."""
+    import ncnn
+
+    class Direct(ncnn.Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.opt.use_winograd_convolution = False
+
+    ncnn.Net = Direct
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mark", help="library made of mark.c")
@@ -60,7 +72,10 @@ if __name__ == "__main__":
     parser.add_argument("--model")
     parser.add_argument("--backend")
     parser.add_argument("--precision")
+    parser.add_argument("--no-winograd", action="store_true", help="of ncnn")
     args = parser.parse_args()
+    if args.no_winograd:
+        without_winograd()
     cv2.setNumThreads(1)
     mark = ctypes.CDLL(args.mark)
     made = {
