@@ -41,11 +41,13 @@ Taps taps(int from, int to) {
 }
 
 // Along a row both taps must lie inside: those past an edge give all their weight to the edge
-// pixel. (Rows are clamped instead, which rounds differently; so does OpenCV.)
+// pixel. (Rows are clamped instead, which rounds differently; so does OpenCV.) The weights of a
+// column add up to one; up to 8192 columns they do so before, too.
 Taps column_taps(int from, int to) {
   Taps out = taps(from, to);
   const auto one = static_cast<i16>(kOne);
   for (std::size_t k = 0; k < out.low.size(); ++k) {
+    out.weights[2 * k] = static_cast<i16>(one - out.weights[2 * k + 1]);
     if (out.low[k] < 0) {
       out.low[k] = 0;
       out.weights[2 * k] = one;
@@ -105,6 +107,7 @@ class Resized {
     wide_count_ = static_cast<std::size_t>(
         std::upper_bound(horizontal_.low.begin(), horizontal_.low.end(), last) -
         horizontal_.low.begin());
+    for (i32& low : horizontal_.low) low *= channels_of(image.format);  // from here on, bytes
     for (auto& row : mixed_) row.resize(3 * static_cast<std::size_t>(size.width));
   }
 

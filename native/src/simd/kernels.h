@@ -16,8 +16,8 @@ using i8 = std::int8_t;
 using i16 = std::int16_t;
 using i32 = std::int32_t;
 
-// How to interpolate along a row. Column x mixes the pixels `left[x]` and `left[x] + 1` by
-// `weights[2x]` and `weights[2x + 1]`, which add up to 2048.
+// How to interpolate along a row. Column x mixes the pixel that begins at byte `left[x]` and the
+// next one by `weights[2x]` and `weights[2x + 1]`, which add up to 2048.
 struct Columns {
   const i32* left;
   const i16* weights;

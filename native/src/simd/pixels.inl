@@ -17,7 +17,7 @@ constexpr i16 kLuma = 19071, kBlue = 16531, kGreenU = 3203, kGreenV = 6660, kRed
 void mix_columns(const u8* row, int channels, const Columns& columns, i16* const out[3]) {
   std::size_t x = channels == 3 ? wide_mix_columns(row, columns, out) : 0;
   for (; x < columns.count; ++x) {
-    const u8* pixel = row + columns.left[x] * channels;
+    const u8* pixel = row + columns.left[x];
     const i32 a = columns.weights[2 * x];
     const i32 b = columns.weights[2 * x + 1];
     for (int c = 0; c < channels; ++c) {

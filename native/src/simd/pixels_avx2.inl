@@ -150,7 +150,7 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
   std::size_t x = 0;
   for (; x + 8 <= columns.wide_count; x += 8) {
     const i32* left = columns.left + x;
-    const auto at = [&](int i) { return row + 3 * static_cast<std::ptrdiff_t>(left[i]); };
+    const auto at = [&](int i) { return row + left[i]; };
     const __m256i a = join_halves(load_taps(at(0), at(1)), load_taps(at(4), at(5)));
     const __m256i b = join_halves(load_taps(at(2), at(3)), load_taps(at(6), at(7)));
     const __m256i weights =

@@ -37,41 +37,41 @@ std::size_t wide_halve(const u8* top, const u8* bottom, int channels, std::size_
 }
 
 // Eight columns at a time. Four registers hold their 6 bytes each (8 are read); a table look-up
-// collects one channel: eight first taps, then eight second ones.
+// collects one channel: eight first taps, then eight second ones. The weights add up to 2048, so
+// (p * (2048 - w) + q * w) >> 4 is p * 128 + (((p - q) * 128 * (-16 * w)) >> 15), which the
+// doubling multiply computes in 16 bits: -16 * w is at least -32768, where 16 * w could be one too
+// many.
 std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const out[3]) {
   const u8 order[16] = {0, 8, 16, 24, 32, 40, 48, 56, 3, 11, 19, 27, 35, 43, 51, 59};
   const uint8x16_t gather = vld1q_u8(order);
+  // Copies: what is stored may lie anywhere, so these would be read again each time.
+  const Columns all = columns;
+  i16* const to[3] = {out[0], out[1], out[2]};
   std::size_t x = 0;
-  for (; x + 8 <= columns.wide_count; x += 8) {
-    const i32* left = columns.left + x;
-    const auto at = [&](int i) { return vld1_u8(row + 3 * static_cast<std::ptrdiff_t>(left[i])); };
+  for (; x + 8 <= all.wide_count; x += 8) {
+    const i32* left = all.left + x;
+    const auto at = [&](int i) { return vld1_u8(row + left[i]); };
     uint8x16x4_t taps;
     for (int i = 0; i < 4; ++i) taps.val[i] = vcombine_u8(at(2 * i), at(2 * i + 1));
-    const int16x8x2_t weights = vld2q_s16(columns.weights + 2 * x);
+    const int16x8_t weight = vmulq_n_s16(vld2q_s16(all.weights + 2 * x).val[1], -16);
     for (int c = 0; c < 3; ++c) {
       const uint8x16_t bytes = vqtbl4q_u8(taps, vaddq_u8(gather, vdupq_n_u8(static_cast<u8>(c))));
-      const int16x8_t a = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes)));
-      const int16x8_t b = vreinterpretq_s16_u16(vmovl_high_u8(bytes));
-      const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(a), vget_low_s16(weights.val[0])),
-                                      vget_low_s16(b), vget_low_s16(weights.val[1]));
-      const int32x4_t high = vmlal_high_s16(vmull_high_s16(a, weights.val[0]), b, weights.val[1]);
-      vst1q_s16(out[c] + x, vcombine_s16(vshrn_n_s32(low, 4), vshrn_n_s32(high, 4)));
+      const int16x8_t p = vreinterpretq_s16_u16(vshll_n_u8(vget_low_u8(bytes), 7));
+      const int16x8_t q = vreinterpretq_s16_u16(vshll_high_n_u8(bytes, 7));
+      vst1q_s16(to[c] + x, vaddq_s16(p, vqdmulhq_s16(vsubq_s16(p, q), weight)));
     }
   }
   return x;
 }
 
-// The high half of a product. The doubling multiply gives one bit more than that.
-inline int16x8_t high_half(int16x8_t value, i16 by) {
-  return vshrq_n_s16(vqdmulhq_n_s16(value, by), 1);
-}
-
+// The high half of a product is that of the doubling multiply without its last bit.
 std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
                           u8* out) {
   const auto half = [&](std::size_t x) {
-    const int16x8_t mixed = vaddq_s16(high_half(vld1q_s16(a + x), static_cast<i16>(weight_a)),
-                                      high_half(vld1q_s16(b + x), static_cast<i16>(weight_b)));
-    return vqmovun_s16(vrshrq_n_s16(mixed, 2));
+    const int16x8_t mixed =
+        vsraq_n_s16(vshrq_n_s16(vqdmulhq_n_s16(vld1q_s16(a + x), static_cast<i16>(weight_a)), 1),
+                    vqdmulhq_n_s16(vld1q_s16(b + x), static_cast<i16>(weight_b)), 1);
+    return vqrshrun_n_s16(mixed, 2);
   };
   std::size_t x = 0;
   for (; x + 16 <= count; x += 16) vst1q_u8(out + x, vcombine_u8(half(x), half(x + 8)));
