@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -58,7 +58,7 @@ def for_targets(
     if precision == "int8":
         raise ValueError("float files are written here; calibration writes INT8")
     package = opened.package
-    graph, spec, sentence = canonical(package, image)
+    graph, spec, sentence = canonical(package, [] if image is None else [image])
     pixels = _network_input(package.spec, image)
     picture = "a rendered picture" if image is None else "the picture given"
     converted = [sentence, f"files are compared in {picture}"]
@@ -72,12 +72,13 @@ def for_targets(
     return OpenedModel(changed, (*opened.evidence, *converted))
 
 
-def canonical(package: Package, image: UInt8Array | None = None) -> tuple[Graph, ModelSpec, str]:
+def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Graph, ModelSpec, str]:
     """The float network of a model, cut at its heads where that gives the boxes of the whole.
 
     Args:
         package: With a float artefact for ONNX Runtime or ncnn.
-        image: (H, W, 3) uint8 BGR to compare on; None takes a rendered one.
+        images: (H, W, 3) uint8 BGR each: they are compared on the first in which the model finds
+            something; none takes a rendered one.
 
     Returns:
         The network, how to read it, and a sentence on where it was cut.
@@ -87,8 +88,14 @@ def canonical(package: Package, image: UInt8Array | None = None) -> tuple[Graph,
         ModelError: The graph that was read does not compute what its source does.
     """
     source, graph = _source(package.artefacts, package.spec)
-    pixels = _network_input(package.spec, image)
-    wanted = verify.run(source, package.spec, pixels)
+    for image in images:
+        pixels = _network_input(package.spec, image)
+        wanted = verify.run(source, package.spec, pixels)
+        if verify.clear(verify.decode(wanted, package.spec), verify.FULL):
+            break
+    else:
+        pixels = _network_input(package.spec, None)
+        wanted = verify.run(source, package.spec, pixels)
     return _shortened(graph, package.spec, pixels, wanted)
 
 
@@ -193,7 +200,7 @@ def _shortened(
             raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
     if seen or not any(cuts(graph, spec)):
         return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
-    return whole, spec, "left whole: it finds nothing in the picture, where a cut would be compared"
+    return whole, spec, "left whole: it finds nothing in the picture to compare a cut by"
 
 
 def _able(graph: Graph, refused: str) -> str:

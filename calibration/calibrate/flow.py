@@ -43,6 +43,7 @@ from edge.types import Detections, Layout, UInt8Array
 from edge.version import __version__
 
 _CHECKED = 24  # pictures that each file is compared with its simulation on
+_TRIED = 8  # pictures in which the network may find something to compare a cut by
 _COSTS = 4  # pictures on which layers are tried one by one
 
 
@@ -141,10 +142,10 @@ def run(
         ModelError: A file does not compute what it should.
         BackendError: A runtime is missing or failed.
     """
-    progress("read the network", 0, 0)
-    graph, model, sentence = canonical(opened.package)
     looked = survey(material.observed, partial(progress, "look at the pictures"))
     judged = survey(material.judged, partial(progress, "look at the pictures that judge"))
+    progress("read the network", 0, 0)
+    graph, model, sentence = canonical(opened.package, islice(looked.usable.images(), _TRIED))
     progress.finish()
     said = [*remarks(looked, judged, model.input), *_slow(prepare(graph), options.targets)]
     if options.learns and find_spec("torch") is None:

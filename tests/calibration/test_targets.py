@@ -92,6 +92,16 @@ def test_an_ncnn_model_goes_into_every_runtime(shared, size):
     )
 
 
+def test_a_cut_is_compared_in_the_first_picture_with_something_in_it(shared):
+    package = open_model([shared / "models" / "yolov6lite" / "yolov6-lite-s.param"]).package
+    photograph = read_image(str(min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))))
+    pictures = iter([np.full((320, 320, 3), 60, np.uint8), photograph, "not looked at"])
+    _, spec, sentence = targets.canonical(package, pictures)
+    assert spec.form == "split"
+    assert "cut at the outputs" in sentence
+    assert next(pictures) == "not looked at"
+
+
 @pytest.fixture
 def opened(tmp_path):
     path = tmp_path / "small.onnx"
