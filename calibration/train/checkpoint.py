@@ -18,6 +18,7 @@ from calibration.nets.config import Config
 from calibration.nets.network import load
 from calibration.train import recipe as recipes
 from calibration.train.recipe import Recipe
+from calibration.train.rounding import without_ranges
 from edge.errors import ModelError
 
 
@@ -40,8 +41,9 @@ class Checkpoint:
     state: Mapping[str, Any] = field(default_factory=dict)
 
     def network(self) -> nn.Module:
-        """The network with the averaged weights, in evaluation mode."""
-        return load(self.config, {name: t.float().numpy() for name, t in self.model.items()})
+        """The network with the averaged weights, in evaluation mode; it rounds nothing."""
+        tensors = {name: t.float().numpy() for name, t in without_ranges(self.model).items()}
+        return load(self.config, tensors, deployed=self.recipe.qat)
 
 
 def write(checkpoint: Checkpoint, path: Path) -> None:

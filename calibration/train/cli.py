@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HELP = "train or fine-tune a network on pictures with labels"
 
 _DEFAULT = Recipe()
+_QAT_EPOCHS, _QAT_RATE = 10, 1e-4
 _NETS = tuple(name for name in NETS if not name.endswith("-v1"))
 
 
@@ -51,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training in the output folder"
     )
+    parser.add_argument(
+        "--qat",
+        action="store_true",
+        help="go on training what --weights found, with weights and activations rounded to 8 bits, "
+        f"for edge calibrate; usually {_QAT_EPOCHS} epochs at a rate of {_QAT_RATE:g}",
+    )
     _add_recipe(parser)
     _add_teacher(parser)
     machine = parser.add_argument_group("machine")
@@ -69,14 +76,13 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--imgsz", type=whole(STRIDES[-1]), metavar="N", help=f"side of the input ({d.input})"
     )
-    group.add_argument("--epochs", type=whole(1), default=d.epochs, metavar="N")
+    group.add_argument("--epochs", type=whole(1), metavar="N", help=f"passes ({d.epochs})")
     group.add_argument("--batch", type=whole(1), default=d.batch, metavar="N")
     group.add_argument(
         "--rate",
         type=number(1e-8, 1),
-        default=d.rate,
         metavar="R",
-        help="highest learning rate of AdamW; a tenth of the default suits fine-tuning",
+        help=f"highest learning rate of AdamW ({d.rate:g}); a tenth of that suits fine-tuning",
     )
     group.add_argument("--seed", type=whole(0), default=d.seed, metavar="N")
     group.add_argument("--mosaic", type=number(0, 1), default=a.mosaic, metavar="P")
@@ -131,7 +137,8 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{len(data)} pictures, {len(held_out)} held out, {len(training.labels)} classes; "
         f"{recipe.input}x{recipe.input}, {recipe.epochs} epochs of batches of {recipe.batch}; "
-        f"{machine.device}, {machine.threads} threads, {'bf16' if machine.bf16 else 'fp32'}",
+        f"{machine.device}, {machine.threads} threads, {'bf16' if machine.bf16 else 'fp32'}"
+        f"{', rounded to 8 bits' if recipe.qat else ''}",
         file=sys.stderr,
     )
     show = Show(recipe.epochs)
@@ -157,6 +164,7 @@ def _facts(training: Training, data: Dataset, held_out: Dataset) -> dict[str, An
         "AP": round(best["AP"], 4),
         "AP50": round(best["AP50"], 4),
         "seed": training.recipe.seed,
+        **({"qat": True} if training.recipe.qat else {}),
     }
 
 
@@ -170,8 +178,9 @@ def _require_torch() -> None:
 def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
     from calibration.train import checkpoint
     from calibration.train.loop import Training
+    from calibration.train.rounding import without_ranges
 
-    begin = None if args.weights is None else _begin(args.weights)
+    begin = None if args.weights is None else _begin(args.weights, folded=args.qat)
     data = _training_part(args)
     labels = data.names or tuple(str(i) for i in range(_classes(data)))
     if begin is not None and {label.casefold() for label in labels} <= {
@@ -181,6 +190,8 @@ def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
     data = data.for_model(labels)
     recipe = _recipe(args, begin)
     config = _config(args, begin, len(labels))
+    if args.qat:
+        _check_qat(args, begin, labels)
     teacher = None
     if args.teacher is not None:
         teacher = _teacher(checkpoint.read(args.teacher), args, config, labels)
@@ -193,29 +204,46 @@ def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
         teacher=teacher,
     )
     if begin is not None:
-        whole = len(training.net.state_dict())
+        whole = len(without_ranges(training.net.state_dict()))
         print(f"{args.weights}: {training.fitting} of {whole} tensors taken over", file=sys.stderr)
     return training, data, _held_out(args, data).for_model(labels)
 
 
-def _begin(path: Path) -> Checkpoint:
-    """A checkpoint of ours, or an official one of the same networks."""
+def _check_qat(args: argparse.Namespace, begin: Checkpoint | None, labels: tuple[str, ...]) -> None:
+    if begin is None:
+        raise UsageError("--qat goes on from a training: name its best.pt with --weights")
+    if begin.labels != labels:
+        raise UsageError(
+            f"--qat: {args.weights} has the classes {', '.join(begin.labels)}, the data "
+            f"{', '.join(labels)}; train for these first"
+        )
+    if args.precision == "bf16":
+        raise UsageError("--qat: bf16 has too few bits for codes times their step; leave it out")
+
+
+def _begin(path: Path, *, folded: bool) -> Checkpoint:
+    """A checkpoint of ours, or an official one of the same networks; `folded` ones may do."""
     import torch
 
     from calibration import checkpoints
     from calibration.train import checkpoint
 
+    refused = UsageError(
+        f"{path} is deployed: its blocks are folded and cannot be trained but with --qat; wanted "
+        "is the file that the training left"
+    )
     try:
-        return checkpoint.read(path)
+        ours = checkpoint.read(path)
     except ModelError:
         if not path.is_file():
             raise
+    else:
+        if ours.recipe.qat and not folded:
+            raise refused
+        return ours
     official = checkpoints.read(path)
-    if official.deployed:
-        raise UsageError(
-            f"{path} is deployed: its blocks are folded and cannot be trained; wanted is the file "
-            "that the training left"
-        )
+    if official.deployed and not folded:
+        raise refused
     tensors = {name: torch.from_numpy(values) for name, values in official.state.items()}
     return checkpoint.Checkpoint(official.config, Recipe(), official.labels, tensors)
 
@@ -267,9 +295,9 @@ def _recipe(args: argparse.Namespace, begin: Checkpoint | None) -> Recipe:
     try:
         return Recipe(
             input=args.imgsz or usual,
-            epochs=args.epochs,
+            epochs=args.epochs or (_QAT_EPOCHS if args.qat else _DEFAULT.epochs),
             batch=args.batch,
-            rate=args.rate,
+            rate=args.rate or (_QAT_RATE if args.qat else _DEFAULT.rate),
             seed=args.seed,
             box_loss=args.box_loss,
             evaluate_every=args.eval_every,
@@ -281,6 +309,7 @@ def _recipe(args: argparse.Namespace, begin: Checkpoint | None) -> Recipe:
             ),
             distil=distil[args.distil] if args.teacher is not None else (),
             distil_weight=args.distil_weight,
+            qat=args.qat,
         )
     except CalibrationError as error:
         raise UsageError(str(error)) from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,12 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from calibration.nets.config import Config, YOLOv6
+from calibration.nets.fold import fold
 from calibration.nets.network import network
 from calibration.train import checkpoint, distil, history, yolov6, yolov7
 from calibration.train.checkpoint import Checkpoint
 from calibration.train.data import Pictures, batches
 from calibration.train.measure import measure
 from calibration.train.recipe import Recipe
+from calibration.train.rounding import observe, round_network, without_ranges
 from calibration.train.targets import Targets
 from edge.errors import CalibrationError
 from edge.io.datasets import Dataset
@@ -28,6 +31,8 @@ from edge.io.datasets import Dataset
 Row: TypeAlias = dict[str, float]
 
 _NORM_MOMENTUM = 0.03  # of batch normalisation's statistics, late in a training
+_OBSERVED = 8  # batches by which ranges begin
+_PACE = 100.0  # ranges are logarithms: they learn so many times as fast as weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ class Training:
         recipe: What to do.
         labels: Names by class id.
         machine: Where.
-        initial: Tensors to begin with, by name; those that do not fit are passed over.
+        initial: Tensors to begin with, by name; those that do not fit are passed over. With
+            `recipe.qat` those of a network in whatever form.
         teacher: In evaluation mode, for `recipe.distil`.
     """
 
@@ -92,21 +98,29 @@ class Training:
     ) -> None:
         if recipe.distil and teacher is None:
             raise CalibrationError(f"{', '.join(recipe.distil)} distillation needs a teacher")
-        self.config, self.recipe, self.labels, self.machine = config, recipe, labels, machine
-        self.net = network(config, seed=recipe.seed).train()
-        self.fitting = _load_fitting(self.net, initial or {})
+        self.config, self.recipe, self.labels = config, recipe, labels
+        # Codes times their step need more bits than bfloat16 has.
+        self.machine = replace(machine, bf16=machine.bf16 and not recipe.qat)
+        self.net = network(config, deployed=recipe.qat, seed=recipe.seed).train()
+        self.fitting = _load_fitting(self.net, _folded(initial) if recipe.qat else initial or {})
+        if recipe.qat:
+            round_network(self.net)
         self.net.to(machine.device)
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
         self.teacher = None if teacher is None else teacher.to(machine.device).eval()
-        decayed = [p for p in self.net.parameters() if p.requires_grad and p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.requires_grad and p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": recipe.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=0.0,
-        )
+        learned = {name: p for name, p in self.net.named_parameters() if p.requires_grad}
+        plain = without_ranges(learned)
+        groups: list[dict[str, Any]] = [
+            {
+                "params": [p for p in plain.values() if p.ndim > 1],
+                "weight_decay": recipe.weight_decay,
+            },
+            {"params": [p for p in plain.values() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if recipe.qat:
+            ranges = [p for name, p in learned.items() if name not in plain]
+            groups.append({"params": ranges, "weight_decay": 0.0, "pace": _PACE})
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0)
         self._norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
         self.rows: list[Row] = []  # one for each epoch done
         self.step = 0
@@ -134,6 +148,14 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.rows, self.step = history.loads(state["rows"]), state["step"]
         self.best = state["best"]
+
+    def observe(self, pictures: Pictures) -> None:
+        """Before the first epoch of a training with `recipe.qat`: what values there are."""
+        made = batches(pictures, self.recipe, 0, threads=min(self.machine.threads, 4))
+        device = self.machine.device
+        few = itertools.islice(made, _OBSERVED)
+        observe(self.net, (images.to(device).float() / 255 for images, _ in few))
+        self.average.load_state_dict(self.net.state_dict())
 
     def run_epoch(self, pictures: Pictures, report: Callable[[Progress], None]) -> Row:
         """One pass over the pictures.
@@ -165,7 +187,7 @@ class Training:
         targets = Targets(*(column.to(device) for column in targets))
         rate = self._rate(steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("pace", 1.0)
         for norm in self._norms:
             norm.momentum = max(_NORM_MOMENTUM, 1 - self._kept())
         with self.machine.arithmetic():
@@ -241,6 +263,8 @@ class Training:
                 "pictures": pictures,
             }
         averaged = {name: t.cpu() for name, t in self.average.state_dict().items()}
+        if pictures is None:
+            averaged = without_ranges(averaged)
         return Checkpoint(self.config, self.recipe, self.labels, averaged, state)
 
 
@@ -268,6 +292,8 @@ def train(
     """
     recipe = training.recipe
     torch.set_num_threads(training.machine.threads)
+    if recipe.qat and not training.rows:
+        training.observe(pictures)
     while training.epoch < recipe.epochs:
         epoch, wall, cpu = training.epoch, time.monotonic(), time.process_time()
         row: Row = {"epoch": epoch + 1, **training.run_epoch(pictures, report)}
@@ -289,6 +315,11 @@ def train(
 
 def _head(net: nn.Module) -> nn.Module:
     return net.detect if isinstance(net.config, YOLOv6) else net.model[-1]
+
+
+def _folded(tensors: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    state = {name: t.float().numpy() for name, t in (tensors or {}).items()}
+    return {name: torch.from_numpy(values) for name, values in fold(state).items()}
 
 
 def _load_fitting(net: nn.Module, tensors: Mapping[str, Tensor]) -> int:

@@ -61,6 +61,7 @@ class Recipe:
         augment: How pictures are changed.
         distil: Losses against a teacher: "head", "channel".
         distil_weight: Of those losses at the start; a cosine takes it down to a hundredth.
+        qat: Train the deployed form, in the arithmetic of INT8.
     """
 
     input: int = 320
@@ -79,6 +80,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     distil: tuple[str, ...] = ()
     distil_weight: float = 1.0
+    qat: bool = False
 
     def __post_init__(self) -> None:
         if self.input % STRIDES[-1] or self.input < STRIDES[-1]:

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from edge import package
 from edge.cli import main
 
 torch = pytest.importorskip("torch", reason="training needs the extra distill")
@@ -73,6 +74,35 @@ def test_a_network_learns_from_a_teacher(data, tmp_path, capsys):
     wide = ["--net", "yolov6s-v2", "-o", tmp_path / "third", *teacher]
     assert run("--data", data, *wide) == 2
     assert "--distil head does not need them" in capsys.readouterr().err
+
+
+def test_a_rounded_training_goes_on_from_a_result_to_one_that_converts(data, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("--data", data, "-o", first, "--epochs", 1) == 0
+    words = ["--data", data, "-o", second, "--epochs", 1, "--qat"]
+    assert run(*words) == 2
+    assert "name its best.pt with --weights" in capsys.readouterr().err
+    assert run(*words, "--weights", first / "best.pt", "--precision", "bf16") == 2
+    assert not second.exists()
+    capsys.readouterr()
+    assert run(*words, "--weights", first / "best.pt") == 0
+    shown = capsys.readouterr().err
+    assert ": 118 of 118 tensors taken over" in shown
+    assert "fp32, rounded to 8 bits" in shown
+    assert package.read(second / "best.edge").provenance["training"]["qat"] is True
+    assert main(["convert", str(second / "best.pt"), "-o", str(tmp_path / "made.edge")]) == 0
+    assert run("--data", data, "-o", tmp_path / "third", "--weights", second / "best.pt") == 2
+    assert "is deployed: its blocks are folded" in capsys.readouterr().err
+    more = ["--data", data, "-o", tmp_path / "third", "--epochs", 1, "--qat"]
+    assert run(*more, "--weights", second / "best.pt") == 0
+
+
+def test_a_rounded_training_wants_the_classes_that_were_learned(data, tmp_path, capsys):
+    assert run("--data", data, "-o", tmp_path / "first", "--epochs", 1) == 0
+    (data / "data.yaml").write_text("names: [cap, lid]\n")
+    weights = ["--weights", tmp_path / "first" / "best.pt", "--qat"]
+    assert run("--data", data, "-o", tmp_path / "second", *weights) == 2
+    assert "has the classes cap, label, the data cap, lid" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

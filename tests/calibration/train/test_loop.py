@@ -19,6 +19,7 @@ from calibration.train.data import Pictures  # noqa: E402
 from calibration.train.loop import Machine, Training, train  # noqa: E402
 from calibration.train.measure import measure  # noqa: E402
 from calibration.train.recipe import Augment, Recipe  # noqa: E402
+from calibration.train.rounding import without_ranges  # noqa: E402
 from edge.errors import CalibrationError  # noqa: E402
 from edge.io.datasets import Dataset, Objects, Sample  # noqa: E402
 from edge.types import Size  # noqa: E402
@@ -190,3 +191,59 @@ def test_a_training_is_not_resumed_on_other_data(tmp_path):
     saved = checkpoint.read(tmp_path / "last.pt")
     with pytest.raises(CalibrationError, match="began with 2 pictures, the data now has 3"):
         begin("yolov6n-v2", recipe).resume(saved, 3)
+
+
+class Killed(Exception):
+    pass
+
+
+def kill(_):
+    raise Killed
+
+
+def test_a_rounded_training_learns_and_goes_on_where_it_was_killed(tmp_path):
+    data, held_out = Pictures(shapes(4), 64), shapes(2)
+    learned = begin("yolov6n-v2", Recipe(input=64, seed=3)).net.state_dict()
+    recipe = Recipe(input=64, epochs=4, batch=2, rate=1e-3, augment=STILL, qat=True)
+
+    def new():
+        return begin("yolov6n-v2", recipe, initial=learned)
+
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole = new()
+    train(whole, data, held_out, tmp_path / "whole", nothing, nothing)
+    assert whole.rows[-1]["box"] < whole.rows[0]["box"]
+    with pytest.raises(Killed):
+        train(new(), data, held_out, tmp_path / "killed", nothing, kill)
+    again = new()
+    again.resume(checkpoint.read(tmp_path / "killed" / "last.pt"), len(data))
+    assert again.epoch == 1
+    train(again, data, held_out, tmp_path / "killed", nothing, nothing)
+    one, other = (checkpoint.read(tmp_path / run / "last.pt") for run in ("whole", "killed"))
+    for name, tensor in one.model.items():
+        assert torch.equal(tensor, other.model[name]), name
+    ranges = [name for name in one.model if name.endswith(".reach")]
+    started = new()
+    started.observe(data)
+    moved = [n for n in ranges if not torch.equal(one.model[n], started.average.state_dict()[n])]
+    assert len(moved) > 0.9 * len(ranges) > 0
+
+
+def test_what_a_rounded_training_leaves_is_the_deployed_network(tmp_path):
+    learned = begin("yolov6n-v2", Recipe(input=64, seed=3)).net
+    recipe = Recipe(input=64, epochs=1, batch=2, rate=1e-7, qat=True)
+    training = begin("yolov6n-v2", recipe, initial=learned.state_dict())
+    assert training.fitting == len(without_ranges(training.net.state_dict()))
+    assert not training.machine.bf16
+    train(training, Pictures(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
+    best = checkpoint.read(tmp_path / "best.pt")
+    assert not any(name.endswith(".reach") for name in best.model)
+    net = best.network()
+    assert net.deployed
+    assert type(net.backbone.stem.rbr_reparam) is torch.nn.Conv2d
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        ours, before = net(x), learned.eval()(x)
+    for found, wanted in zip(ours, before, strict=True):  # nothing got lost on the way
+        torch.testing.assert_close(found.boxes, wanted.boxes, atol=1e-3, rtol=1e-3)
