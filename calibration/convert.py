@@ -42,7 +42,8 @@ def convert(
     Args:
         files: One checkpoint (.pt, .pth, .ckpt).
         out: An .onnx file; it appears whole or not at all.
-        input_: Size of the network input; 640x640 where not given.
+        input_: Size of the network input; where not given, that of its training, or 640x640 where
+            the file does not say.
         form: Of the outputs, key into `calibration.forms.forms`; boxes in pixels where not given.
         labels: Class names, in place of the file's own.
 
@@ -90,7 +91,7 @@ def checkpoint_to_onnx(
         if error.name not in ("torch", "onnx"):
             raise
         raise NotInstalledError(f"converting a checkpoint needs {error.name}", "distill") from error
-    size = input_ or Size(640, 640)
+    size = input_ or checkpoint.input or Size(640, 640)
     state = checkpoint.state if checkpoint.deployed else fold(checkpoint.state, checkpoint.eps)
     net = load(checkpoint.config, state, deployed=True)
     form = form or usual_form(checkpoint.config)

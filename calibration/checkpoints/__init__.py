@@ -1,4 +1,6 @@
-"""Official checkpoints (.pt) as tensors and facts. Needs neither torch nor the upstream code.
+"""Checkpoints (.pt) as tensors and facts: official ones, and those of `edge train`.
+
+Needs neither torch nor the upstream code.
 
 Nothing in a file is executed: see `calibration.checkpoints.unpickler`.
 """
@@ -23,9 +25,11 @@ from calibration.checkpoints.recognise import (
 )
 from calibration.nets.config import STRIDES, Config, YOLOv7Tiny
 from calibration.nets.fold import EPS, fold
+from calibration.train import recipe as recipes
+from calibration.train.recipe import Recipe
 from edge.errors import ModelError, UnsupportedModelError
 from edge.models.base import Anchors
-from edge.types import AnyArray
+from edge.types import AnyArray, Size
 
 _BINS = 17  # constants that official YOLOv6 files hold and inference does not use
 
@@ -41,6 +45,7 @@ class Checkpoint:
         deployed: Whether they are of the deployed form. A file that is folded in part is folded
             to the end.
         labels: Class names; empty where the file has none.
+        input: Size that it was trained at; None where the file does not say.
         strides: Input pixels per cell of each level.
         anchors: In pixels, for anchor-based families; else empty.
         eps: Of the batch normalisations.
@@ -54,6 +59,7 @@ class Checkpoint:
     state: Mapping[str, AnyArray]
     deployed: bool
     labels: tuple[str, ...]
+    input: Size | None
     strides: tuple[int, ...]
     anchors: Anchors
     eps: float
@@ -95,8 +101,13 @@ def _checkpoint(archive: Archive) -> Checkpoint:
     root = holder.name if isinstance(holder, Record) else ""
     name, config = recognise({key: tensor.shape for key, tensor in named.items()}, root)
     config = check_activations(tree, config)
+    ours = _trained_here(archive.contents.root)
     state = {key: _float32(archive.array(tensor)) for key, tensor in named.items()}
-    notes = [] if tree else ["the file holds tensors only: activation and classes are assumed"]
+    notes = []
+    if ours is not None:
+        config = ours[0]
+    elif not tree:
+        notes.append("the file holds tensors only: activation and classes are assumed")
     anchors: Anchors = ()
     if isinstance(config, YOLOv7Tiny):
         anchors = anchors_of(state)
@@ -117,7 +128,8 @@ def _checkpoint(archive: Archive) -> Checkpoint:
         config=config,
         state=state,
         deployed=deployed,
-        labels=_labels(holder, config, notes),
+        labels=_labels(holder, config, notes) if ours is None else ours[2],
+        input=None if ours is None else Size(ours[1].input, ours[1].input),
         strides=_strides(archive, holder),
         anchors=anchors,
         eps=eps,
@@ -125,6 +137,12 @@ def _checkpoint(archive: Archive) -> Checkpoint:
         refused=tuple(dict.fromkeys(archive.contents.refused)),
         notes=tuple(notes),
     )
+
+
+def _trained_here(root: Any) -> tuple[Config, Recipe, tuple[str, ...]] | None:
+    """What `edge train` writes beside the tensors."""
+    about = root.get("edge") if isinstance(root, Mapping) else None
+    return recipes.loads(about, "the file") if isinstance(about, str) else None
 
 
 def _chosen(root: Any) -> tuple[str, Record | Mapping[str, Any]]:

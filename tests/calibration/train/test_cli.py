@@ -91,6 +91,8 @@ def test_a_rounded_training_goes_on_from_a_result_to_one_that_converts(data, tmp
     assert "fp32, rounded to 8 bits" in shown
     assert package.read(second / "best.edge").provenance["training"]["qat"] is True
     assert main(["convert", str(second / "best.pt"), "-o", str(tmp_path / "made.edge")]) == 0
+    made = package.read(tmp_path / "made.edge").spec
+    assert (made.labels, str(made.input)) == (("cap", "label"), "64x64")  # nothing to be said again
     assert run("--data", data, "-o", tmp_path / "third", "--weights", second / "best.pt") == 2
     assert "is deployed: its blocks are folded" in capsys.readouterr().err
     more = ["--data", data, "-o", tmp_path / "third", "--epochs", 1, "--qat"]
