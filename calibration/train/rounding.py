@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 REACH = "reach"  # the name of a range among a network's tensors
 _MOST = 127  # codes on either side of zero
-_SMALLEST = 1e-12  # step of a channel without weights
+_SMALLEST = 1e-12  # largest value of a tensor, and step of a channel, of nothing but zeros
 
 
 class RoundedConv(nn.Conv2d):
@@ -24,7 +24,13 @@ class RoundedConv(nn.Conv2d):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__(
-            conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            conv.groups,
         )
         self.load_state_dict(conv.state_dict())
         self.reach = nn.Parameter(torch.zeros(1))
