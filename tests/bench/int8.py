@@ -1,0 +1,397 @@
+"""python -m tests.bench.int8 [--write]: our INT8 beside the usual ways to it, and beside float.
+
+Every model is calibrated here, by our recipe and by each of the others on the same pictures; all
+files run in their real runtimes, on pictures that none of them saw. Then the files of our recipe
+and float ones of the same network run in turns, one thread, so that a slow moment meets both.
+Needs EDGE_SHARED or the shared data beside the checkout, the extras of every runtime and `distill`;
+a tool that is not installed (ai-edge-quantizer) is left out.
+
+What was measured goes to int8.json beside this file, model by model: a run with --only replaces
+those alone. --write puts the tables into calibration/CALIBRATION.md.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+os.environ["OMP_WAIT_POLICY"] = "passive"
+
+import numpy as np
+
+from calibration.calibrate.measure import find, race, row
+from calibration.calibrate.pictures import Pictures, divide, open_pictures
+from calibration.calibrate.study import float_operations
+from calibration.emit import emitter
+from calibration.graph import Graph
+from calibration.quant import calibrate, structure
+from calibration.quant.inputs import Inputs
+from calibration.quant.plan import Plan
+from calibration.quant.planning import plan
+from calibration.quant.recipe.weights import largest
+from calibration.quant.spec import LayerSpec, QuantSpec
+from calibration.report.facts import Row
+from calibration.targets import USUAL, canonical
+from edge import board
+from edge.backends.base import Precision
+from edge.cli import checkpoints
+from edge.io.datasets import Objects
+from edge.package import Artefact, Package
+from edge.recognise import Overrides
+from edge.types import Detections, Frame
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "calibration" / "CALIBRATION.md"
+BEGIN, END = "<!-- tests/bench/int8.py from here -->", "<!-- to here -->"
+TARGETS = ("ncnn", "mnn", "tflite", "onnxruntime")
+TURNS = 5  # races; the median of them counts
+_SIX_BITS = 31  # codes on each side, where a runtime does not trust its sums
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A model, and pictures: below the shared folder, but for models in the tests.
+
+    Attributes:
+        model: Float.
+        calibrated: Pictures to calibrate on.
+        judged: Others, with labels.
+        targets: To write our INT8 for.
+    """
+
+    model: str
+    calibrated: str
+    judged: str
+    targets: tuple[str, ...] = TARGETS
+
+
+CELLS = ("data/bccd?split=train", "data/bccd?split=test")
+TASKS: Mapping[str, Task] = {
+    "YOLOv6-n, BCCD": Task(str(ROOT / "tests/models/bccd-yolov6n.edge"), *CELLS),
+    "YOLOv7-tiny, BCCD": Task(str(ROOT / "tests/models/bccd-yolov7-tiny.edge"), *CELLS),
+    "YOLOv6Lite-L, COCO": Task(
+        "models/yolov6lite/yolov6-lite-l.param", "data/coco/calib", "data/coco/val"
+    ),
+}
+
+
+class Subject:
+    """A network with its pictures, and what its float form finds.
+
+    Args:
+        task: What to open.
+        shared: The folder.
+        images: To calibrate on at most.
+        judges: To judge by at most.
+    """
+
+    def __init__(self, task: Task, shared: Path, images: int, judges: int) -> None:
+        opened = checkpoints.open_model([shared / task.model], Overrides())
+        self.graph, self.model, _ = canonical(opened.package)
+        labels = self.model.labels
+        data = open_pictures(str(shared / task.calibrated), labels, strict=False)
+        held = open_pictures(str(shared / task.judged), labels, strict=True)
+        material = divide(data, held.at(range(min(judges, len(held)))), images, seed=0)
+        self.observed, self.judged = material.observed, material.judged
+        self.targets = task.targets
+        self.truth = _truth(self.judged)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The calibration pictures as the network reads them."""
+        return Inputs.of(self.observed.images(), self.model)
+
+    @cached_property
+    def wanted(self) -> list[Detections]:
+        """What the float network finds."""
+        files = emitter("onnxruntime")(self.graph)
+        return self._find(Artefact("onnxruntime", "fp32", files))
+
+    def spec(self, recipe: str) -> tuple[Graph, QuantSpec]:
+        """What a recipe decides, and the network that its spec speaks of."""
+        start = time.process_time()
+        options = calibrate.Options(recipe)
+        made = calibrate.calibrate(
+            self.graph, self.model, self.observed.images(), self.targets, options, _tell
+        )
+        print(f"{recipe}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
+        return made.graph, made.spec
+
+    def measure(self, artefact: Artefact) -> Row:
+        """A file in its runtime, compared with float and with labels."""
+        found = self._find(artefact)
+        return row(artefact.backend, self.wanted, found, self.truth, len(self.model.labels))
+
+    def packed(self, artefact: Artefact) -> Package:
+        """A file as a package."""
+        return Package("bench", self.model, (artefact,))
+
+    def _find(self, artefact: Artefact) -> list[Detections]:
+        images = self.judged.images()
+        packed = self.packed(artefact)
+        backend, kind = artefact.backend, artefact.precision
+        return find(packed, backend, kind, images, lambda _: None, threads=1)
+
+
+def _truth(pictures: Pictures) -> list[Objects]:
+    return pictures.truth([Frame.of(image).size for image in pictures.images()])
+
+
+def _tell(stage: str, done: int, total: int) -> None:
+    if done == total:
+        print(f"  {stage}", file=sys.stderr, flush=True)
+
+
+# --- The ways -------------------------------------------------------------------------------------
+
+
+def written(graph: Graph, spec: QuantSpec, target: str) -> Artefact:
+    """The INT8 file of a spec."""
+    planned = plan(graph, spec, target)
+    files = emitter(target)(graph, half=target == "ncnn", plan=planned)
+    return Artefact(target, "int8", files, "NHWC" if target == "tflite" else "NCHW")
+
+
+def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
+    """Weights of 3x3 convolutions of stride 1 on 31 steps to each side.
+
+    So ncnn's table has them, and others' safe modes, because Winograd's transforms could overflow.
+    """
+    changed = {}
+    for kind, scheme in spec.schemes.items():
+        layers = dict(scheme.layers)
+        for node in structure.convolutions(graph):
+            window = graph.shapes[node.inputs[1]][2:]
+            plain = node.get("group", 1) == 1 and max(node.ints("strides", (1,))) == 1
+            if node.name in layers and window == (3, 3) and plain:
+                steps = largest(graph, node).weight_scales * np.float32(127 / _SIX_BITS)
+                layers[node.name] = LayerSpec(steps, layers[node.name].bias)
+        changed[kind] = replace(scheme, layers=layers)
+    return replace(spec, schemes=changed)
+
+
+def onnxruntime_static(subject: Subject) -> Artefact:
+    """By `quantize_static` of ONNX Runtime: least and greatest value, weights by channel."""
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    inputs, name = subject.inputs, subject.graph.inputs[0]
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(range(len(inputs)))
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            index = next(self.left, None)
+            return None if index is None else {name: inputs.real(index)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, clean, out = (str(Path(folder, f"{n}.onnx")) for n in ("float", "clean", "int8"))
+        Path(source).write_bytes(emitter("onnxruntime")(subject.graph)["onnx"])
+        quant_pre_process(source, clean)
+        quantize_static(
+            clean,
+            out,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return Artefact("onnxruntime", "int8", {"onnx": Path(out).read_bytes()})
+
+
+def ai_edge(subject: Subject) -> Artefact:
+    """By ai-edge-quantizer, Google's tool for .tflite files: least and greatest value."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    files = emitter("tflite")(subject.graph)
+    tool = quantizer.Quantizer(files["tflite"], recipe.static_wi8_ai8())
+    inputs, name = subject.inputs, subject.graph.inputs[0]
+    pictures = [{name: inputs.real(i).transpose(0, 2, 3, 1)} for i in range(len(inputs))]
+    seen = tool.calibrate({"serving_default": pictures})
+    data = bytes(tool.quantize(seen).quantized_model)
+    return Artefact("tflite", "int8", {"tflite": data}, "NHWC")
+
+
+def ways(
+    subject: Subject, recipe: str
+) -> Iterator[tuple[str, Artefact, Graph | None, Plan | None]]:
+    """Each way by its name: its file, and where it has one, its plan with the graph of that."""
+
+    def by(graph: Graph, spec: QuantSpec, target: str) -> tuple[Artefact, Graph, Plan]:
+        return written(graph, spec, target), graph, plan(graph, spec, target)
+
+    graph, spec = subject.spec(recipe)
+    for target in subject.targets:
+        yield f"edge, {recipe}", *by(graph, spec, target)
+    yield "the same, 3x3 weights on 31 steps", *by(graph, six_bits(graph, spec), "ncnn")
+    graph, spec = subject.spec("entropy")
+    yield "divergence, 3x3 weights on 31 steps: ncnn's", *by(graph, six_bits(graph, spec), "ncnn")
+    yield "divergence", *by(graph, spec, "ncnn")
+    yield "divergence: MNN's", *by(graph, spec, "mnn")
+    graph, spec = subject.spec("min-max")
+    yield "min-max", *by(graph, spec, "ncnn")
+    yield "min-max: TensorFlow Lite's", *by(graph, spec, "tflite")
+    for name, tool in (("ai-edge-quantizer", ai_edge), ("quantize_static", onnxruntime_static)):
+        made = _tried(name, tool, subject)
+        if made is not None:
+            yield f"{name}, the tool itself", made, None, None
+
+
+def _tried(name: str, tool: Callable[[Subject], Artefact], subject: Subject) -> Artefact | None:
+    try:
+        return tool(subject)
+    except ModuleNotFoundError as error:
+        print(f"{name} is left out: {error}", file=sys.stderr, flush=True)
+        return None
+
+
+def compared(subject: Subject, recipe: str) -> tuple[list[dict[str, Any]], dict[str, Artefact]]:
+    """A row for each way, and the files of our recipe by runtime."""
+    rows, ours = [], {}
+    for name, artefact, graph, planned in ways(subject, recipe):
+        ours.setdefault(artefact.backend, artefact)
+        measured = subject.measure(artefact)
+        known = None
+        if graph is not None and planned is not None:
+            known = len(planned.layers), float_operations(graph, planned)
+        rows.append({"way": name, "int8": known, **asdict(measured)})
+        print(f"  {name}, {artefact.backend}: {measured.alike}", file=sys.stderr, flush=True)
+    return rows, {target: ours[target] for target in subject.targets}
+
+
+# --- Speed ----------------------------------------------------------------------------------------
+
+
+def speed(subject: Subject, files: Mapping[str, Artefact]) -> list[dict[str, Any]]:
+    """Milliseconds of an inference in float and in INT8, of each runtime."""
+    rows = []
+    image = next(subject.judged.images())
+    for target, int8 in files.items():
+        kind: Precision = USUAL.get(target, "fp32")
+        made = emitter(target)(subject.graph, half=kind == "fp16")
+        floats = Artefact(target, kind, made, int8.layout)
+        entries = [(subject.packed(a), target, a.precision) for a in (floats, int8)]
+        times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
+        rows.append({"target": target, "float": 1e3 * times[0], "int8": 1e3 * times[1]})
+        print(f"  {rows[-1]}", file=sys.stderr, flush=True)
+    return rows
+
+
+# --- Tables ---------------------------------------------------------------------------------------
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """Both tables, with the circumstances of each model."""
+    lines = [
+        "| model | way | runtime | INT8 layers | float work | agreement AP / AP50 | recall | "
+        "precision | AP | change, 95 % |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in results.items():
+        lines += [_row(name, each) for each in found["rows"]]
+    lines += ["", "| model | runtime | float | INT8 | float / INT8 |", "|---|---|---|---|---|"]
+    for name, found in results.items():
+        lines += [
+            f"| {name} | {each['target']} | {each['float']:.1f} ms | {each['int8']:.1f} ms | "
+            f"{each['float'] / each['int8']:.2f} |"
+            for each in found["speed"]
+        ]
+    lines += ["", *dict.fromkeys(found["circumstances"] for found in results.values())]
+    return "\n".join(lines)
+
+
+def _row(name: str, found: Mapping[str, Any]) -> str:
+    alike, change = found["alike"], found["labels"]["AP"]
+    cells = [
+        name,
+        found["way"],
+        found["name"],
+        *(("", "") if found["int8"] is None else _size(*found["int8"])),
+        f"{100 * alike['ap']:.1f} / {100 * alike['ap50']:.1f}",
+        _percent(alike["recall"]),
+        _percent(alike["precision"]),
+        f"{100 * change['after']:.1f} of {100 * change['before']:.1f}",
+        f"{100 * (change['after'] - change['before']):+.1f} "
+        f"({100 * change['low']:+.1f} … {100 * change['high']:+.1f})",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _size(layers: int, floats: float) -> tuple[str, str]:
+    return str(layers), f"{100 * floats:.1f} %"
+
+
+def _percent(value: float) -> str:
+    return "none" if value < 0 else f"{100 * value:.1f}"
+
+
+def circumstances(subject: Subject) -> str:
+    """Where and on what it was measured."""
+    here = board.identify()
+    kinds = ("ncnn", "MNN", "ai-edge-litert", "onnxruntime")
+    runtimes = ", ".join(f"{kind} {version(kind)}" for kind in kinds)
+    load = os.getloadavg()[0]
+    return (
+        f"{here.cpu}, one thread, load {load:.1f}; {runtimes}; calibrated on "
+        f"{len(subject.observed)} pictures, judged on {len(subject.judged)} others."
+    )
+
+
+def main() -> int:
+    """Measure, keep, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.int8", description=__doc__)
+    parser.add_argument("--only", default="", help="models whose name contains this")
+    parser.add_argument("--recipe", default="default", help="ours")
+    parser.add_argument("--images", type=int, default=128, help="to calibrate on, at most")
+    parser.add_argument("--judges", type=int, default=1000, help="to judge by, at most")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--no-run", action="store_true", help="only write what was measured before")
+    parser.add_argument("--write", action="store_true", help="into CALIBRATION.md, between marks")
+    args = parser.parse_args()
+    shared = Path(os.environ.get("EDGE_SHARED") or ROOT.parent / "shared")
+    results = json.loads(args.out.read_text()) if args.out.exists() else {}
+    for name, task in {} if args.no_run else TASKS.items():
+        if args.only not in name:
+            continue
+        print(name, file=sys.stderr, flush=True)
+        subject = Subject(task, shared, args.images, args.judges)
+        rows, files = compared(subject, args.recipe)
+        results[name] = {
+            "rows": rows,
+            "speed": speed(subject, files),
+            "circumstances": circumstances(subject),
+        }
+        args.out.write_text(json.dumps(results, indent=1) + "\n")
+    table = markdown(results)
+    print(table)
+    if args.write:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        _, mark, after = rest.partition(END)
+        if not mark:
+            raise SystemExit(f"{PAGE} has no marks {BEGIN} and {END}")
+        PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
