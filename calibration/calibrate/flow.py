@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from calibration.calibrate import describe, study
+from calibration.calibrate.forecast import forecast
 from calibration.calibrate.gate import Limits, objections
 from calibration.calibrate.kept import Kept
 from calibration.calibrate.measure import find, row
@@ -147,7 +147,7 @@ def run(
     progress("read the network", 0, 0)
     graph, model, sentence = canonical(opened.package, islice(looked.usable.images(), _TRIED))
     progress.finish()
-    said = [*remarks(looked, judged, model.input), *_slow(prepare(graph), options.targets)]
+    said = [*remarks(looked, judged, model.input), *forecast(prepare(graph), options.targets)]
     if options.learns and find_spec("torch") is None:
         said.append("nothing is learned by distillation without torch (the extra distill)")
     for remark in said:
@@ -250,12 +250,14 @@ def _decide(
 
 def _check_spec(graph: Graph, spec: QuantSpec, target: str) -> None:
     try:
-        plan(graph, spec, target)
+        planned = plan(graph, spec, target)
     except CalibrationError as error:
         raise CalibrationError(
             f"the spec does not serve {target}: {error}; calibrate for all --targets at once to "
             "have a spec that does"
         ) from error
+    if not planned.layers:
+        raise CalibrationError(f"the spec leaves all of {target} in float: there is no INT8 in it")
 
 
 def _found(
@@ -352,25 +354,6 @@ def _advice(network: Network, target: str, options: Options, pictures: int) -> l
     ):
         found.append("depthwise layers in float: their channels rarely share one scale")
     return found
-
-
-def _slow(graph: Graph, targets: Sequence[str]) -> list[str]:
-    """Why INT8 may win no time, where that can be seen beforehand."""
-    if "ncnn" not in targets:
-        return []
-    rules = policy("ncnn")
-    nodes = structure.convolutions(graph)
-    readers = [graph.consumers.get(structure.result(graph, node, rules), ()) for node in nodes]
-    chained = sum(bool(found) and all(n.op == "Conv" for n in found) for found in readers)
-    if 2 * chained >= len(nodes):
-        return []
-    kinds = Counter(n.op for found in readers for n in found if n.op != "Conv")
-    worst = ", ".join(kind for kind, _ in kinds.most_common(2))
-    return [
-        f"ncnn hands on INT8 only from convolution to convolution, which {chained} of {len(nodes)} "
-        f"do here; the others pass through floats ({worst}) and are rounded anew, so that INT8 may "
-        "be no faster than fp16 in ncnn. The report has both times"
-    ]
 
 
 def _identity(sample: Sample) -> tuple[object, ...]:

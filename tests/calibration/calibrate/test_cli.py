@@ -268,6 +268,18 @@ def test_a_spec_of_another_network_is_refused(words, made, tmp_path, capsys):
     assert "of another network" in capsys.readouterr().err
 
 
+def test_a_spec_that_leaves_nothing_in_int8_makes_no_package_that_says_so(
+    made, words, tmp_path, capsys
+):
+    spec = json.loads((made / "cells.spec.json").read_text())
+    (scheme,) = spec["schemes"].values()
+    scheme["floats"] = dict.fromkeys(scheme["layers"], "by hand")
+    (tmp_path / "floats.json").write_text(json.dumps(spec))
+    line = [*words, "-o", str(tmp_path / "x.edge"), "--spec", str(tmp_path / "floats.json")]
+    assert main(line) == 1
+    assert "leaves all of ncnn in float" in capsys.readouterr().err
+
+
 def test_every_recipe_can_be_asked_for():
     assert set(cli.RECIPES) == set(RECIPES)
     assert set(cli.LEARNING) == {name for name, each in RECIPES.items() if each.learning.steps}
