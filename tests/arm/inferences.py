@@ -1,10 +1,12 @@
 """Counts the instructions of one inference of each model on each runtime, on emulated CPUs.
 
-    python tests/arm/inferences.py > tests/arm/inferences.json
+    python tests/arm/inferences.py
 
-Takes half an hour; needs build/arm (see tests/arm/build). The bundled package is counted as it is,
-INT8 for ncnn. The trained float ones are converted for every runtime, and quantised for every
-runtime as every_backend.quantised does.
+adds to tests/arm/inferences.json what it lacks; remove from it what is to be counted again. All of
+it takes half an hour. Needs build/arm (see tests/arm/build).
+
+The bundled package is counted as it is, INT8 for ncnn. The trained float ones are converted for
+every runtime, and quantised for every runtime as every_backend.quantised does.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+COUNTS = HERE / "inferences.json"
 sys.path.insert(0, str(HERE.parent))
 
 import boards  # noqa: E402
@@ -36,7 +39,6 @@ MODELS = {
     "YOLOv7-tiny of BCCD": ROOT / "tests" / "models" / "bccd-yolov7-tiny.edge",
 }
 HALF = ("ncnn", "mnn")  # the runtimes that compute in float16 where the CPU does
-DIRECT = "-direct"  # after a precision: ncnn without Winograd's algorithm
 
 
 def files(model: Path, folder: Path) -> Iterator[tuple[Path, str, str]]:
@@ -55,8 +57,8 @@ def runs(backend: str, precision: str) -> Iterator[tuple[str, str]]:
     """CPU and precision of the arithmetic."""
     for cpu in ("cortex-a72", "cortex-a76"):
         yield cpu, "int8" if precision == "int8" else "fp32"
-        if precision == "float" and backend == "ncnn":
-            yield cpu, f"fp32{DIRECT}"
+    if precision == "float" and backend == "ncnn":
+        yield "cortex-a72", "fp32-direct"  # without Winograd's algorithm
     if precision == "float" and backend in HALF:
         yield "cortex-a76", "fp16"
 
@@ -75,35 +77,28 @@ def products(model: Path) -> int:
     return found
 
 
-def count(model: Path, backend: str, precision: str, cpu: str, board: Path) -> int:
-    """Instructions of one inference."""
-    effect = precision.removesuffix(DIRECT)
-    command = ["bash", HERE / "count", "inference", "--model", model, "--backend", backend]
-    command += ["--precision", effect, *(["--no-winograd"] if precision != effect else [])]
-    chosen = os.environ | {"CPU": cpu, "NUMPY": "2", "BOARD": str(board)}
-    done = subprocess.run(command, env=chosen, stdout=subprocess.PIPE, check=True)
-    found: dict[str, int] = json.loads(done.stdout)
-    return found[effect]  # what was in effect has this name
-
-
 def main() -> None:
-    """Print the counts."""
+    """Count what the file lacks."""
     arm = Path(os.environ.get("EDGE_ARM") or ROOT / "build" / "arm")
-    told: dict[str, dict[str, Any]] = {}
+    told: dict[str, Any] = json.loads(COUNTS.read_text()) if COUNTS.exists() else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        seen = {"cortex-a72": boards.pi4(folder / "pi4"), "cortex-a76": boards.pi5(folder / "pi5")}
-        for board in seen.values():
-            boards.completed(board, arm / "sysroot")
+        board = {"cortex-a72": boards.pi4(folder / "pi4"), "cortex-a76": boards.pi5(folder / "pi5")}
+        for root in board.values():
+            boards.completed(root, arm / "sysroot")
         for model, path in MODELS.items():
-            counts: dict[str, int] = {}
-            told[model] = {"products": products(path), "counts": counts}
+            known = told.setdefault(model, {"products": products(path)})
+            missing: dict[str, list[str]] = {cpu: [] for cpu in board}
             for made, backend, precision in files(path, folder):
                 for cpu, chosen in runs(backend, precision):
-                    key = f"{backend} {chosen} {cpu}"
-                    counts[key] = count(made, backend, chosen, cpu, seen[cpu])
-                    print(f"{model}: {key}: {counts[key]}", file=sys.stderr)
-    print(json.dumps(told, indent=2))
+                    if f"{backend}:{chosen}" not in known.setdefault(cpu, {}):
+                        missing[cpu].append(f"{backend}:{chosen}={made}")
+            for cpu in (cpu for cpu, words in missing.items() if words):
+                chosen = os.environ | {"CPU": cpu, "NUMPY": "2", "BOARD": str(board[cpu])}
+                command = ["bash", HERE / "count", "inferences", *missing[cpu]]
+                done = subprocess.run(command, env=chosen, stdout=subprocess.PIPE, check=True)
+                known[cpu] |= json.loads(done.stdout)
+                COUNTS.write_text(json.dumps(told, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs every kernel, or one inference, between the marks that count.c counts between.
+"""Runs every kernel, or inferences, between the marks that count.c counts between.
 
 Called by `tests/arm/count`. Prints the names, one a line, in the order of the lines that the
 plugin writes. Each is run once before it is counted. The first, "nothing", is what the marks and
@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from kernels import counted, fractions, noise, pixels
 
-from edge import Detector, ops
+from edge import ops, package
+from edge.backends import open_backend
+from edge.backends.base import Backend, BackendOptions, TensorSpec
 
 Work = Callable[[], object]
+DIRECT = "-direct"  # after a precision: without Winograd's algorithm
 
 
 def kernels(target: str) -> Iterator[tuple[str, Work]]:
@@ -46,45 +51,45 @@ def opencv() -> Iterator[tuple[str, Work]]:
     yield "nms 2000", partial(cv2.dnn.NMSBoxesBatched, boxes, scores, classes, 0.0, 0.45)
 
 
-def inference(model: str, backend: str | None, precision: Any) -> Iterator[tuple[str, Work]]:
-    """One inference, without what comes before and after."""
-    detector = Detector.load(model, backend=backend, precision=precision, threads=1)
-    detector.backend.input_view()[:] = 0.5
-    yield detector.backend.precision, detector.backend.run
+def inferences(words: Sequence[str]) -> Iterator[tuple[str, Work]]:
+    """One inference of each BACKEND:PRECISION[-direct]=MODEL, without what is around it."""
+    for word in words:
+        name, _, path = word.partition("=")
+        backend, _, asked = name.partition(":")
+        precision: Any = asked.removesuffix(DIRECT)
+        options = BackendOptions(1, precision, winograd=precision == asked)
+        opened = _opened(package.read(Path(path)), backend, options)
+        if opened.precision != precision:
+            raise SystemExit(f"{word}: {opened.precision} is in effect")
+        opened.input_view()[:] = 0.5
+        yield name, opened.run
+        opened.close()
 
 
-def without_winograd() -> None:
-    """Make ncnn convolve directly: Winograd's algorithm saves multiplications of floats."""
-    import ncnn
-
-    class Direct(ncnn.Net):
-        def __init__(self) -> None:
-            super().__init__()
-            self.opt.use_winograd_convolution = False
-
-    ncnn.Net = Direct
+def _opened(model: package.Package, backend: str, options: BackendOptions) -> Backend:
+    artefact = next(each for each in model.artefacts if each.backend == backend)
+    size, name = model.spec.input, model.spec.input_name
+    planar = artefact.layout == "NCHW"
+    shape = (1, 3, size.height, size.width) if planar else (1, size.height, size.width, 3)
+    tensor = TensorSpec(name, shape, layout=artefact.layout)
+    return open_backend(backend, artefact.files, tensor, model.spec.output_names, options)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mark", help="library made of mark.c")
-    parser.add_argument("what", choices=("kernels", "scalar", "opencv", "inference"))
-    parser.add_argument("--model")
-    parser.add_argument("--backend")
-    parser.add_argument("--precision")
-    parser.add_argument("--no-winograd", action="store_true", help="of ncnn")
+    parser.add_argument("what", choices=("kernels", "scalar", "opencv", "inferences"))
+    parser.add_argument("models", nargs="*", metavar="BACKEND:PRECISION=MODEL")
     args = parser.parse_args()
-    if args.no_winograd:
-        without_winograd()
     cv2.setNumThreads(1)
     mark = ctypes.CDLL(args.mark)
     made = {
         "kernels": partial(kernels, ops.target()),
         "scalar": partial(kernels, "scalar"),
         "opencv": opencv,
-        "inference": partial(inference, args.model, args.backend, args.precision),
+        "inferences": partial(inferences, args.models),
     }
-    for name, work in [("nothing", lambda: None), *made[args.what]()]:
+    for name, work in chain([("nothing", lambda: None)], made[args.what]()):
         work()
         mark.start()
         work()

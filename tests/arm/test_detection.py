@@ -167,6 +167,15 @@ def test_the_tensorflow_of_old_systems_finds_the_same(pi4, models, expected, tmp
     assert agree(found["tflite fp32"], expected["tflite fp32"], score=0.002, iou=0.99)
 
 
+def test_the_bundled_detector_finds_the_parts(pi4):
+    command = ["-m", "edge", "run", "--source", "test:conveyor?frames=1", "--threads", "1"]
+    words = [*command, "--conf", "0.2", "--json"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
+    expected = detections(done.stdout)
+    assert sum(d["confidence"] > 0.5 for d in expected) >= 5
+    assert agree(detections(pi4.python(*words)), expected, score=0.05, iou=0.9, sure=0.3)
+
+
 def test_importing_the_package_is_light(arm):
     code = "import sys, edge; print(*sys.modules)"
     loaded = {name.partition(".")[0] for name in arm.python("-c", code).split()}
