@@ -17,6 +17,7 @@ from calibration.quant.torch_graph import TorchGraph
 
 Window = tuple[float, float, float, float]  # top, left, height, width; of the picture's
 
+_BYTES = 256 << 20  # of what the teacher said, that is kept
 _LEAST = 0.5  # of a side of the picture: the smallest part that is enlarged
 
 
@@ -36,12 +37,13 @@ class Lesson:
 
 
 class Lessons:
-    """The pictures of a problem; what the teacher says of a whole one is computed once."""
+    """The pictures of a problem; what the teacher says of whole ones is kept, as memory allows."""
 
     def __init__(self, problem: Problem, teacher: TorchGraph) -> None:
         self._problem = problem
         self._teacher = teacher
         self._known: dict[Lesson, list[Level]] = {}
+        self._left = _BYTES
 
     def image(self, lesson: Lesson) -> Tensor:
         """(1, C, H, W): what the network reads."""
@@ -57,9 +59,12 @@ class Lessons:
         known = self._known.get(lesson)
         if known is None:
             with torch.no_grad():
-                known = self.inside(self._teacher(image), lesson)
-            if lesson.window is None:  # the others do not come again
+                said = self._teacher(image)
+            known = self.inside(said, lesson)
+            size = sum(values.nbytes for values in said)
+            if lesson.window is None and size <= self._left:  # other windows do not come again
                 self._known[lesson] = known
+                self._left -= size
         return known
 
     def inside(self, outputs: Sequence[Tensor], lesson: Lesson) -> list[Level]:

@@ -51,7 +51,7 @@ class Recipe:
 
 
 def _plain(observer: str) -> Recipe:
-    return Recipe((observer,), 8, 0, equalise=False, floats=False, learning=Learning())
+    return Recipe((observer,), tensors=0, equalise=False, floats=False, learning=Learning())
 
 
 # The last two are what runtimes' own tools do. They are here to be compared with, and as what a

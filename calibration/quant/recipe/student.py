@@ -26,7 +26,7 @@ from edge.types import AnyArray, Float32Array, Int8Array
 
 
 class Student:
-    """A network with roundings whose ranges can be learned."""
+    """A network on codes, whose ranges, steps, biases and codes of weights can be learned."""
 
     def __init__(self, problem: Problem, spec: QuantSpec, network: TorchGraph) -> None:
         self._problem = problem

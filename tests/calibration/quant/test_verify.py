@@ -60,6 +60,27 @@ def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, pictures):
     assert found.agreement.ap50 > 0.97
 
 
+@pytest.mark.parametrize("target", EMITTERS)
+def test_weights_on_other_codes_than_the_nearest_are_written_as_the_plan_has_them(
+    target, whole, pictures
+):
+    graph, spec = whole
+    plan = plan_of(graph, inputs(pictures), target)
+    random = np.random.default_rng(0)
+    layers = {
+        name: replace(layer, weight=(
+            layer.weight.astype(int) + random.integers(-4, 5, layer.weight.shape)
+        ).clip(-127, 127).astype(np.int8))
+        for name, layer in plan.layers.items()
+    }  # fmt: skip
+    moved = replace(plan, layers=layers)
+    nearest = verify.check(artefact(graph, plan), graph, plan, spec, pictures)
+    found = verify.check(artefact(graph, moved), graph, moved, spec, pictures)
+    assert found.found == pytest.approx(found.simulated, abs=1)
+    for ratio, by_nearest in zip(found.found, nearest.found, strict=True):
+        assert ratio < by_nearest - 6  # the nearest codes are not what was computed with
+
+
 def spoilt(plan):
     """The plan with one weight scale that is wrong."""
     layer = plan.layers[MIDDLE]
