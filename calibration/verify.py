@@ -174,7 +174,7 @@ def part(
     size = Size(*image.shape[2:])
 
     def differs(index: int) -> bool:
-        names = _open_ends(graph, index)
+        names = open_ends(graph, index)
         if not names:
             return False
         shorter = graph.rebuilt(outputs=names)
@@ -192,8 +192,11 @@ def part(
     return f"they part at {graph.nodes[index]}, whose output is {graph.nodes[index].output}"
 
 
-def _open_ends(graph: Graph, index: int) -> tuple[str, ...]:
-    """The floats that the nodes up to one leave to those behind it."""
+def open_ends(graph: Graph, index: int) -> tuple[str, ...]:
+    """The floats that the nodes up to one leave to those behind it, or to whoever runs the graph.
+
+    Where any of them is wrong, the graph up to there is; where none is, so it remains.
+    """
     behind = {name for node in graph.nodes[index + 1 :] for name in node.inputs}
     behind.update(graph.outputs)
     made = (name for node in graph.nodes[: index + 1] for name in node.outputs)

@@ -19,7 +19,7 @@ from calibration.quant.computed import int8_layers
 from calibration.quant.plan import Plan
 from calibration.quant.session import Session
 from calibration.quant.simulate import simulate
-from calibration.verify import decibels, first, open_artefact, run
+from calibration.verify import decibels, first, open_artefact, open_ends, run
 from edge.backends.base import Backend
 from edge.errors import ModelError
 from edge.evaluate import Agreement
@@ -102,24 +102,26 @@ def part(artefact: Artefact, graph: Graph, plan: Plan, image: Float32Array) -> s
     The graph is written again, ending earlier and earlier, until the first operator is found
     behind which the runtime is farther from float than the plan.
     """
-    ends = [node for node in graph.nodes if _may_be_last(graph, plan, node)]
+    last = {node.output for node in graph.nodes if _may_be_last(graph, plan, node)}
+    ends = [index for index, node in enumerate(graph.nodes) if node.output in last]
     write = emitter(artefact.backend)
 
     def is_worse(index: int) -> bool:
-        name = ends[index].output
-        shorter = graph.rebuilt(outputs=[name])
+        names = tuple(name for name in open_ends(graph, ends[index]) if name in last)
+        shorter = graph.rebuilt(outputs=names)
         rest = _restricted(plan, shorter)
         size = Size(*image.shape[2:])
-        spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=(name,))
+        spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
         again = replace(artefact, files=write(shorter, plan=rest))
-        (exact,), (simulated,) = (Session(g)(image) for g in (shorter, simulate(shorter, rest)))
-        (found,) = run(again, spec, image)
-        return _is_worse(decibels(found, exact), decibels(simulated, exact))
+        exact, simulated = (Session(g)(image) for g in (shorter, simulate(shorter, rest)))
+        outputs = zip(run(again, spec, image), exact, simulated, strict=True)
+        return any(_is_worse(decibels(f, e), decibels(s, e)) for f, e, s in outputs)
 
     index = first(len(ends), is_worse)
     if index is None:
         return "written again, its last operator agrees: the file itself is damaged"
-    return f"they part at {ends[index]}, whose output is {ends[index].output}"
+    node = graph.nodes[ends[index]]
+    return f"they part at {node}, whose output is {node.output}"
 
 
 class _Watched:

@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=("all", *BACKENDS),
         metavar="B",
-        help=f"every artefact of these, or all; of {', '.join(BACKENDS)}; default: the first",
+        help=f"every artefact of these, or all; of {', '.join(BACKENDS)}; default: the first "
+        "that suits",
     )
     parser.add_argument(
         "--precision", choices=get_args(Precision), help="default: each artefact's own"

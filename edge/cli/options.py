@@ -104,7 +104,7 @@ def add_override_arguments(parser: argparse.ArgumentParser) -> None:
         "--imgsz",
         type=parsed(Size.parse),
         metavar="N|HxW",
-        help="input size; default: the usual one of the family",
+        help="input size; default: the file's own, else the usual one of the family",
     )
     parser.add_argument(
         "--labels",

@@ -2,6 +2,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import operator_cases
 import pytest
 import small_detector
 from plans import plan_of
@@ -103,6 +104,30 @@ def test_a_wrong_scale_is_refused_and_its_layer_named(target, whole, pictures, m
     named = "|".join(re.escape(str(node)) for node in (last, graph.producers["down16"]))
     with pytest.raises(ModelError, match=rf"{target} int8: its output \w+16 .*part at ({named})"):
         verify.check(broken, graph, plan, spec, pictures)
+
+
+@pytest.mark.parametrize("target", EMITTERS)
+def test_a_layer_is_named_though_another_branch_is_right(target, pictures, monkeypatch):
+    b = operator_cases.Builder(seed=3)
+    stem = b.op("Relu", b.conv("images", 3, 8, 3, strides=(4, 4), name="stem"))
+    wrong, right = (
+        b.op("Relu", b.conv(stem, 8, 8, 3, pads=(1, 1, 1, 1), name=name))
+        for name in ("down16", "right")
+    )
+    joined = b.conv(b.op("Concat", wrong, right, axis=1), 16, 8, name="joined")
+    graph = simplify(read(b.model([b.op("Relu", joined, name="out")], (1, 3, 64, 64))).graph)
+    images = inputs(pictures)
+    plan = plan_of(graph, images, target)
+    real = emitter(target)
+
+    def spoiling(graph, *, half=False, plan=None):
+        return real(graph, plan=spoilt(plan) if MIDDLE in plan.layers else plan)
+
+    monkeypatch.setattr(verify, "emitter", lambda _: spoiling)
+    broken = Artefact(target, "int8", spoiling(graph, plan=plan), artefact(graph, plan).layout)
+    last = graph.sole_consumer("down16")
+    named = [f"they part at {node}, " for node in (last, graph.producers["down16"])]
+    assert verify.part(broken, graph, plan, images[0]).startswith(tuple(named))
 
 
 @pytest.mark.parametrize("target", EMITTERS)
