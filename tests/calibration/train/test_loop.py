@@ -226,7 +226,9 @@ def test_a_rounded_training_learns_and_goes_on_where_it_was_killed(tmp_path):
     ranges = [name for name in one.model if name.endswith(".reach")]
     started = new()
     started.observe(data)
-    moved = [n for n in ranges if not torch.equal(one.model[n], started.average.state_dict()[n])]
+    before, averaged = started.net.state_dict(), started.average.state_dict()
+    assert all(torch.equal(before[name], averaged[name]) for name in ranges)
+    moved = [name for name in ranges if not torch.equal(one.model[name], before[name])]
     assert len(moved) > 0.9 * len(ranges) > 0
 
 
