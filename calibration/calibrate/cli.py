@@ -23,8 +23,10 @@ from edge.cli import UsageError, checkpoints, options
 from edge.errors import BackendNotInstalledError, CalibrationError, ModelError, NotInstalledError
 from edge.installed import RUNTIMES, versions
 from edge.io.sinks.targets import part_of
+from edge.package import Package
 from edge.paths import exists
 from edge.recognise import OpenedModel, Overrides
+from edge.types import Size
 
 if TYPE_CHECKING:
     from calibration.calibrate.flow import Outcome
@@ -250,14 +252,16 @@ def _open(args: argparse.Namespace) -> OpenedModel:
     if said.family or said.labels:
         raise UsageError(f"{args.model} is a package, which knows its family and labels itself")
     opened = checkpoints.open_model([args.model], Overrides())
-    package = opened.package
+    package = opened.package if said.input is None else _sized(opened.package, said.input)
+    licence = said.licence or package.licence
+    return replace(opened, package=replace(package, name=args.output.stem, licence=licence))
+
+
+def _sized(package: Package, input_: Size) -> Package:
     try:
-        spec = package.spec if said.input is None else package.spec.resized(said.input)
+        return replace(package, spec=package.spec.resized(input_))
     except ValueError as error:
         raise UsageError(str(error)) from error
-    licence = said.licence or package.licence
-    named = replace(package, name=args.output.stem, spec=spec, licence=licence)
-    return replace(opened, package=named)
 
 
 def _spec(path: Path | None) -> QuantSpec | None:
@@ -286,7 +290,8 @@ def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | No
         return None
     spec = student.package.spec
     if edge.package.is_package(args.teacher):
-        return checkpoints.open_model([args.teacher], Overrides())
+        opened = checkpoints.open_model([args.teacher], Overrides())
+        return replace(opened, package=_sized(opened.package, spec.input))
     said = Overrides(family=spec.family, labels=spec.labels, input=spec.input)
     return checkpoints.open_model([args.teacher], said)
 

@@ -34,7 +34,7 @@ from calibration.report.facts import Facts, Row
 from calibration.report.page import Pair
 from calibration.targets import canonical
 from edge.backends.base import Precision
-from edge.errors import CalibrationError
+from edge.errors import CalibrationError, ModelError
 from edge.io.datasets import Sample
 from edge.models.base import ModelSpec
 from edge.package import Artefact, Package
@@ -223,7 +223,7 @@ def _decide(
             {},
         )
 
-    teacher = None if options.teacher is None else prepare(canonical(options.teacher.package)[0])
+    teacher = None if options.teacher is None else _teacher(options.teacher.package)
 
     def decided() -> bytes:
         made = calibrate.calibrate(
@@ -246,6 +246,16 @@ def _decide(
     spec = spec_file.loads(told["spec"])
     network = Network(equalised(prepare(graph), spec.equalisation), model, spec)
     return network, Observed.of_recipe(told["facts"]), told["facts"]
+
+
+def _teacher(package: Package) -> Graph:
+    try:
+        return prepare(canonical(package)[0])
+    except ModelError as error:
+        raise CalibrationError(
+            f"the teacher's network cannot be read at {package.spec.input}: {error}; a teacher has "
+            "the same input, classes and kind of head"
+        ) from error
 
 
 def _check_spec(graph: Graph, spec: QuantSpec, target: str) -> None:
