@@ -119,7 +119,7 @@ def calibrate(
     told: dict[str, Any] = {}
     for name in schemes:
         problem = pose(network, model, inputs, seen, first[name], recipe.pictures)
-        spec, told[name] = solve(problem, first[name], recipe, options, tell)
+        spec, told[name] = solve(problem, first[name], recipe, options, _named(tell, name, schemes))
         found[name] = spec.schemes[name]
     spec = QuantSpec(
         MappingProxyType(found),
@@ -153,6 +153,13 @@ def check_teacher(graph: Graph, teacher: Graph) -> None:
         raise CalibrationError(
             f"the teacher has {len(teacher.outputs)} outputs, the network {len(graph.outputs)}"
         )
+
+
+def _named(tell: Report, scheme: str, schemes: Sequence[str]) -> Report:
+    """Says for which grids a stage is, where there are several kinds."""
+    if len(schemes) == 1:
+        return tell
+    return lambda stage, done, total: tell(f"{stage}, {scheme}", done, total)
 
 
 def _check_names(graph: Graph, names: Sequence[str]) -> None:

@@ -53,7 +53,11 @@ def test_layers_stay_float_within_the_budget_alone(fast):
 
 
 def test_the_same_calibration_gives_the_same_bytes(fast):
-    again = calibrate(detector(), MODEL, images(), ["mnn", "ncnn"], Options("fast"))
+    told: list[str] = []
+    again = calibrate(
+        detector(), MODEL, images(), ["mnn", "ncnn"], Options("fast"), lambda s, *_: told.append(s)
+    )
+    assert {"observe", "clips, symmetric", "clips, asymmetric"} <= set(told)
     assert spec_file.dumps(again.spec) == spec_file.dumps(fast.spec)
     assert spec_file.dumps(spec_file.loads(spec_file.dumps(fast.spec))) == spec_file.dumps(
         fast.spec
