@@ -60,7 +60,8 @@ def for_targets(
     package = opened.package
     graph, spec, sentence = canonical(package, [] if image is None else [image])
     pixels = _network_input(package.spec, image)
-    picture = "a rendered picture" if image is None else "the picture given"
+    rendered = "a rendered picture; --image FILE takes another"
+    picture = rendered if image is None else "the picture given"
     converted = [sentence, f"files are compared in {picture}"]
     artefacts: list[Artefact] = []
     for target in targets:

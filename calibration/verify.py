@@ -37,7 +37,9 @@ class Tolerance:
     score: float
 
 
-FULL = Tolerance(60.0, 0.99, 0.005)  # trained networks reach 85 dB in every runtime
+# Trained convolutional networks reach 85 dB in every runtime; MNN has GELU as a polynomial, which
+# leaves a transformer of two blocks 73.
+FULL = Tolerance(50.0, 0.99, 0.005)
 HALF = Tolerance(40.0, 0.97, 0.005)  # weights of 11 bits; trained networks reach 50 dB
 
 
