@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,13 @@ class Subject:
 
     def __init__(self, task: Task, shared: Path, images: int, judges: int) -> None:
         opened = checkpoints.open_model([shared / task.model], Overrides())
-        self.graph, self.model, _ = canonical(opened.package)
-        labels = self.model.labels
+        labels = opened.package.spec.labels
         data = open_pictures(str(shared / task.calibrated), labels, strict=False)
         held = open_pictures(str(shared / task.judged), labels, strict=True)
         material = divide(data, held.at(range(min(judges, len(held)))), images, seed=0)
         self.observed, self.judged = material.observed, material.judged
+        seen = islice(self.observed.images(), 8)
+        self.graph, self.model, _ = canonical(opened.package, seen)
         self.targets = task.targets
         self.truth = _truth(self.judged)
 
@@ -292,7 +294,8 @@ def speed(subject: Subject, files: Mapping[str, Artefact]) -> list[dict[str, Any
         floats = Artefact(target, kind, made, int8.layout)
         entries = [(subject.packed(a), target, a.precision) for a in (floats, int8)]
         times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
-        rows.append({"target": target, "float": 1e3 * times[0], "int8": 1e3 * times[1]})
+        milliseconds = dict(zip(("float", "int8"), (1e3 * times).tolist(), strict=True))
+        rows.append({"target": target, **milliseconds})
         print(f"  {rows[-1]}", file=sys.stderr, flush=True)
     return rows
 
