@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -70,13 +71,11 @@ class Task:
         model: Float.
         calibrated: Pictures to calibrate on.
         judged: Others, with labels.
-        targets: To write our INT8 for.
     """
 
     model: str
     calibrated: str
     judged: str
-    targets: tuple[str, ...] = TARGETS
 
 
 CELLS = ("data/bccd?split=train", "data/bccd?split=test")
@@ -108,7 +107,6 @@ class Subject:
         self.observed, self.judged = material.observed, material.judged
         seen = islice(self.observed.images(), 8)
         self.graph, self.model, _ = canonical(opened.package, seen)
-        self.targets = task.targets
         self.truth = _truth(self.judged)
 
     @cached_property
@@ -127,7 +125,7 @@ class Subject:
         start = time.process_time()
         options = calibrate.Options(recipe)
         made = calibrate.calibrate(
-            self.graph, self.model, self.observed.images(), self.targets, options, _tell
+            self.graph, self.model, self.observed.images(), TARGETS, options, _tell
         )
         print(f"{recipe}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         return made.graph, made.spec
@@ -243,7 +241,7 @@ def ways(
         return written(graph, spec, target), graph, plan(graph, spec, target)
 
     graph, spec = subject.spec(recipe)
-    for target in subject.targets:
+    for target in TARGETS:
         yield f"edge, {recipe}", *by(graph, spec, target)
     yield "the same, 3x3 weights on 31 steps", *by(graph, six_bits(graph, spec), "ncnn")
     graph, spec = subject.spec("entropy")
@@ -261,7 +259,8 @@ def ways(
 
 def _tried(name: str, tool: Callable[[Subject], Artefact], subject: Subject) -> Artefact | None:
     try:
-        return tool(subject)
+        with redirect_stdout(sys.stderr):  # they tell how it goes
+            return tool(subject)
     except ModuleNotFoundError as error:
         print(f"{name} is left out: {error}", file=sys.stderr, flush=True)
         return None
@@ -278,7 +277,7 @@ def compared(subject: Subject, recipe: str) -> tuple[list[dict[str, Any]], dict[
             known = len(planned.layers), float_operations(graph, planned)
         rows.append({"way": name, "int8": known, **asdict(measured)})
         print(f"  {name}, {artefact.backend}: {measured.alike}", file=sys.stderr, flush=True)
-    return rows, {target: ours[target] for target in subject.targets}
+    return rows, {target: ours[target] for target in TARGETS}
 
 
 # --- Speed ----------------------------------------------------------------------------------------
