@@ -8,7 +8,7 @@ constexpr i16 kLuma = 19071, kBlue = 16531, kGreenU = 3203, kGreenV = 6660, kRed
 
 #if defined(__AVX2__)
 #include "simd/pixels_avx2.inl"
-#elif defined(__ARM_NEON)
+#elif defined(EDGE_NEON)
 #include "simd/pixels_neon.inl"
 #else
 #include "simd/pixels_plain.inl"

@@ -3,7 +3,8 @@
 // Include no standard header that has inline code here.
 #if defined(__SSE2__)
 #include <immintrin.h>
-#elif defined(__ARM_NEON)
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define EDGE_NEON  // of 64 bits; that of 32 lacks some, and runs the portable loops
 #include <arm_neon.h>
 #endif
 

@@ -63,7 +63,7 @@ inline bool any(M mask) {
   return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0;
 #elif defined(__SSE2__)
   return _mm_movemask_epi8(reinterpret_cast<__m128i>(mask)) != 0;
-#elif defined(__ARM_NEON)
+#elif defined(EDGE_NEON)
   return vmaxvq_u32(reinterpret_cast<uint32x4_t>(mask)) != 0;
 #else
   typedef unsigned long long Halves __attribute__((vector_size(EDGE_VECTOR_BYTES)));
@@ -75,14 +75,14 @@ inline bool any(M mask) {
 // The first lane of which a comparison holds, of those where one does.
 template <class M>
 inline std::size_t first_of(M mask) {
-  constexpr std::size_t kSize = sizeof(mask[0]);
+  [[maybe_unused]] constexpr std::size_t kSize = sizeof(mask[0]);
 #if defined(__AVX2__)
   const auto bits = static_cast<unsigned>(_mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)));
   return static_cast<std::size_t>(__builtin_ctz(bits)) / kSize;
 #elif defined(__SSE2__)
   const auto bits = static_cast<unsigned>(_mm_movemask_epi8(reinterpret_cast<__m128i>(mask)));
   return static_cast<std::size_t>(__builtin_ctz(bits)) / kSize;
-#elif defined(__ARM_NEON)
+#elif defined(EDGE_NEON)
   // Half of each byte: 64 bits, four for each.
   const uint8x8_t halves = vshrn_n_u16(reinterpret_cast<uint16x8_t>(mask), 4);
   const auto bits = vget_lane_u64(vreinterpret_u64_u8(halves), 0);
