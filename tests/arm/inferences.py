@@ -45,6 +45,7 @@ def files(model: Path, folder: Path) -> Iterator[tuple[Path, str, str]]:
     """Package, backend and precision of what there is to count."""
     if model == bundled.MODEL:
         yield model, "ncnn", "int8"
+        yield model, "ncnn", "int8-direct"  # without Winograd's algorithm
         return
     for precision, make in (("float", every_backend.converted), ("int8", every_backend.quantised)):
         made = folder / f"{model.stem}-{precision}.edge"
@@ -56,9 +57,9 @@ def files(model: Path, folder: Path) -> Iterator[tuple[Path, str, str]]:
 def runs(backend: str, precision: str) -> Iterator[tuple[str, str]]:
     """CPU and precision of the arithmetic."""
     for cpu in ("cortex-a72", "cortex-a76"):
-        yield cpu, "int8" if precision == "int8" else "fp32"
+        yield cpu, "fp32" if precision == "float" else precision
     if precision == "float" and backend == "ncnn":
-        yield "cortex-a72", "fp32-direct"  # without Winograd's algorithm
+        yield "cortex-a72", "fp32-direct"
     if precision == "float" and backend in HALF:
         yield "cortex-a76", "fp16"
 

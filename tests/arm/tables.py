@@ -60,8 +60,21 @@ directly (1.37 G of YOLOv6-n, 1.63 G of YOLOv7-tiny), per instruction. INT8 of t
 has every convolution in INT8, with ranges by min-max, as `tests/every_backend.py` makes them; the
 bundled one is what `edge calibrate` made.
 """
+READ = """
+How this reads:
+
+- The A72 has no instruction that adds four products of bytes, the A76 has. Of the instructions of
+  float32, INT8 takes on the A76 a quarter to a third in TensorFlow Lite and ONNX Runtime, two
+  thirds in ncnn and five sixths in MNN; on the A72 four fifths, five sixths, as many, and in MNN
+  twice as many.
+- Winograd's algorithm is why ncnn's float32 is so light: without it, two and a half times as many.
+  INT8 gains nearly as much by it on the A72, and next to nothing on the A76.
+- Where the CPU has it, float16 takes fewer than INT8, in ncnn and in MNN.
+- A count is no time. A file in INT8 has half the bytes of one in float16; what that and the rest is
+  worth, `edge bench --backend all` and `edge tune` say on a board.
+"""
 RUNTIMES = ("ncnn", "mnn", "tflite", "onnxruntime")
-PRECISIONS = ("fp32", "fp32-direct", "fp16", "int8")
+PRECISIONS = ("fp32", "fp32-direct", "fp16", "int8", "int8-direct")
 TWINS = {  # kernels with many objects, and the same with few
     "distances": "distances sparse",
     "distances int8": "distances sparse int8",
@@ -147,7 +160,7 @@ def inferences() -> list[str]:
 def page() -> str:
     """The whole page."""
     parts = [HEAD, KERNELS, *kernels(), "", *missed(), OPENCV, *opencv(), "", IMPORTS, *imports()]
-    return "\n".join([*parts, "", INFERENCES, *inferences()]) + "\n"
+    return "\n".join([*parts, "", INFERENCES, *inferences(), READ])
 
 
 def _count(products: int, instructions: int | None) -> str:
