@@ -83,10 +83,10 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
         yield f"+ clips of {options.search} tensors searched", problem, spec
     ways = {
         "+ ranges, steps, biases learned, channel-wise term alone": Learning(
-            options.steps, weights=False, heads=0.0
+            options.steps, heads=0.0
         ),
-        "+ the same, channel-wise and head terms": Learning(options.steps, weights=False),
-        "+ the same and codes of weights learned": Learning(options.steps),
+        "+ the same, channel-wise and head terms": Learning(options.steps),
+        "+ the same and codes of weights learned": Learning(options.steps, weights=True),
     }
     for name, how in ways.items():
         yield name, problem, learn(problem, spec, how, options.seed)

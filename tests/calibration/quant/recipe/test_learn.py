@@ -117,8 +117,8 @@ def test_the_distance_is_the_objective():
 
 def test_codes_of_weights_that_are_learned_bring_heads_nearer_still():
     problem, spec = posed("ncnn")
-    plain = learn(problem, spec, Learning(60, weights=False), seed=0)
-    learned = learn(problem, spec, Learning(60), seed=0)
+    plain = learn(problem, spec, Learning(60), seed=0)
+    learned = learn(problem, spec, Learning(60, weights=True), seed=0)
     moves = [layer.moves for layer in problem.scheme(learned).layers.values()]
     assert all(layer.moves is None for layer in problem.scheme(plain).layers.values())
     assert any(each is not None and each.any() for each in moves)
