@@ -63,13 +63,13 @@ bundled one is what `edge calibrate` made.
 READ = """
 How this reads:
 
-- The A72 has no instruction that adds four products of bytes, the A76 has. Of the instructions of
-  float32, INT8 takes on the A76 a quarter to a third in TensorFlow Lite and ONNX Runtime, two
-  thirds in ncnn and five sixths in MNN; on the A72 four fifths, five sixths, as many, and in MNN
-  twice as many.
-- Winograd's algorithm is why ncnn's float32 is so light: without it, two and a half times as many.
-  INT8 gains nearly as much by it on the A72, and next to nothing on the A76.
-- Where the CPU has it, float16 takes fewer than INT8, in ncnn and in MNN.
+- The A72 has no instruction that adds four products of bytes, the A76 has. On the A76, INT8 takes a
+  quarter to two fifths of the instructions of float32 in TensorFlow Lite and ONNX Runtime, and half
+  to five sixths in ncnn and MNN. On the A72 it takes a tenth to a fifth fewer in the first two, as
+  many or a seventh more in ncnn, and in MNN up to twice as many.
+- Winograd's algorithm is why ncnn's float32 is so light: without it, YOLOv6-n takes two and a half
+  times as many. INT8 gains nearly as much by it on the A72, and next to nothing on the A76.
+- Where the CPU has it, float16 takes fewer than INT8, but for YOLOv7-tiny in ncnn.
 - A count is no time. A file in INT8 has half the bytes of one in float16; what that and the rest is
   worth, `edge bench --backend all` and `edge tune` say on a board.
 """
