@@ -62,7 +62,7 @@ def test_two_models_differ_by_what_each_has_alone(run, photos, lite):
     assert 0 < found["agreement"]["recall"] < 1
     assert "person" in found["per_class"]
     assert sum(each["objects"] for each in found["per_class"].values()) == alone[0]["objects"]
-    assert err.count("5 frames") == 2
+    assert err.count("\n5 frames; ") == 2
 
 
 def test_shows_tables(run, photos, lite):
