@@ -292,8 +292,11 @@ def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | No
     if edge.package.is_package(args.teacher):
         opened = checkpoints.open_model([args.teacher], Overrides())
         return replace(opened, package=_sized(opened.package, spec.input))
-    said = Overrides(family=spec.family, labels=spec.labels, input=spec.input)
-    return checkpoints.open_model([args.teacher], said)
+    opened = checkpoints.open_model([args.teacher], Overrides(family=spec.family, input=spec.input))
+    package = opened.package
+    if not package.spec.labels:
+        package = replace(package, spec=replace(package.spec, labels=spec.labels))
+    return replace(opened, package=package)
 
 
 def _material(args: argparse.Namespace, labels: Sequence[str]) -> Material:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -223,7 +223,10 @@ def _decide(
             {},
         )
 
-    teacher = None if options.teacher is None else _teacher(options.teacher.package)
+    teacher = None
+    if options.teacher is not None:
+        images = islice(looked.usable.images(), _TRIED)
+        teacher = _teacher(options.teacher.package, images, model)
 
     def decided() -> bytes:
         made = calibrate.calibrate(
@@ -248,14 +251,22 @@ def _decide(
     return network, Observed.of_recipe(told["facts"]), told["facts"]
 
 
-def _teacher(package: Package) -> Graph:
+def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -> Graph:
     try:
-        return prepare(canonical(package)[0])
+        graph, spec, _ = canonical(package, images)
     except ModelError as error:
         raise CalibrationError(
             f"the teacher's network cannot be read at {package.spec.input}: {error}; a teacher has "
             "the same input, classes and kind of head"
         ) from error
+    for what in ("family", "form", "labels", "strides", "anchors", "preprocessing"):
+        found, wanted = getattr(spec, what), getattr(model, what)
+        if found != wanted:
+            raise CalibrationError(
+                f"the teacher's {what}: {found}; the network's: {wanted}. A teacher reads the same "
+                "pixels and says the same by its outputs"
+            )
+    return prepare(graph)
 
 
 def _check_spec(graph: Graph, spec: QuantSpec, target: str) -> None:

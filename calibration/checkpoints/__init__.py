@@ -97,11 +97,13 @@ def _checkpoint(archive: Archive) -> Checkpoint:
             for name, value in holder.items()
             if is_name(name) and isinstance(value, Tensor)
         }
+    ours = _trained_here(archive.contents.root)
+    if ours is not None:  # a training in INT8 keeps ranges that are not of the network
+        found = {name: tensor for name, tensor in found.items() if not name.endswith(".reach")}
     named = {own: tensor for name, tensor in found.items() if (own := canonical(name)) is not None}
     root = holder.name if isinstance(holder, Record) else ""
     name, config = recognise({key: tensor.shape for key, tensor in named.items()}, root)
     config = check_activations(tree, config)
-    ours = _trained_here(archive.contents.root)
     state = {key: _float32(archive.array(tensor)) for key, tensor in named.items()}
     notes = []
     if ours is not None:

@@ -140,7 +140,7 @@ class Run:
     @property
     def key(self) -> str:
         """What it is, for people and for finding it in another report."""
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads or 'all'} threads"
         return f"{on_device(self.backend, self.device)} {self.precision} {self.input} {threads}"
 
     @property

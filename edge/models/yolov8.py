@@ -154,8 +154,9 @@ def _refuse_masks(seen: Seen) -> None:
 
 
 def _refuse_rows(rows: AnyArray) -> None:
-    if len(rows) == 1 and (rows.shape[1] != 7 or np.isclose(rows.sum(), 1, atol=1e-3)):
-        raise UnsupportedModelError(  # one row of 7 may be the only box found
+    box = rows.shape[1] in (6, 7)  # may be the only one found
+    if len(rows) == 1 and (not box or np.isclose(rows.sum(), 1, atol=1e-3)):
+        raise UnsupportedModelError(
             f"its one row of {rows.shape[1]} numbers looks like that of a classification model; "
             "edge detects"
         )

@@ -209,6 +209,7 @@ Columns decode_centres(const py::sequence& heads, const py::object& boxes,
       level = head_of(grid.table, objectness, "heads", "channels");
     } else {
       level.scores = grid.table;
+      if (level.scores.channels == 0) wrong_value("head " + std::to_string(i) + " has no class");
       level.boxes = beside(boxes, i, "boxes", 4, grid);
       level.objectness = quality_beside(objects, i, "objects", grid);
     }

@@ -114,8 +114,9 @@ def test_mnn_is_nearer_without_winograd():
         verify.decibels(verify.run(written("mnn", graph), spec, image, winograd=way)[0], wanted[0])
         for way in (True, False)
     )
-    assert exact > 115
-    assert exact > usual - 6  # usual is 99 where MNN takes the method at all
+    if usual > 110:
+        pytest.skip("MNN does not take the method on this CPU")
+    assert exact > usual + 6
 
 
 @pytest.mark.parametrize(

@@ -361,6 +361,17 @@ class TestCentres:
                 objects=None if objects is None else [Tensor(objects)],
             )
 
+    def test_refuse_a_head_without_classes(self):
+        boxes, objects = np.zeros((4, 2, 3), np.float32), np.ones((1, 2, 3), np.float32)
+        with pytest.raises(ValueError, match="head 0 has no class"):
+            ops.decode_centres(
+                [Tensor(np.zeros((0, 2, 3), np.float32))],
+                strides=(8,),
+                score_threshold=-1,
+                boxes=[Tensor(boxes)],
+                objects=[Tensor(objects)],
+            )
+
 
 class TestAnchors:
     ANCHORS = (((10, 13), (16, 30), (33, 23)), ((30, 61), (62, 45), (59, 119)))

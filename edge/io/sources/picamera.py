@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -89,10 +91,10 @@ class Picamera:
         return Shot(self._planes(data), "I420", _monotonic(taken))
 
     def close(self) -> None:
-        """Stop and release the camera."""
-        self._camera.stop()
-        self._keep(None)
-        self._camera.close()
+        """Stop and release the camera, as far as one that is gone can be."""
+        for release in (self._camera.stop, partial(self._keep, None), self._camera.close):
+            with suppress(RuntimeError):
+                release()
 
     def _finished(self, request: Any) -> None:
         """Called by picamera2 with each picture, in its thread."""

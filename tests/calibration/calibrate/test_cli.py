@@ -309,3 +309,13 @@ def test_a_teacher_with_another_head_is_refused(words, tmp_path, capsys, bccd):
     assert main([*words, "-o", str(tmp_path / "x.edge"), "--teacher", str(other)]) == 1
     assert "the teacher's" in (said := capsys.readouterr().err)
     assert "the same input, classes and kind of head" in said
+
+
+def test_a_teacher_that_means_other_classes_is_refused(words, tmp_path, capsys, bccd):
+    pytest.importorskip("torch")
+    same = package.read(bccd)
+    spec = replace(same.spec, labels=same.spec.labels[::-1])
+    package.write(replace(same, spec=spec), tmp_path / "other.edge")
+    asked = ["--teacher", str(tmp_path / "other.edge")]
+    assert main([*words, "-o", str(tmp_path / "x.edge"), *asked]) == 1
+    assert "the teacher's labels: " in capsys.readouterr().err

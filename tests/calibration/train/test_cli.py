@@ -93,6 +93,7 @@ def test_a_rounded_training_goes_on_from_a_result_to_one_that_converts(data, tmp
     assert main(["convert", str(second / "best.pt"), "-o", str(tmp_path / "made.edge")]) == 0
     made = package.read(tmp_path / "made.edge").spec
     assert (made.labels, str(made.input)) == (("cap", "label"), "64x64")  # nothing to be said again
+    assert main(["convert", str(second / "last.pt"), "-o", str(tmp_path / "last.edge")]) == 0
     assert run("--data", data, "-o", tmp_path / "third", "--weights", second / "best.pt") == 2
     assert "is deployed: its blocks are folded" in capsys.readouterr().err
     more = ["--data", data, "-o", tmp_path / "third", "--epochs", 1, "--qat"]

@@ -199,7 +199,7 @@ def test_outputs_of_the_documented_shapes_are_recognised(look, wanted):
         ({"output0": (300, 57)}, "pose"),
         ({"output0": (300, 7)}, "oriented-box"),
         ({"output0": (1, 1000)}, "classification"),
-        ({"output0": (1, 6)}, "classification"),
+        ({"output0": (1, 5)}, "classification"),
     ],
 )
 def test_models_for_other_tasks_are_refused_by_name(shapes, task):
@@ -207,12 +207,16 @@ def test_models_for_other_tasks_are_refused_by_name(shapes, task):
         FAMILIES["yolov8"].recognise(shown(shapes))
 
 
-def test_a_row_of_seven_is_told_from_seven_classes():
-    box = np.array([[0, 10, 20, 30, 40, 2, 0.9]], np.float32)
-    classes = np.full((1, 7), 1 / 7, np.float32)
+@pytest.mark.parametrize(
+    ("box", "family"),
+    [([0, 10, 20, 30, 40, 2, 0.9], "yolov7"), ([100, 120, 300, 400, 0.7, 2], "yolov10")],
+)
+def test_one_box_is_told_from_classes(box, family):
+    row = np.array([box], np.float32)
+    classes = np.full_like(row, 1 / len(box))
     size = Size(640, 640)
-    assert FAMILIES["yolov8"].recognise(Seen("images", size, {"output": box})) is None
-    assert FAMILIES["yolov7"].recognise(Seen("images", size, {"output": box})).form == "rows7"
+    assert FAMILIES["yolov8"].recognise(Seen("images", size, {"output": row})) is None
+    assert FAMILIES[family].recognise(Seen("images", size, {"output": row})) is not None
     with pytest.raises(UnsupportedModelError, match="classification model"):
         FAMILIES["yolov8"].recognise(Seen("images", size, {"output": classes}))
 

@@ -248,6 +248,23 @@ def test_a_configuration_that_is_refused_leaves_the_camera_to_others(picamera2, 
     assert picamera2.in_use == set()
 
 
+def test_a_camera_that_cannot_be_stopped_is_released_all_the_same(picamera2, monkeypatch):
+    stop, raised = picamera2.Picamera2.stop, []
+
+    def gone(self):
+        stop(self)
+        if not raised:
+            raised.append(self)
+            raise RuntimeError("Camera frontend has timed out!")
+
+    monkeypatch.setattr(picamera2.Picamera2, "stop", gone)
+    source = open_source("csi:0?size=64x64", SOON)
+    until_finished(2, picamera2)
+    source.close()
+    assert raised == picamera2.opened
+    assert picamera2.in_use == set()
+
+
 def test_a_picamera2_that_cannot_be_imported_says_why(tmp_path, monkeypatch):
     (tmp_path / "picamera2.py").write_text(
         'raise ValueError("numpy.dtype size changed, may indicate binary incompatibility")'
