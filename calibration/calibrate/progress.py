@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-import time
+from time import monotonic
 from typing import TextIO
 
 from edge.text import printable
@@ -25,15 +26,15 @@ class Progress:
         self._bar = able if bar is None else bar
         self._stage = ""
         self._start = 0.0
-        self._drawn = 0.0
+        self._drawn = -math.inf
         self.seconds: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Say that so much of a stage is done; a new name ends the stage before it."""
-        now = time.monotonic()
+        now = monotonic()
         if stage != self._stage:
             self.finish()
-            self._stage, self._start, self._drawn = stage, now, now - _INTERVAL
+            self._stage, self._start, self._drawn = stage, now, -math.inf
         if self._bar and now - self._drawn >= _INTERVAL:
             self._drawn = now
             line = progress_line(stage, done, total, now - self._start)
@@ -46,7 +47,7 @@ class Progress:
     def finish(self) -> None:
         """End the current stage."""
         if self._stage:
-            taken = time.monotonic() - self._start
+            taken = monotonic() - self._start
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + taken
             self._write(f"{self._clear()}{printable(self._stage):44} {taken:7.1f} s\n")
             self._stage = ""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from calibration.calibrate.progress import Progress, progress_line
 
 
@@ -33,3 +35,19 @@ def test_a_terminal_sees_a_line_that_is_redrawn():
     progress.stop()
     assert stream.getvalue() == "\robserve: 1/2, 0 s left\x1b[K\r\x1b[K"
     assert progress.seconds == {}
+
+
+@pytest.mark.parametrize("now", [0.0, 0.3, 100.0, 1e6])
+def test_a_stage_is_drawn_at_once_and_then_now_and_then(now, monkeypatch):
+    monkeypatch.setattr("calibration.calibrate.progress.monotonic", lambda: now)
+    stream = io.StringIO()
+    progress = Progress(stream, bar=True)
+    progress("observe", 1, 9)
+    now += 0.1
+    progress("observe", 2, 9)  # too soon
+    now += 0.2
+    progress("observe", 3, 9)
+    progress("search", 1, 2)
+    progress.stop()
+    drawn = [part.partition("/")[0] for part in stream.getvalue().split("\r") if "/" in part]
+    assert drawn == ["observe: 1", "observe: 3", "search: 1"]
