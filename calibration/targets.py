@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from calibration import verify
-from calibration.emit import CannotEmitError, emitter
+from calibration.emit import CannotEmitError, emitter, float_artefact
 from calibration.frontends import ncnn, onnx
 from calibration.frontends.head import cuts
 from calibration.frontends.simplify import simplify
@@ -22,7 +22,7 @@ from edge.formats.ncnn import read_network
 from edge.models.base import ModelSpec
 from edge.package import Artefact, Package
 from edge.recognise import OpenedModel
-from edge.types import Float32Array, Frame, Layout, Letterbox, UInt8Array
+from edge.types import Float32Array, Frame, Letterbox, UInt8Array
 
 # What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
 USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
@@ -108,11 +108,9 @@ def _artefact(
     pixels: Float32Array,
 ) -> tuple[Artefact, str]:
     """The checked file of one runtime, and a sentence on it."""
-    kind = precision or USUAL.get(target, "fp32")
-    half = kind == "fp16"
-    layout: Layout = "NHWC" if target == "tflite" else "NCHW"
+    half = (precision or USUAL.get(target)) == "fp16"
     try:
-        artefact = Artefact(target, kind, emitter(target)(graph, half=half), layout)
+        artefact = float_artefact(target, graph, half=half)
     except CannotEmitError as error:
         able = _able(graph, target)
         raise UnsupportedModelError(f"{error}. Runtimes that take the model: {able}") from error
@@ -181,9 +179,8 @@ def _shortened(
     """
     target = verify.decode(wanted, spec)
     seen = verify.clear(target, verify.FULL)
-    reference = emitter("onnxruntime")
     for cut in cuts(graph, spec):
-        artefact = Artefact("onnxruntime", "fp32", reference(cut.graph))
+        artefact = float_artefact("onnxruntime", cut.graph)
         found = verify.decode(verify.run(artefact, cut.spec, pixels), cut.spec)
         lost = verify.alone(target, found, verify.FULL)
         if not models.form(cut.spec.family, cut.spec.form).suppress:
@@ -193,7 +190,7 @@ def _shortened(
             names = ", ".join(cut.spec.output_names)
             return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
     whole = graph.rebuilt(outputs=spec.output_names)
-    artefact = Artefact("onnxruntime", "fp32", reference(whole))
+    artefact = float_artefact("onnxruntime", whole)
     outputs = verify.run(artefact, spec, pixels)
     for name, values, value in zip(spec.output_names, outputs, wanted, strict=True):
         ratio = verify.decibels(values, value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.emit import emitter
+from calibration.emit import float_artefact
 from calibration.graph import Graph
 from edge import models
 from edge.backends import open_backend
@@ -130,7 +130,7 @@ def check(
         ModelError: Outputs or boxes differ by more than the tolerance; names the output and the
             operator where the two part.
     """
-    wanted = run(_reference(graph), spec, image)
+    wanted = run(float_artefact("onnxruntime", graph), spec, image)
     found = run(artefact, spec, image, winograd=winograd)
     ratios = [decibels(f, w) for f, w in zip(found, wanted, strict=True)]
     worst = int(np.argmin(ratios))
@@ -171,9 +171,7 @@ def part(
     behind which the two differ. Branches that lie beside each other end together, so that what is
     wrong in one is not missed for being right in the other.
     """
-    half = artefact.precision == "fp16"
-    write = emitter(artefact.backend)
-    size = Size(*image.shape[2:])
+    size, half = Size(*image.shape[2:]), artefact.precision == "fp16"
 
     def differs(index: int) -> bool:
         names = open_ends(graph, index)
@@ -181,11 +179,9 @@ def part(
             return False
         shorter = graph.rebuilt(outputs=names)
         spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
-        again = Artefact(
-            artefact.backend, artefact.precision, write(shorter, half=half), artefact.layout
-        )
+        again = float_artefact(artefact.backend, shorter, half=half)
         found = run(again, spec, image, winograd=winograd)
-        wanted = run(_reference(shorter), spec, image)
+        wanted = run(float_artefact("onnxruntime", shorter), spec, image)
         return any(decibels(f, w) < tolerance.decibels for f, w in zip(found, wanted, strict=True))
 
     index = first(len(graph.nodes), differs)
@@ -269,7 +265,3 @@ def _overlap(boxes: Float32Array, box: Float32Array) -> Float32Array:
     shared = (high - low).clip(min=0).prod(1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
     return np.asarray(shared / np.maximum(areas - shared, 1e-9), np.float32)
-
-
-def _reference(graph: Graph) -> Artefact:
-    return Artefact("onnxruntime", "fp32", emitter("onnxruntime")(graph))

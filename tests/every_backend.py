@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from calibration import targets
-from calibration.emit import emitter
+from calibration.emit import float_artefact, int8_artefact
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
 from calibration.quant import calibrate
 from calibration.quant.planning import plan
-from edge.backends import BACKENDS, describe
+from edge.backends import BACKENDS
 from edge.conveyor import Conveyor
 from edge.formats.ncnn import read_network
-from edge.package import Artefact, Package
+from edge.package import Package
 from edge.recognise import OpenedModel, open_model
 from edge.types import Size
 
@@ -27,11 +27,7 @@ def package(shared: Path, size: str = "s") -> Package:
     files = official.artefacts[0].files
     graph = simplify(ncnn.read(read_network(files["param"], files["bin"]), official.spec.input))
     artefacts = list(official.artefacts)
-    for name in BACKENDS:
-        if name != "ncnn":
-            emitted = emitter(name)(graph)
-            layout = describe(name, emitted).inputs[0].layout
-            artefacts.append(Artefact(name, "fp32", emitted, layout))
+    artefacts += [float_artefact(name, graph) for name in BACKENDS if name != "ncnn"]
     return replace(official, artefacts=tuple(artefacts))
 
 
@@ -51,13 +47,9 @@ def quantised(path: Path, side: int | None = None) -> Package:
     pictures = [belt.render(index)[0].copy() for index in range(4)]
     recipe = calibrate.Options("min-max")
     made = calibrate.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
-    artefacts = []
-    for name in BACKENDS:
-        planned = plan(made.graph, made.spec, name)
-        files = emitter(name)(made.graph, half=name == "ncnn", plan=planned)
-        layout = describe(name, files).inputs[0].layout
-        artefacts.append(Artefact(name, "int8", files, layout))
-    return replace(opened, spec=spec, artefacts=tuple(artefacts))
+    plans = (plan(made.graph, made.spec, name) for name in BACKENDS)
+    artefacts = tuple(int8_artefact(made.graph, each) for each in plans)
+    return replace(opened, spec=spec, artefacts=artefacts)
 
 
 def _opened(path: Path, side: int | None) -> OpenedModel:

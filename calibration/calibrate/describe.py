@@ -15,7 +15,7 @@ from calibration.calibrate.measure import overlap, race
 from calibration.calibrate.pictures import Survey
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
-from calibration.emit import emitter
+from calibration.emit import float_artefact
 from calibration.quant import spec_file, structure, verify
 from calibration.quant.planning import plan
 from calibration.quant.policy import policy
@@ -27,7 +27,7 @@ from edge import board
 from edge.evaluate import agreement
 from edge.io.datasets import Objects
 from edge.models.base import ModelSpec
-from edge.package import Artefact, Package
+from edge.package import Package
 from edge.types import Detections
 from edge.version import __version__
 
@@ -92,9 +92,9 @@ def target(
     name = measured.name
     progress(f"time {name}", 0, 0)
     kind = USUAL.get(name, "fp32")
-    files = emitter(name)(network.graph, half=kind == "fp16")
     int8 = package.artefact(name, "int8")
-    floats = replace(package, artefacts=(Artefact(name, kind, files, int8.layout),))
+    float_file = float_artefact(name, network.graph, half=kind == "fp16")
+    floats = replace(package, artefacts=(float_file,))
     image = next(judged.usable.images())
     latency, float_latency = race(
         [(package, name, "int8"), (floats, name, kind)], image, threads=options.threads
@@ -111,7 +111,7 @@ def target(
         float_layers=len(structure.convolutions(network.graph)) - len(planned.layers),
         float_operations=study.float_operations(network.graph, planned),
         size=sum(map(len, int8.files.values())),
-        float_size=sum(map(len, files.values())),
+        float_size=sum(map(len, float_file.files.values())),
         latency=latency,
         float_latency=float_latency,
         threads=options.threads,

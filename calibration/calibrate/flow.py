@@ -20,7 +20,7 @@ from calibration.calibrate.measure import find, row
 from calibration.calibrate.pictures import Material, Survey, remarks, survey
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Network, Observed
-from calibration.emit import emitter
+from calibration.emit import float_artefact, int8_artefact
 from calibration.graph import Graph
 from calibration.quant import calibrate, fingerprint, spec_file, structure, verify
 from calibration.quant.equalise import equalised
@@ -39,7 +39,7 @@ from edge.io.datasets import Sample
 from edge.models.base import ModelSpec
 from edge.package import Artefact, Package
 from edge.recognise import OpenedModel
-from edge.types import Detections, Layout, UInt8Array
+from edge.types import Detections, UInt8Array
 from edge.version import __version__
 
 _CHECKED = 24  # pictures that each file is compared with its simulation on
@@ -158,7 +158,7 @@ def run(
     reference = Package(
         opened.package.name,
         model,
-        (Artefact("onnxruntime", "fp32", emitter("onnxruntime")(network.graph)),),
+        (float_artefact("onnxruntime", network.graph),),
         licence=opened.package.licence,
     )
     wanted = _found(reference, "onnxruntime", "fp32", judged, options, progress, kept)
@@ -318,10 +318,7 @@ def _write(
     """The file of one runtime, and how near it is to its simulation."""
     progress(f"write and check {target} int8", 0, 0)
     planned = plan(network.graph, network.spec, target)
-    layout: Layout = "NHWC" if target == "tflite" else "NCHW"
-    # What stays float is stored as ncnn's float files are; 16 bits are exact enough beside 8.
-    files = emitter(target)(network.graph, half=target == "ncnn", plan=planned)
-    artefact = Artefact(target, "int8", files, layout)
+    artefact = int8_artefact(network.graph, planned)
     return artefact, verify.check(artefact, network.graph, planned, network.model, images)
 
 

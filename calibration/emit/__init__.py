@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from calibration.emit.base import CannotEmitError, Emit
+from calibration.graph import Graph
+from calibration.quant.plan import Plan
 from edge.backends import BACKENDS
 from edge.errors import UnsupportedModelError
+from edge.package import Artefact
+from edge.types import Layout
 
-__all__ = ["EMITTERS", "CannotEmitError", "Emit", "emitter"]
+__all__ = ["EMITTERS", "CannotEmitError", "Emit", "emitter", "float_artefact", "int8_artefact"]
 
 # Keys as in `edge.backends.BACKENDS`, values are modules with a function `emit`: some need their
 # runtime. To add one: write its module, add its row.
@@ -27,3 +31,42 @@ def emitter(backend: str) -> Emit:
         raise UnsupportedModelError(f"unknown target {backend!r}; known: {', '.join(EMITTERS)}")
     emit: Emit = import_module(EMITTERS[backend]).emit
     return emit
+
+
+def float_artefact(target: str, graph: Graph, *, half: bool = False) -> Artefact:
+    """A graph in floats, in the files of a runtime.
+
+    Args:
+        target: Key into `EMITTERS`.
+        graph: Canonical, with one input of batch 1.
+        half: Weights as float16.
+
+    Raises:
+        CannotEmitError: The runtime lacks operators.
+        UnsupportedModelError: There is no such runtime.
+        NotInstalledError: It needs a package that is missing.
+    """
+    files = emitter(target)(graph, half=half)
+    return Artefact(target, "fp16" if half else "fp32", files, _layout(target))
+
+
+def int8_artefact(graph: Graph, plan: Plan) -> Artefact:
+    """A graph in INT8, in the files of the runtime that the plan is for.
+
+    What stays float is stored in ncnn as float16, which is exact enough beside 8 bits.
+
+    Args:
+        graph: Canonical, with one input of batch 1.
+        plan: Of this graph.
+
+    Raises:
+        CannotEmitError: The runtime lacks operators, or would not compute what the plan says.
+        ModelError: The plan is of another graph.
+        NotInstalledError: It needs a package that is missing.
+    """
+    files = emitter(plan.target)(graph, half=plan.target == "ncnn", plan=plan)
+    return Artefact(plan.target, "int8", files, _layout(plan.target))
+
+
+def _layout(target: str) -> Layout:
+    return "NHWC" if target == "tflite" else "NCHW"

@@ -12,7 +12,7 @@ from math import sqrt
 
 import numpy as np
 
-from calibration.emit import emitter
+from calibration.emit import int8_artefact
 from calibration.graph import Graph, Node
 from calibration.quant.agreement import Simulated, agree, detector
 from calibration.quant.computed import int8_layers
@@ -81,7 +81,7 @@ def check(
     )
     for name, plans, files in zip(spec.output_names, simulated, measured, strict=True):
         if _is_worse(files, plans):
-            where = part(artefact, graph.rebuilt(outputs=[name]), plan, exact.image)
+            where = part(graph.rebuilt(outputs=[name]), plan, exact.image)
             raise ModelError(
                 f"{kind}: its output {name} has an SQNR of {files:.1f} dB against the float "
                 f"network, the simulation of its plan {plans:.1f} dB; {where}"
@@ -96,7 +96,7 @@ def check(
     return Verified(len(plan.layers), simulated, measured, alike)
 
 
-def part(artefact: Artefact, graph: Graph, plan: Plan, image: Float32Array) -> str:
+def part(graph: Graph, plan: Plan, image: Float32Array) -> str:
     """Where a runtime leaves its plan on the way to an output, as a phrase.
 
     The graph is written again, ending earlier and earlier, until the first operator is found
@@ -104,7 +104,6 @@ def part(artefact: Artefact, graph: Graph, plan: Plan, image: Float32Array) -> s
     """
     last = {node.output for node in graph.nodes if _may_be_last(graph, plan, node)}
     ends = [index for index, node in enumerate(graph.nodes) if node.output in last]
-    write = emitter(artefact.backend)
 
     def is_worse(index: int) -> bool:
         names = tuple(name for name in open_ends(graph, ends[index]) if name in last)
@@ -112,7 +111,7 @@ def part(artefact: Artefact, graph: Graph, plan: Plan, image: Float32Array) -> s
         rest = _restricted(plan, shorter)
         size = Size(*image.shape[2:])
         spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
-        again = replace(artefact, files=write(shorter, plan=rest))
+        again = int8_artefact(shorter, rest)
         exact, simulated = (Session(g)(image) for g in (shorter, simulate(shorter, rest)))
         outputs = zip(run(again, spec, image), exact, simulated, strict=True)
         return any(_is_worse(decibels(f, e), decibels(s, e)) for f, e, s in outputs)

@@ -8,14 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from calibration.emit import emitter
+from calibration.emit import float_artefact
 from calibration.export import export
 from calibration.frontends import onnx
 from calibration.frontends.simplify import simplify
 from calibration.train.checkpoint import Checkpoint
 from calibration.train.measure import spec
 from edge import package
-from edge.package import Artefact, Package
+from edge.package import Package
 from edge.types import Size
 from edge.version import __version__
 
@@ -53,11 +53,10 @@ def deploy(
     export(checkpoint.network(), path, form=form, size=Size(size, size), metadata=metadata)
     content = path.read_bytes()
     graph = simplify(onnx.read(content).graph)
-    files = emitter("ncnn")(graph, half=True)
     made = Package(
         name=name,
         spec=replace(about, output_names=tuple(graph.outputs)),
-        artefacts=(Artefact("ncnn", "fp16", files),),
+        artefacts=(float_artefact("ncnn", graph, half=True),),
         licence=licence,
         provenance={
             "tool": f"edge-yolo {__version__}",

@@ -37,7 +37,7 @@ import numpy as np
 from calibration.calibrate.measure import find, race, row
 from calibration.calibrate.pictures import Pictures, divide, open_pictures
 from calibration.calibrate.study import float_operations
-from calibration.emit import emitter
+from calibration.emit import float_artefact, int8_artefact
 from calibration.graph import Graph
 from calibration.quant import calibrate, structure
 from calibration.quant.inputs import Inputs
@@ -117,8 +117,7 @@ class Subject:
     @cached_property
     def wanted(self) -> list[Detections]:
         """What the float network finds."""
-        files = emitter("onnxruntime")(self.graph)
-        return self._find(Artefact("onnxruntime", "fp32", files))
+        return self._find(float_artefact("onnxruntime", self.graph))
 
     def spec(self, recipe: str) -> tuple[Graph, QuantSpec]:
         """What a recipe decides, and the network that its spec speaks of."""
@@ -160,9 +159,7 @@ def _tell(stage: str, done: int, total: int) -> None:
 
 def written(graph: Graph, spec: QuantSpec, target: str) -> Artefact:
     """The INT8 file of a spec."""
-    planned = plan(graph, spec, target)
-    files = emitter(target)(graph, half=target == "ncnn", plan=planned)
-    return Artefact(target, "int8", files, "NHWC" if target == "tflite" else "NCHW")
+    return int8_artefact(graph, plan(graph, spec, target))
 
 
 def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
@@ -205,7 +202,7 @@ def onnxruntime_static(subject: Subject) -> Artefact:
 
     with tempfile.TemporaryDirectory() as folder:
         source, clean, out = (str(Path(folder, f"{n}.onnx")) for n in ("float", "clean", "int8"))
-        Path(source).write_bytes(emitter("onnxruntime")(subject.graph)["onnx"])
+        Path(source).write_bytes(float_artefact("onnxruntime", subject.graph).files["onnx"])
         quant_pre_process(source, clean)
         quantize_static(
             clean,
@@ -223,7 +220,7 @@ def ai_edge(subject: Subject) -> Artefact:
     """By ai-edge-quantizer, Google's tool for .tflite files: least and greatest value."""
     from ai_edge_quantizer import quantizer, recipe
 
-    files = emitter("tflite")(subject.graph)
+    files = float_artefact("tflite", subject.graph).files
     tool = quantizer.Quantizer(files["tflite"], recipe.static_wi8_ai8())
     inputs, name = subject.inputs, subject.graph.inputs[0]
     pictures = [{name: inputs.real(i).transpose(0, 2, 3, 1)} for i in range(len(inputs))]
@@ -289,8 +286,7 @@ def speed(subject: Subject, files: Mapping[str, Artefact]) -> list[dict[str, Any
     image = next(subject.judged.images())
     for target, int8 in files.items():
         kind: Precision = USUAL.get(target, "fp32")
-        made = emitter(target)(subject.graph, half=kind == "fp16")
-        floats = Artefact(target, kind, made, int8.layout)
+        floats = float_artefact(target, subject.graph, half=kind == "fp16")
         entries = [(subject.packed(a), target, a.precision) for a in (floats, int8)]
         times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
         milliseconds = dict(zip(("float", "int8"), (1e3 * times).tolist(), strict=True))

@@ -6,7 +6,7 @@ from emitted import canonical
 from operator_cases import Builder
 from small_detector import detector
 
-from calibration import verify
+from calibration import emit, verify
 from calibration.graph import Graph
 from edge.backends import BACKENDS
 from edge.errors import ModelError
@@ -47,8 +47,7 @@ def wrong(graph: Graph, name: str, write):
 
 
 def written(backend: str, graph: Graph) -> Artefact:
-    layout = "NHWC" if backend == "tflite" else "NCHW"
-    return Artefact(backend, "fp32", verify.emitter(backend)(graph), layout)
+    return emit.float_artefact(backend, graph)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -71,9 +70,9 @@ def test_a_wrong_weight_is_caught_by_numbers_or_boxes_and_named(
     network, backend, tolerance, why, monkeypatch
 ):
     graph, spec, image = network
-    real = verify.emitter
+    real = emit.emitter
     spoilt = wrong(graph, "boxes16", real(backend))
-    monkeypatch.setattr(verify, "emitter", lambda b: spoilt if b == backend else real(b))
+    monkeypatch.setattr(emit, "emitter", lambda b: spoilt if b == backend else real(b))
     artefact = written(backend, graph)
     with pytest.raises(ModelError, match=f"^{backend} fp32: {why}") as caught:
         verify.check(artefact, graph, spec, image, tolerance)

@@ -11,7 +11,7 @@ cv2 = pytest.importorskip("cv2")
 pytest.importorskip("onnxruntime")
 
 from calibration.calibrate import cli, describe, flow  # noqa: E402
-from calibration.emit import EMITTERS, emitter  # noqa: E402
+from calibration.emit import EMITTERS, int8_artefact  # noqa: E402
 from calibration.quant import calibrate  # noqa: E402
 from calibration.quant.recipe.recipes import RECIPES  # noqa: E402
 from edge import package  # noqa: E402
@@ -179,17 +179,12 @@ def test_a_file_that_computes_another_thing_than_decided_is_refused(
 ):
     """Biases of one layer doubled behind the back of the plan: nothing else is wrong."""
 
-    def wrong(target):
-        def emit(graph, *, half=False, plan=None):
-            if plan is not None:
-                name = list(plan.layers)[20]
-                layer = replace(plan.layers[name], bias=2 * plan.layers[name].bias)
-                plan = replace(plan, layers={**plan.layers, name: layer})
-            return emitter(target)(graph, half=half, plan=plan)
+    def wrong(graph, plan):
+        name = list(plan.layers)[20]
+        layer = replace(plan.layers[name], bias=2 * plan.layers[name].bias)
+        return int8_artefact(graph, replace(plan, layers={**plan.layers, name: layer}))
 
-        return emit
-
-    monkeypatch.setattr(flow, "emitter", wrong)
+    monkeypatch.setattr(flow, "int8_artefact", wrong)
     line = [*words, "-o", str(tmp_path / "x.edge"), "--spec", str(made / "cells.spec.json")]
     assert main([*line, *MILD]) == 1
     assert "dB against the float network, the simulation of its plan" in capsys.readouterr().err

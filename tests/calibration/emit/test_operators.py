@@ -5,7 +5,8 @@ import pytest
 from emitted import canonical, distance, reference, run
 from operator_cases import OPERATORS, Builder
 
-from calibration.emit import EMITTERS, CannotEmitError, emitter
+from calibration.emit import EMITTERS, CannotEmitError, emitter, float_artefact
+from edge.backends import describe
 from edge.errors import BackendError, UnsupportedModelError
 
 
@@ -62,10 +63,18 @@ def test_half_weights_are_near_and_half_the_size(backend):
     b = Builder()
     content = b.model([b.conv(b.op("Relu", b.conv("images", 8, 64, 3)), 64, 64, 3)])
     graph, x = canonical(content), image((1, 8, 12, 16))
-    files, halved = emitter(backend)(graph), emitter(backend)(graph, half=True)
-    assert sum(map(len, halved.values())) < 0.6 * sum(map(len, files.values()))
-    found = run(backend, halved, graph, x)[0]
+    whole, halved = (float_artefact(backend, graph, half=half) for half in (False, True))
+    assert (whole.precision, halved.precision) == ("fp32", "fp16")
+    assert sum(map(len, halved.files.values())) < 0.6 * sum(map(len, whole.files.values()))
+    found = run(backend, halved.files, graph, x)[0]
     assert 1e-6 < distance(found, reference(content, x)[0]) < 2e-3
+
+
+@pytest.mark.parametrize("backend", EMITTERS)
+def test_an_artefact_has_the_layout_of_its_file(backend):
+    b = Builder()
+    made = float_artefact(backend, canonical(b.model([b.conv("images", 3, 8)], (1, 3, 8, 8))))
+    assert describe(backend, made.files).inputs[0].layout == made.layout
 
 
 def test_an_unknown_target_is_refused():

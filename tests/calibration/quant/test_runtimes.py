@@ -11,7 +11,7 @@ import pytest
 import small_detector
 from plans import plan_of
 
-from calibration.emit import EMITTERS, emitter
+from calibration.emit import EMITTERS, float_artefact, int8_artefact
 from calibration.frontends import ncnn
 from calibration.frontends.head import cuts
 from calibration.frontends.onnx import read
@@ -24,16 +24,10 @@ from edge.conveyor import Conveyor
 from edge.detector import Detector
 from edge.evaluate import agreement
 from edge.formats.ncnn import read_network
-from edge.package import Artefact
 from edge.recognise import open_model
 
 MODELS = Path(__file__).parents[2] / "models"
 TRAINED = ["bccd-yolov6n", "bccd-yolov7-tiny"]
-
-
-def artefact(graph, plan):
-    layout = "NHWC" if plan.target == "tflite" else "NCHW"
-    return Artefact(plan.target, "int8", emitter(plan.target)(graph, plan=plan), layout)
 
 
 def fed(spec, pictures):
@@ -52,8 +46,8 @@ def int8_package(tmp_path_factory):
     cut = next(iter(cuts(simplify(read((folder / "small.onnx").read_bytes()).graph), opened.spec)))
     pictures = [Conveyor(0, cut.spec.input).render(i)[0].copy() for i in range(4)]
     plans = [plan_of(cut.graph, fed(cut.spec, pictures), target) for target in EMITTERS]
-    floats = Artefact("onnxruntime", "fp32", emitter("onnxruntime")(cut.graph))
-    made = (floats, *(artefact(cut.graph, plan) for plan in plans))
+    floats = float_artefact("onnxruntime", cut.graph)
+    made = (floats, *(int8_artefact(cut.graph, plan) for plan in plans))
     package.write(replace(opened, spec=cut.spec, artefacts=made), folder / "small.edge")
     return folder / "small.edge"
 
@@ -118,7 +112,7 @@ def test_a_trained_detector_computes_its_plan_with_every_convolution_on_codes(
 ):
     graph, model = trained(name)
     plan = plan_of(graph, fed(model.spec, cells[:8]), backend)
-    made = artefact(graph, plan)
+    made = int8_artefact(graph, plan)
     found = check(made, graph, plan, model.spec, cells[8:])
     assert found.layers == sum(node.op == "Conv" for node in graph.nodes) == 58
     assert found.agreement.ap50 >= 0.97

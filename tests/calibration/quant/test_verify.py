@@ -7,7 +7,7 @@ import pytest
 import small_detector
 from plans import plan_of
 
-from calibration.emit import EMITTERS, emitter
+from calibration.emit import EMITTERS, int8_artefact
 from calibration.frontends.head import cuts
 from calibration.frontends.onnx import read
 from calibration.frontends.simplify import simplify
@@ -15,7 +15,6 @@ from calibration.quant import verify
 from calibration.quant.computed import int8_layers
 from edge.conveyor import Conveyor
 from edge.errors import ModelError
-from edge.package import Artefact
 from edge.recognise import open_model
 from edge.types import Size
 
@@ -44,16 +43,11 @@ def inputs(pictures):
     return [p[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255 for p in pictures]
 
 
-def artefact(graph, plan):
-    layout = "NHWC" if plan.target == "tflite" else "NCHW"
-    return Artefact(plan.target, "int8", emitter(plan.target)(graph, plan=plan), layout)
-
-
 @pytest.mark.parametrize("target", EMITTERS)
 def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, pictures):
     graph, spec = whole
     plan = plan_of(graph, inputs(pictures), target)
-    found = verify.check(artefact(graph, plan), graph, plan, spec, pictures)
+    found = verify.check(int8_artefact(graph, plan), graph, plan, spec, pictures)
     assert found.layers == 9
     assert found.found == pytest.approx(found.simulated, abs=1)
     assert min(found.found) > 25
@@ -75,8 +69,8 @@ def test_weights_on_other_codes_than_the_nearest_are_written_as_the_plan_has_the
         for name, layer in plan.layers.items()
     }  # fmt: skip
     moved = replace(plan, layers=layers)
-    nearest = verify.check(artefact(graph, plan), graph, plan, spec, pictures)
-    found = verify.check(artefact(graph, moved), graph, moved, spec, pictures)
+    nearest = verify.check(int8_artefact(graph, plan), graph, plan, spec, pictures)
+    found = verify.check(int8_artefact(graph, moved), graph, moved, spec, pictures)
     assert found.found == pytest.approx(found.simulated, abs=1)
     for ratio, by_nearest in zip(found.found, nearest.found, strict=True):
         assert ratio < by_nearest - 6  # the nearest codes are not what was computed with
@@ -89,17 +83,17 @@ def spoilt(plan):
     return replace(plan, layers={**plan.layers, MIDDLE: other})
 
 
+def written_wrong(graph, plan):
+    """A file by an emitter that gets that scale wrong, whatever the rest of the graph is."""
+    return int8_artefact(graph, spoilt(plan) if MIDDLE in plan.layers else plan)
+
+
 @pytest.mark.parametrize("target", EMITTERS)
 def test_a_wrong_scale_is_refused_and_its_layer_named(target, whole, pictures, monkeypatch):
     graph, spec = whole
     plan = plan_of(graph, inputs(pictures), target)
-    real = emitter(target)
-
-    def wrong(graph, *, half=False, plan=None):
-        return real(graph, plan=spoilt(plan) if MIDDLE in plan.layers else plan)
-
-    monkeypatch.setattr(verify, "emitter", lambda _: wrong)
-    broken = replace(artefact(graph, plan), files=wrong(graph, plan=plan))
+    monkeypatch.setattr(verify, "int8_artefact", written_wrong)
+    broken = written_wrong(graph, plan)
     last = graph.sole_consumer("down16")  # the ReLU belongs to it, but where ncnn is asked
     named = "|".join(re.escape(str(node)) for node in (last, graph.producers["down16"]))
     with pytest.raises(ModelError, match=rf"{target} int8: its output \w+16 .*part at ({named})"):
@@ -118,16 +112,10 @@ def test_a_layer_is_named_though_another_branch_is_right(target, pictures, monke
     graph = simplify(read(b.model([b.op("Relu", joined, name="out")], (1, 3, 64, 64))).graph)
     images = inputs(pictures)
     plan = plan_of(graph, images, target)
-    real = emitter(target)
-
-    def spoiling(graph, *, half=False, plan=None):
-        return real(graph, plan=spoilt(plan) if MIDDLE in plan.layers else plan)
-
-    monkeypatch.setattr(verify, "emitter", lambda _: spoiling)
-    broken = Artefact(target, "int8", spoiling(graph, plan=plan), artefact(graph, plan).layout)
+    monkeypatch.setattr(verify, "int8_artefact", written_wrong)
     last = graph.sole_consumer("down16")
     named = [f"they part at {node}, " for node in (last, graph.producers["down16"])]
-    assert verify.part(broken, graph, plan, images[0]).startswith(tuple(named))
+    assert verify.part(graph, plan, images[0]).startswith(tuple(named))
 
 
 @pytest.mark.parametrize("target", EMITTERS)
@@ -135,7 +123,7 @@ def test_a_damaged_file_is_told_from_a_wrong_emitter(target, whole, pictures):
     graph, spec = whole
     plan = plan_of(graph, inputs(pictures), target)
     with pytest.raises(ModelError, match="the file itself is damaged"):
-        verify.check(artefact(graph, spoilt(plan)), graph, plan, spec, pictures)
+        verify.check(int8_artefact(graph, spoilt(plan)), graph, plan, spec, pictures)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
@@ -145,9 +133,9 @@ def test_a_layer_in_floats_is_refused_and_so_is_one_too_many(target, whole, pict
     fewer = plan_of(graph, inputs(pictures), target, skip={FIRST, MIDDLE})
     names = rf"\['{FIRST} \(Conv\)', '{MIDDLE} \(Conv\)'\]"
     with pytest.raises(ModelError, match=f"compute in floats, in its plan on codes: {names}"):
-        verify.check(artefact(graph, fewer), graph, plan, spec, pictures)
+        verify.check(int8_artefact(graph, fewer), graph, plan, spec, pictures)
     with pytest.raises(ModelError, match=f"compute on codes, in its plan in floats: {names}"):
-        verify.check(artefact(graph, plan), graph, fewer, spec, pictures)
+        verify.check(int8_artefact(graph, plan), graph, fewer, spec, pictures)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
@@ -158,7 +146,7 @@ def test_detections_that_disagree_are_refused(target, whole, pictures, monkeypat
     layers = {
         name: moved(layer) if "boxes" in name else layer for name, layer in plan.layers.items()
     }
-    broken = artefact(graph, replace(plan, layers=layers))
+    broken = int8_artefact(graph, replace(plan, layers=layers))
     with pytest.raises(ModelError, match=r"agree with the simulation's to AP50 0\.\d+, 0\.9\d+ is"):
         verify.check(broken, graph, plan, spec, pictures)
 
@@ -172,7 +160,7 @@ def moved(layer):
 def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, pictures):
     graph, _ = whole
     plan = plan_of(graph, inputs(pictures), target, skip={MIDDLE})
-    assert int8_layers(graph, plan, artefact(graph, plan).files) == set(plan.layers)
+    assert int8_layers(graph, plan, int8_artefact(graph, plan).files) == set(plan.layers)
 
 
 @pytest.mark.parametrize(("detections", "least"), [(20, 0.9), (100, 0.94), (1000, 0.96)])
