@@ -152,8 +152,7 @@ def run(
         said.append("nothing is learned by distillation without torch (the extra distill)")
     for remark in said:
         progress.say(f"note: {remark}")
-    inputs = Inputs.of(looked.usable.images(), model)
-    network, observed, told = _decide(graph, model, looked, inputs, options, progress, kept)
+    network, observed, told = _decide(graph, model, looked, options, progress, kept)
 
     reference = Package(
         opened.package.name,
@@ -175,7 +174,7 @@ def run(
         target: row(target, wanted, each, truth, len(model.labels))
         for target, each in found.items()
     }
-    _gate(network, rows, observed, inputs, options, progress)
+    _gate(network, rows, observed, looked, options, progress)
 
     curve = options.recipe != "fast"
     simulated = describe.part(judged, wanted, truth)
@@ -201,7 +200,6 @@ def _decide(
     graph: Graph,
     model: ModelSpec,
     looked: Survey,
-    inputs: Inputs,
     options: Options,
     progress: Progress,
     kept: Kept,
@@ -217,11 +215,7 @@ def _decide(
         network = Network(equalised(prepared, options.spec.equalisation), model, options.spec)
         for target in options.targets:
             _check_spec(network.graph, options.spec, target)
-        return (
-            network,
-            Observed.anew(network, inputs.take(range(min(_COSTS, len(inputs)))), progress),
-            {},
-        )
+        return network, Observed.anew(network, _few(looked, model), progress), {}
 
     teacher = None
     if options.teacher is not None:
@@ -306,6 +300,10 @@ def _found(
     )
 
 
+def _few(looked: Survey, model: ModelSpec) -> Inputs:
+    return Inputs.of(islice(looked.usable.images(), _COSTS), model)
+
+
 def _some(*surveys: Survey) -> list[UInt8Array]:
     """Pictures to compare runtimes on, of the first as long as it has some."""
     images = chain.from_iterable(each.usable.images() for each in surveys)
@@ -326,7 +324,7 @@ def _gate(
     network: Network,
     rows: Mapping[str, Row],
     observed: Observed,
-    inputs: Inputs,
+    looked: Survey,
     options: Options,
     progress: Progress,
 ) -> None:
@@ -343,14 +341,15 @@ def _gate(
     if rows[target].alike.expected:
         cost = observed.cost.get(policy(target).scheme)
         if not cost:
-            few = inputs.take(range(min(_COSTS, len(inputs))))
+            few = _few(looked, network.model)
             cost = study.costs(network, target, few, partial(progress, "see what costs most"))
         planned = plan(network.graph, network.spec, target)
         cost = {name: value for name, value in cost.items() if name in planned.layers}
         worst = sorted(cost, key=lambda name: -cost[name])[:5]
         shown = ", ".join(f"{name} ({cost[name]:.3g})" for name in worst)
         lines.append(f"layers that cost most in {target}, the objective with each alone: {shown}")
-        lines.append(f"what to try: {'; '.join(_advice(network, target, options, len(inputs)))}")
+        advice = _advice(network, target, options, len(looked.usable))
+        lines.append(f"what to try: {'; '.join(advice)}")
     raise RefusedError(lines)
 
 

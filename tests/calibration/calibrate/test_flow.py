@@ -11,6 +11,7 @@ from quant_references import min_max_spec
 pytest.importorskip("onnxruntime")
 
 from calibration.calibrate import flow
+from calibration.calibrate.pictures import open_pictures, survey
 from calibration.calibrate.progress import Progress
 from calibration.quant import fingerprint
 from calibration.quant.equalise import equalised
@@ -18,13 +19,15 @@ from calibration.quant.prepare import prepare
 
 
 def test_what_a_given_spec_equalises_is_equalised_in_the_network_that_is_written():
-    graph, inputs = detector(), pictures(2)
+    graph = detector()
+    scenes = open_pictures("test:conveyor?frames=2", MODEL.labels, strict=False)
+    looked = survey(scenes, lambda *_: None)
     factors = {"last": np.arange(1, 9, dtype=np.float32)}
-    spec = min_max_spec(prepare(graph), inputs.real(0))
+    spec = min_max_spec(prepare(graph), pictures(1).real(0))
     spec = replace(spec, model=fingerprint.of_graph(prepare(graph)), equalisation=factors)
     options = flow.Options(("ncnn",), spec=spec)
     progress = Progress(io.StringIO())
-    network, _, _ = flow._decide(graph, MODEL, None, inputs, options, progress, None)
+    network, _, _ = flow._decide(graph, MODEL, looked, options, progress, None)
     wanted = equalised(prepare(graph), factors)
     assert fingerprint.of_graph(network.graph) == fingerprint.of_graph(wanted)
     assert fingerprint.of_graph(network.graph) != fingerprint.of_graph(prepare(graph))
