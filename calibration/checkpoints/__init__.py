@@ -98,8 +98,8 @@ def _checkpoint(archive: Archive) -> Checkpoint:
             if is_name(name) and isinstance(value, Tensor)
         }
     ours = _trained_here(archive.contents.root)
-    if ours is not None:  # a training in INT8 keeps ranges that are not of the network
-        found = {name: tensor for name, tensor in found.items() if not name.endswith(".reach")}
+    if ours is not None:
+        found = recipes.without_ranges(found)
     named = {own: tensor for name, tensor in found.items() if (own := canonical(name)) is not None}
     root = holder.name if isinstance(holder, Record) else ""
     name, config = recognise({key: tensor.shape for key, tensor in named.items()}, root)

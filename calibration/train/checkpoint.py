@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from calibration.nets.config import Config
 from calibration.nets.network import load
 from calibration.train import recipe as recipes
-from calibration.train.recipe import Recipe
-from calibration.train.rounding import without_ranges
+from calibration.train.recipe import Recipe, without_ranges
 from edge.errors import ModelError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibration.nets.config import NETS, STRIDES, Config, YOLOv6
-from calibration.train.recipe import Augment, Recipe
+from calibration.train.recipe import Augment, Recipe, without_ranges
 from calibration.train.show import Show
 from edge.cli import UsageError, options
 from edge.errors import CalibrationError, ModelError, NotInstalledError
@@ -178,7 +178,6 @@ def _require_torch() -> None:
 def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
     from calibration.train import checkpoint
     from calibration.train.loop import Training
-    from calibration.train.rounding import without_ranges
 
     begin = None if args.weights is None else _begin(args.weights, folded=args.qat)
     data = _training_part(args)

@@ -22,8 +22,8 @@ from calibration.train import checkpoint, distil, history, yolov6, yolov7
 from calibration.train.checkpoint import Checkpoint
 from calibration.train.data import Pictures, batches
 from calibration.train.measure import measure
-from calibration.train.recipe import Recipe
-from calibration.train.rounding import observe, round_network, without_ranges
+from calibration.train.recipe import Recipe, without_ranges
+from calibration.train.rounding import observe, round_network
 from calibration.train.targets import Targets
 from edge.errors import CalibrationError
 from edge.io.datasets import Dataset

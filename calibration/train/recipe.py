@@ -136,6 +136,15 @@ def loads(text: str, name: str) -> tuple[Config, Recipe, tuple[str, ...]]:
         raise ModelError(f"{name}: not a checkpoint of this project: {error}") from error
 
 
+def without_ranges(tensors: Mapping[str, T]) -> dict[str, T]:
+    """The tensors of the network alone: a training in INT8 keeps the ranges of inputs with them.
+
+    Args:
+        tensors: By name. A range is the `reach` of a convolution, see `calibration.train.rounding`.
+    """
+    return {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != "reach"}
+
+
 def _make(kind: type[T], values: Mapping[str, Any]) -> T:
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     if unknown := values.keys() - known:

@@ -9,12 +9,11 @@ Source: Jacob et al. 2018, arXiv:1712.05877; Esser et al. 2020, arXiv:1902.08153
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
-REACH = "reach"  # the name of a range among a network's tensors
 _MOST = 127  # codes on either side of zero
 _SMALLEST = 1e-12  # largest value of a tensor, and step of a channel, of nothing but zeros
 
@@ -94,11 +93,6 @@ def observe(net: nn.Module, images: Iterable[Tensor]) -> None:
 def _look(conv: nn.Module, given: tuple[Tensor]) -> None:
     most = given[0].abs().amax().clamp(min=_SMALLEST).log()
     conv.reach.copy_(torch.maximum(conv.reach, most))
-
-
-def without_ranges(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of the network alone."""
-    return {name: t for name, t in tensors.items() if name.rpartition(".")[2] != REACH}
 
 
 def _rounded(values: Tensor, reach: Tensor) -> Tensor:

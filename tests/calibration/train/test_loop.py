@@ -18,8 +18,8 @@ from calibration.train import checkpoint  # noqa: E402
 from calibration.train.data import Pictures  # noqa: E402
 from calibration.train.loop import Machine, Training, train  # noqa: E402
 from calibration.train.measure import measure  # noqa: E402
-from calibration.train.recipe import Augment, Recipe  # noqa: E402
-from calibration.train.rounding import RoundedConv, without_ranges  # noqa: E402
+from calibration.train.recipe import Augment, Recipe, without_ranges  # noqa: E402
+from calibration.train.rounding import RoundedConv  # noqa: E402
 from edge.errors import CalibrationError  # noqa: E402
 from edge.io.datasets import Dataset, Objects, Sample  # noqa: E402
 from edge.types import Size  # noqa: E402
