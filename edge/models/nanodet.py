@@ -36,24 +36,29 @@ OLD_STRIDES = (8, 16, 32)
 BINS = (8, 11)  # of the small models, and of the larger old ones
 
 
-def _decode_rows(
+def _decode(
     outputs: Sequence[Tensor],
     spec: ModelSpec,
     *,
     score_threshold: float,
     multi_label: bool = False,
+    maps: bool,
     offset: float,
 ) -> Candidates:
-    """Read "rows"; see `edge.models.base.Decode`."""
-    heads = grids(unbatched(outputs[0], 2), spec)
-    found = heads[0].values.shape[0]
-    bins = (found - len(spec.labels)) // 4
-    expect_channels("columns", found, len(spec.labels) + 4 * bins)
+    """Read "maps", else "rows"; see `edge.models.base.Decode`."""
+    if maps:
+        heads, what = [unbatched(output, 3) for output in outputs], "channels"
+    else:
+        heads, what = grids(unbatched(outputs[0], 2), spec), "columns"
+    bins = (heads[0].values.shape[0] - len(spec.labels)) // 4
+    for head in heads:
+        expect_channels(what, head.values.shape[0], len(spec.labels) + 4 * bins)
     return ops.decode_distances(
         heads,
         strides=spec.strides,
         bins=bins,
         offset=offset,
+        logits=maps,
         score_threshold=score_threshold,
         multi_label=multi_label,
     )
@@ -78,30 +83,6 @@ def _decode_split_rows(
         boxes=boxes,
         strides=spec.strides,
         bins=boxes[0].values.shape[0] // 4,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def _decode_maps(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-    offset: float,
-) -> Candidates:
-    """Read "maps"; see `edge.models.base.Decode`."""
-    heads = [unbatched(output, 3) for output in outputs]
-    bins = (heads[0].values.shape[0] - len(spec.labels)) // 4
-    for head in heads:
-        expect_channels("channels", head.values.shape[0], len(spec.labels) + 4 * bins)
-    return ops.decode_distances(
-        heads,
-        strides=spec.strides,
-        bins=bins,
-        offset=offset,
-        logits=True,
         score_threshold=score_threshold,
         multi_label=multi_label,
     )
@@ -153,8 +134,8 @@ NANODET_PLUS = Family(
     name="nanodet-plus",
     forms=MappingProxyType(
         {
-            "rows": Form(partial(_decode_rows, offset=0.0)),
-            "maps": Form(partial(_decode_maps, offset=0.0), per_level=True),
+            "rows": Form(partial(_decode, maps=False, offset=0.0)),
+            "maps": Form(partial(_decode, maps=True, offset=0.0), per_level=True),
         }
     ),
     recognise=_recognise_plus,
@@ -166,9 +147,9 @@ NANODET = Family(
     name="nanodet",
     forms=MappingProxyType(
         {
-            "rows": Form(partial(_decode_rows, offset=0.5)),
+            "rows": Form(partial(_decode, maps=False, offset=0.5)),
             "split-rows": Form(_decode_split_rows, outputs=(2,), per_level=True),
-            "maps": Form(partial(_decode_maps, offset=0.5), per_level=True),
+            "maps": Form(partial(_decode, maps=True, offset=0.5), per_level=True),
             "split": Form(decode_split, outputs=(2,), per_level=True),
         }
     ),
