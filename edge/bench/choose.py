@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.backends.base import Precision
 from edge.bench.measure import Configuration
-from edge.bench.report import Report, Run
+from edge.bench.report import Report, Run, in_words
 from edge.errors import BackendError
 from edge.package import Package
 from edge.types import Size
@@ -100,5 +100,4 @@ def _same(a: Run, b: Run) -> bool:
 
 
 def _told(run: Run) -> str:
-    threads = "1 thread" if run.threads == 1 else f"{run.threads} threads"
-    return f"{run.backend} with {threads} {_latency(run):.1f} ms"
+    return f"{run.backend} with {in_words(run.threads)} {_latency(run):.1f} ms"

@@ -13,7 +13,7 @@ from pathlib import Path
 from edge import board, child, installed
 from edge.backends import DEVICES
 from edge.backends.base import Device, Precision
-from edge.bench.report import Repetition, Report, Run, on_device
+from edge.bench.report import Repetition, Report, Run, in_words, on_device
 from edge.bench.worker import save_frames
 from edge.errors import BackendError, SourceError
 from edge.io.base import Source
@@ -43,10 +43,9 @@ class Configuration:
     device: Device = "cpu"
 
     def __str__(self) -> str:
-        threads = f"{self.threads} threads" if self.threads else "all cores"
         size = f" {self.input}" if self.input else ""
         where = on_device(self.artefact.backend, self.device)
-        return f"{where} {self.precision}{size} {threads}"
+        return f"{where} {self.precision}{size} {in_words(self.threads)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ from edge.types import Size
 FORMAT = "edge bench 1"
 
 
+def in_words(threads: int) -> str:
+    """How many threads; 0 are one per core."""
+    return {0: "all cores", 1: "1 thread"}.get(threads, f"{threads} threads")
+
+
 def on_device(backend: str, device: str) -> str:
     """The runtime, and what it computes on where that is not the CPU."""
     return backend if device == "cpu" else f"{backend} on {device}"
@@ -140,8 +145,8 @@ class Run:
     @property
     def key(self) -> str:
         """What it is, for people and for finding it in another report."""
-        threads = "1 thread" if self.threads == 1 else f"{self.threads or 'all'} threads"
-        return f"{on_device(self.backend, self.device)} {self.precision} {self.input} {threads}"
+        where, threads = on_device(self.backend, self.device), in_words(self.threads)
+        return f"{where} {self.precision} {self.input} {threads}"
 
     @property
     def invalid(self) -> tuple[str, ...]:

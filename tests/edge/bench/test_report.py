@@ -6,7 +6,7 @@ import json
 import pytest
 from measured import repetition, report, run, state
 
-from edge.bench.report import METRICS, Report, read
+from edge.bench.report import METRICS, Report, in_words, read
 from edge.errors import DataError
 
 
@@ -39,6 +39,10 @@ def test_the_json_has_verdicts_and_summaries_for_those_who_do_not_use_python():
     assert values["runs"][0]["summary"].keys() == METRICS.keys()
     assert values["runs"][0]["summary"]["latency_p50"] == pytest.approx(10.1)
     assert values["runs"][1]["summary"] == {}
+
+
+def test_threads_are_said_as_people_do():
+    assert [in_words(n) for n in (0, 1, 2)] == ["all cores", "1 thread", "2 threads"]
 
 
 def test_a_value_is_the_median_of_the_repetitions():
