@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -157,12 +157,12 @@ def soak(
     """
     samples: list[Sample] = []
     latencies: list[float] = []
-    start = last = time.monotonic()
+    start = last = monotonic()
     before = board.state(root)
     try:
         while last - start < seconds:
             latencies.append(detector.run(frames[len(latencies) % len(frames)]).latency.total)
-            now = time.monotonic()
+            now = monotonic()
             if now - last >= seconds / _SAMPLES:
                 last, after = now, board.state(root)
                 samples.append(_sample(now - start, latencies, before, after))
