@@ -145,12 +145,16 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path, monkeypatch):
 def test_a_process_that_is_stopped_in_a_silent_stream_ends_well(tmp_path):
     with mjpeg_server([("stall", 3)]) as server:
         code = (
-            "import itertools, threading\n"
+            "import threading\n"
             "from edge.io.sources import open_source\n"
             "from edge.io.sources.live import Patience\n"
             f"source = open_source('http://127.0.0.1:{server.port}/', Patience(stall=4.0))\n"
-            "threading.Timer(0.3, source.stop).start()\n"
-            "print(sum(hasattr(item, 'planes') for item in source))\n"
+            "seen = 0\n"
+            "for item in source:\n"
+            "    seen += hasattr(item, 'planes')\n"
+            "    if seen == 3:  # the next is waited for when this comes\n"
+            "        threading.Timer(0.3, source.stop).start()\n"
+            "print(seen)\n"
         )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run(
