@@ -10,7 +10,7 @@ from calibration import targets
 from calibration.emit import float_artefact, int8_artefact
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
-from calibration.quant import calibrate
+from calibration.quant import calibrate, equalise
 from calibration.quant.planning import plan
 from edge.backends import BACKENDS
 from edge.conveyor import Conveyor
@@ -47,8 +47,10 @@ def quantised(path: Path, side: int | None = None) -> Package:
     pictures = [belt.render(index)[0].copy() for index in range(4)]
     recipe = calibrate.Options("min-max")
     made = calibrate.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
-    plans = (plan(made.graph, made.spec, name) for name in BACKENDS)
-    artefacts = tuple(int8_artefact(made.graph, each) for each in plans)
+    graphs = {name: equalise.at(made.graph, made.spec, name) for name in BACKENDS}
+    artefacts = tuple(
+        int8_artefact(graph, plan(graph, made.spec, name)) for name, graph in graphs.items()
+    )
     return replace(opened, spec=spec, artefacts=artefacts)
 
 

@@ -17,7 +17,6 @@ from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
 from calibration.emit import float_artefact
 from calibration.quant import spec_file, structure, verify
-from calibration.quant.planning import plan
 from calibration.quant.policy import policy
 from calibration.quant.spec import QuantSpec
 from calibration.report.facts import Facts, Row, Scheme, Target
@@ -99,7 +98,7 @@ def target(
     latency, float_latency = race(
         [(package, name, "int8"), (floats, name, kind)], image, threads=options.threads
     )
-    planned = plan(network.graph, network.spec, name)
+    _, planned = network.at(name)
     noise = zip(network.model.output_names, checked.simulated, checked.found, strict=True)
     return Target(
         name=name,
@@ -175,9 +174,17 @@ def facts(
         seconds=dict(seconds),
         targets=targets,
         schemes=schemes,
-        # Histograms and ranges stand with the layers.
-        recipe_facts={name: value for name, value in told.items() if name != "histograms"},
+        recipe_facts=_without_histograms(told),
     )
+
+
+def _without_histograms(told: Mapping[str, Any]) -> dict[str, Any]:
+    """They stand with the layers."""
+    schemes = {
+        name: {key: value for key, value in each.items() if key != "histograms"}
+        for name, each in told.get("schemes", {}).items()
+    }
+    return {**told, "schemes": schemes} if schemes else dict(told)
 
 
 def summary(found: Facts, spec: QuantSpec) -> dict[str, Any]:

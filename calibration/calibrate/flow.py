@@ -23,9 +23,7 @@ from calibration.calibrate.study import Network, Observed
 from calibration.emit import float_artefact, int8_artefact
 from calibration.graph import Graph
 from calibration.quant import calibrate, fingerprint, spec_file, structure, verify
-from calibration.quant.equalise import equalised
 from calibration.quant.inputs import Inputs
-from calibration.quant.planning import plan
 from calibration.quant.policy import policy
 from calibration.quant.prepare import prepare
 from calibration.quant.recipe.recipes import RECIPES
@@ -212,10 +210,10 @@ def _decide(
                 "the spec is of another network: its `model` is the SHA-256 of the one that it was "
                 "calibrated for"
             )
-        network = Network(equalised(prepared, options.spec.equalisation), model, options.spec)
+        network = Network(prepared, model, options.spec)
         for target in options.targets:
-            _check_spec(network.graph, options.spec, target)
-        return network, Observed.anew(network, _few(looked, model), progress), {}
+            _check_spec(network, target)
+        return network, Observed.anew(network, options.targets, _few(looked, model), progress), {}
 
     teacher = None
     if options.teacher is not None:
@@ -241,7 +239,7 @@ def _decide(
 
     told = json.loads(kept.data("calibrated.json", decided))
     spec = spec_file.loads(told["spec"])
-    network = Network(equalised(prepare(graph), spec.equalisation), model, spec)
+    network = Network(prepare(graph), model, spec)
     return network, Observed.of_recipe(told["facts"]), told["facts"]
 
 
@@ -263,9 +261,9 @@ def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -
     return prepare(graph)
 
 
-def _check_spec(graph: Graph, spec: QuantSpec, target: str) -> None:
+def _check_spec(network: Network, target: str) -> None:
     try:
-        planned = plan(graph, spec, target)
+        _, planned = network.at(target)
     except CalibrationError as error:
         raise CalibrationError(
             f"the spec does not serve {target}: {error}; calibrate for all --targets at once to "
@@ -315,9 +313,9 @@ def _write(
 ) -> tuple[Artefact, verify.Verified]:
     """The file of one runtime, and how near it is to its simulation."""
     progress(f"write and check {target} int8", 0, 0)
-    planned = plan(network.graph, network.spec, target)
-    artefact = int8_artefact(network.graph, planned)
-    return artefact, verify.check(artefact, network.graph, planned, network.model, images)
+    graph, planned = network.at(target)
+    artefact = int8_artefact(graph, planned)
+    return artefact, verify.check(artefact, graph, planned, network.model, images)
 
 
 def _gate(
@@ -343,7 +341,7 @@ def _gate(
         if not cost:
             few = _few(looked, network.model)
             cost = study.costs(network, target, few, partial(progress, "see what costs most"))
-        planned = plan(network.graph, network.spec, target)
+        _, planned = network.at(target)
         cost = {name: value for name, value in cost.items() if name in planned.layers}
         worst = sorted(cost, key=lambda name: -cost[name])[:5]
         shown = ", ".join(f"{name} ({cost[name]:.3g})" for name in worst)
@@ -364,7 +362,7 @@ def _advice(network: Network, target: str, options: Options, pictures: int) -> l
             found.append("--recipe best")
         if options.float_budget < 1:
             found.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
-    rounded = plan(network.graph, network.spec, target).layers
+    rounded = network.at(target)[1].layers
     if any(
         structure.is_depthwise(network.graph, node) and node.name in rounded
         for node in structure.convolutions(network.graph)

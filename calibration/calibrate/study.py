@@ -9,7 +9,7 @@ from typing import Any
 
 from calibration.calibrate.measure import halves, row
 from calibration.graph import Graph, Node
-from calibration.quant import structure
+from calibration.quant import equalise, structure
 from calibration.quant.agreement import detections
 from calibration.quant.inputs import Inputs
 from calibration.quant.objective import Objective
@@ -38,7 +38,7 @@ class Network:
     """What was calibrated.
 
     Attributes:
-        graph: Prepared, and equalised as the spec says.
+        graph: Prepared.
         model: How to read its outputs.
         spec: Of it.
     """
@@ -46,6 +46,11 @@ class Network:
     graph: Graph
     model: ModelSpec
     spec: QuantSpec
+
+    def at(self, target: str) -> tuple[Graph, Plan]:
+        """The network as the spec equalises it for a runtime, and what is INT8 in it."""
+        graph = equalise.at(self.graph, self.spec, target)
+        return graph, plan(graph, self.spec, target)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,39 +73,48 @@ class Observed:
     """What is known of the values that a network takes.
 
     Attributes:
-        seen: By tensor.
+        seen: By scheme and tensor.
         cost: The objective with one layer alone in INT8, by scheme and layer; those that were not
             tried are absent.
     """
 
-    seen: Mapping[str, facts.Histogram]
+    seen: Mapping[str, Mapping[str, facts.Histogram]]
     cost: Mapping[str, Mapping[str, float]]
 
     @classmethod
     def of_recipe(cls, told: Mapping[str, Any]) -> Observed:
         """From what a recipe says, see `recipe.facts.summary`."""
-        return cls(
-            {
+        seen = {
+            scheme: {
                 name: facts.Histogram(found["low"], found["high"], tuple(found["counts"]))
-                for name, found in told["histograms"].items()
-            },
-            {name: scheme["sensitivity"] for name, scheme in told["schemes"].items()},
-        )
+                for name, found in solved["histograms"].items()
+            }
+            for scheme, solved in told["schemes"].items()
+        }
+        return cls(seen, {name: each["sensitivity"] for name, each in told["schemes"].items()})
 
     @classmethod
     def anew(
-        cls, network: Network, inputs: Inputs, tell: Callable[[str, int, int], None]
+        cls,
+        network: Network,
+        targets: Sequence[str],
+        inputs: Inputs,
+        tell: Callable[[str, int, int], None],
     ) -> Observed:
         """By running the network, where no recipe did; layers are not tried.
 
         Args:
             network: The float one counts.
+            targets: Keys into `edge.backends.BACKENDS`.
             inputs: The pictures.
             tell: Progress: stage, done, of how much.
         """
-        names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(network.graph))
-        seen = observe(network.graph, inputs, names, partial(tell, "observe"))
-        found = {name: facts.Histogram.of(*each.bins()) for name, each in seen.items()}
+        found = {}
+        for scheme, target in {policy(target).scheme: target for target in targets}.items():
+            graph = equalise.at(network.graph, network.spec, target)
+            names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(graph))
+            seen = observe(graph, inputs, names, partial(tell, "observe"))
+            found[scheme] = {n: facts.Histogram.of(*each.bins()) for n, each in seen.items()}
         return cls(found, {})
 
 
@@ -113,7 +127,8 @@ def costs(network: Network, target: str, inputs: Inputs, tell: Tell) -> dict[str
         inputs: The pictures to compare heads on.
         tell: Progress.
     """
-    graph, model, spec = network.graph, network.model, network.spec
+    model, spec = network.model, network.spec
+    graph = equalise.at(network.graph, spec, target)
     trial = Trial(graph, spec, target, inputs)
     objective = Objective(inputs, model, trial.rebase(None))
     judges = range(len(inputs))
@@ -139,36 +154,37 @@ def scheme(
         tell: Progress.
         draw_curve: Try other numbers of float layers too.
     """
-    planned = plan(network.graph, network.spec, targets[0])
-    cost = observed.cost.get(policy(targets[0]).scheme, {})
+    whole, planned = network.at(targets[0])
+    name = policy(targets[0]).scheme
+    cost, seen = observed.cost.get(name, {}), observed.seen.get(name, {})
     tries = _tries(network, planned, cost) if draw_curve else []
-    ways = halves(network.graph, planned)
+    ways = halves(whole, planned)
     total = len(ways) + len(tries)
     rows = []
-    for number, (name, graph) in enumerate(ways.items()):
-        rows.append(_row(name, network, graph, judged))
+    for number, (half, graph) in enumerate(ways.items()):
+        rows.append(_row(half, network, graph, judged))
         tell(number + 1, total)
     points = []
     for number, (count, other) in enumerate(tries):
-        points.append(_point(network, count, plan(network.graph, other, targets[0]), judged))
+        points.append(_point(replace(network, spec=other), count, targets[0], judged))
         tell(len(ways) + number + 1, total)
     return facts.Scheme(
-        policy(targets[0]).scheme,
+        name,
         tuple(targets),
         tuple(rows),
-        layers(network, planned, observed.seen, cost),
+        layers(network, targets[0], seen, cost),
         tuple(points),
     )
 
 
 def layers(
     network: Network,
-    planned: Plan,
+    target: str,
     seen: Mapping[str, facts.Histogram],
     cost: Mapping[str, float],
 ) -> tuple[facts.Layer, ...]:
     """The facts on each convolution, in order."""
-    graph = network.graph
+    graph, planned = network.at(target)
     whole = sum(structure.operations(graph, n) for n in structure.convolutions(graph)) or 1
     found = []
     for node in structure.convolutions(graph):
@@ -213,10 +229,11 @@ def _row(name: str, network: Network, graph: Graph, judged: Judged) -> facts.Row
     return row(name, judged.reference, found, judged.truth, len(network.model.labels))
 
 
-def _point(network: Network, count: int, planned: Plan, judged: Judged) -> facts.Point:
-    found = detections(simulate(network.graph, planned), network.model, judged.images)
+def _point(network: Network, count: int, target: str, judged: Judged) -> facts.Point:
+    graph, planned = network.at(target)
+    found = detections(simulate(graph, planned), network.model, judged.images)
     alike = agreement(judged.reference, found, classes=len(network.model.labels))
-    return facts.Point(count, float_operations(network.graph, planned), alike)
+    return facts.Point(count, float_operations(graph, planned), alike)
 
 
 def _tries(

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from calibration.emit.base import CannotEmitError, Emit
 from calibration.graph import Graph
+from calibration.quant.equalise import settled
 from calibration.quant.plan import Plan
 from edge.backends import BACKENDS
 from edge.errors import UnsupportedModelError
@@ -64,6 +65,7 @@ def int8_artefact(graph: Graph, plan: Plan) -> Artefact:
         ModelError: The plan is of another graph.
         NotInstalledError: It needs a package that is missing.
     """
+    graph = settled(graph, plan)
     files = emitter(plan.target)(graph, half=plan.target == "ncnn", plan=plan)
     return Artefact(plan.target, "int8", files, _layout(plan.target))
 

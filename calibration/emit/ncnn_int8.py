@@ -2,7 +2,9 @@
 
 ncnn rounds a float input itself, symmetrically, and computes exactly on the codes; where every
 reader is such a convolution, so does the one before it hand on codes, rounded after its activation.
-A scale is written as codes per real value. Source: ncnn's Convolution and ConvolutionDepthWise.
+A tensor whose channels have steps of their own is rounded by a layer for that, Quantize.
+A scale is written as codes per real value. Source: ncnn's Convolution, ConvolutionDepthWise
+and Quantize.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from calibration.emit.base import CannotEmitError
 from calibration.graph import Graph, Node
+from calibration.quant.equalise import multiplier
 from calibration.quant.plan import Plan
 from edge.formats.ncnn import Layer, Network, Weight
 from edge.types import AnyArray
@@ -47,11 +50,41 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
     refused |= {str(nodes[name]): "ncnn hands on codes through nothing" for name in plan.moves}
     if refused:
         raise CannotEmitError("ncnn", refused)
-    return Network(
-        tuple(
-            _int8(layer, nodes[layer.name], plan) if layer.name in plan.layers else layer
-            for layer in network.layers
-        )
+    quantised = _multiplied(graph, plan)
+    spent = {name for layer in network.layers if layer.name in quantised for name in layer.inputs}
+    changed = []
+    for layer in network.layers:
+        if layer.name in plan.layers:
+            changed.append(_int8(layer, nodes[layer.name], plan))
+        elif layer.name in quantised:
+            changed.append(_quantise(layer, nodes[layer.name], graph, plan))
+        elif layer.type != "MemoryData" or not spent.issuperset(layer.outputs):
+            changed.append(layer)
+    return Network(tuple(changed))
+
+
+def _multiplied(graph: Graph, plan: Plan) -> set[str]:
+    """The nodes that give each channel a step of its own before INT8 layers alone read it."""
+    found = set()
+    for node in graph.nodes:
+        readers = graph.consumers.get(node.output, ())
+        rounded = readers and all(reader.name in plan.layers for reader in readers)
+        if rounded and node.output not in graph.outputs and multiplier(graph, node) is not None:
+            found.add(node.name)
+    return found
+
+
+def _quantise(layer: Layer, node: Node, graph: Graph, plan: Plan) -> Layer:
+    """Multiplication and rounding in one: Quantize has a scale for each channel."""
+    factor = multiplier(graph, node)
+    assert factor is not None
+    steps = plan.tensors[node.output].scale / factor.astype(np.float64)
+    return replace(
+        layer,
+        type="Quantize",
+        inputs=layer.inputs[:1],
+        params=MappingProxyType({0: len(steps)}),
+        weights=(_inverse(steps),),
     )
 
 

@@ -7,7 +7,8 @@ ones. Nothing else is needed than the pictures: no labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import process_time
 from types import MappingProxyType
 from typing import Any
@@ -16,17 +17,18 @@ from calibration.graph import Graph
 from calibration.quant import fingerprint, spec_file, structure
 from calibration.quant.equalise import equalised
 from calibration.quant.inputs import Inputs
-from calibration.quant.observe import observe
+from calibration.quant.observe import Histogram, observe
 from calibration.quant.policy import policy
 from calibration.quant.prepare import prepare
 from calibration.quant.recipe import equalisation, facts
+from calibration.quant.recipe.equalisation import Factors
 from calibration.quant.recipe.pose import everything, pose, ranged
-from calibration.quant.recipe.recipes import RECIPES
+from calibration.quant.recipe.recipes import RECIPES, Recipe
 from calibration.quant.recipe.run import solve
 from calibration.quant.spec import QuantSpec, Scheme
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
-from edge.types import Float32Array, UInt8Array
+from edge.types import UInt8Array
 
 Report = Callable[[str, int, int], None]  # stage, done, total
 
@@ -58,8 +60,8 @@ class Calibrated:
     """A calibration.
 
     Attributes:
-        graph: The network that the spec speaks of, prepared and equalised, ready for
-            `planning.plan` and the emitters.
+        graph: The network that the spec speaks of, prepared: `equalise.at` has it as each runtime
+            computes it, ready for `planning.plan` and the emitters.
         spec: What was decided.
         facts: How it came about, as JSON has it; see `recipe.facts`.
     """
@@ -105,22 +107,19 @@ def calibrate(
         raise ValueError("no targets")
     inputs = Inputs.of(images, model)
     tell = report or _silent
-    factors: Mapping[str, Float32Array] = {}
-    by_factors: dict[str, float] = {}
-    if recipe.equalise:
-        few = inputs.take(range(min(len(inputs), recipe.pictures)))
-        tell("equalise", 0, 0)
-        factors, by_factors = equalisation.chosen(prepared, model, few, schemes)
-    network = equalised(prepared, factors)
-    first = {name: everything(network, inputs, name) for name in schemes}
-    names = set().union(*map(ranged, first.values()))
-    seen = observe(network, inputs, names, lambda d, t: tell("observe", d, t))
     found: dict[str, Scheme] = {}
     told: dict[str, Any] = {}
+    seen: dict[str, Mapping[str, Histogram]] = {}
     for name in schemes:
-        problem = pose(network, model, inputs, seen, first[name], recipe.pictures)
-        spec, told[name] = solve(problem, first[name], recipe, options, _named(tell, name, schemes))
-        found[name] = spec.schemes[name]
+        say = _named(tell, name, schemes)
+        factors, losses = _equalisation(prepared, model, inputs, recipe, name, say)
+        network = equalised(prepared, factors)
+        first = everything(network, inputs, name)
+        seen[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
+        problem = pose(network, model, inputs, seen[name], first, recipe.pictures)
+        spec, told[name] = solve(problem, first, recipe, options, say)
+        told[name]["equalisation"] = losses
+        found[name] = replace(spec.schemes[name], equalisation=MappingProxyType(factors))
     spec = QuantSpec(
         MappingProxyType(found),
         model=fingerprint.of_graph(prepared),
@@ -128,11 +127,9 @@ def calibrate(
         count=len(inputs),
         recipe=options.recipe + (" with qat" if options.qat else ""),
         seed=options.seed,
-        equalisation=MappingProxyType(factors),
     )
     spec = spec_file.loads(spec_file.dumps(spec))  # what is emitted is what the file says
-    summary = facts.summary(spec, seen, told, by_factors, process_time() - start)
-    return Calibrated(equalised(prepared, spec.equalisation), spec, summary)
+    return Calibrated(prepared, spec, facts.summary(spec, seen, told, process_time() - start))
 
 
 def check_teacher(graph: Graph, teacher: Graph) -> None:
@@ -153,6 +150,16 @@ def check_teacher(graph: Graph, teacher: Graph) -> None:
         raise CalibrationError(
             f"the teacher has {len(teacher.outputs)} outputs, the network {len(graph.outputs)}"
         )
+
+
+def _equalisation(
+    graph: Graph, model: ModelSpec, inputs: Inputs, recipe: Recipe, scheme: str, say: Report
+) -> tuple[Factors, dict[str, float]]:
+    if not recipe.equalise:
+        return {}, {}
+    say("equalise", 0, 0)
+    few = inputs.take(range(min(len(inputs), recipe.pictures)))
+    return equalisation.chosen(graph, model, few, scheme)
 
 
 def _named(tell: Report, scheme: str, schemes: Sequence[str]) -> Report:

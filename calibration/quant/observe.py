@@ -89,8 +89,9 @@ def observe(
             image = inputs.real(index)
             for name, values in zip(chunk, session(image), strict=True):
                 part = inputs.picture(index, values)
-                if np.isfinite(spans[name]).any():
-                    part = part.clip(*spans[name])
+                low, high = spans[name]
+                if np.isfinite(low).any() or np.isfinite(high).any():
+                    part = part.clip(np.float32(low), np.float32(high))
                 found[name].add(np.ascontiguousarray(part))
             if number == 0 and graph.inputs[0] in found:
                 part = inputs.picture(index, image)

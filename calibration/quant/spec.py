@@ -43,11 +43,14 @@ class Scheme:
             get the union of theirs.
         layers: By name of the convolution; those that are absent are float.
         floats: The convolutions that stay float, by name: why.
+        equalisation: By tensor: (C,) float32, the step of each channel as a multiple of the
+            tensor's. The graph is changed so before anything else, see `equalise.equalised`.
     """
 
     ranges: Mapping[str, Range]
     layers: Mapping[str, LayerSpec]
     floats: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    equalisation: Mapping[str, Float32Array] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +64,6 @@ class QuantSpec:
         count: How many those were.
         recipe: Name of the recipe.
         seed: Of everything that was drawn.
-        equalisation: By tensor: (C,) float32 that its channels are divided by, and what reads it
-            multiplies by. The graph is changed so before anything else.
         safe_pools: MNN: codes of what is pooled are 0 to 127, because its x86 kernels compare
             codes wrongly when they are on both sides of zero. ARM needs it not, and loses a bit.
         winograd: ncnn: layers of 3x3 may use Winograd's algorithm where its integers are proved
@@ -75,7 +76,6 @@ class QuantSpec:
     count: int = 0
     recipe: str = ""
     seed: int = 0
-    equalisation: Mapping[str, Float32Array] = field(default_factory=lambda: MappingProxyType({}))
     safe_pools: bool = True
     winograd: bool = True
 

@@ -69,9 +69,6 @@ def dumps(spec: QuantSpec) -> str:
             "mnn": {"safe_pools": spec.safe_pools},
             "ncnn": {"winograd": spec.winograd},
         },
-        "equalisation": {
-            name: _numbers(values) for name, values in sorted(spec.equalisation.items())
-        },
         "schemes": {name: _scheme(scheme) for name, scheme in sorted(spec.schemes.items())},
     }
     return _text(facts, 0) + "\n"
@@ -101,7 +98,6 @@ def loads(text: str) -> QuantSpec:
         count=top.whole("count"),
         recipe=top.text("recipe"),
         seed=top.whole("seed"),
-        equalisation=MappingProxyType(_read_equalisation(top.inner("equalisation"))),
         safe_pools=mnn.switch("safe_pools"),
         winograd=ncnn.switch("winograd"),
     )
@@ -128,6 +124,9 @@ def _scheme(scheme: Scheme) -> dict[str, Any]:
         "ranges": {name: _numbers(range_) for name, range_ in sorted(scheme.ranges.items())},
         "layers": layers,
         "floats": dict(sorted(scheme.floats.items())),
+        "equalisation": {
+            name: _numbers(values) for name, values in sorted(scheme.equalisation.items())
+        },
     }
 
 
@@ -237,11 +236,12 @@ class _Reader(Mapping[str, Any]):
 
 def _read_scheme(reader: _Reader) -> Scheme:
     ranges, floats = reader.inner("ranges"), reader.inner("floats")
-    layers = reader.inner("layers")
+    layers, factors = reader.inner("layers"), reader.inner("equalisation")
     scheme = Scheme(
         MappingProxyType({name: _read_range(ranges, name) for name in ranges}),
         MappingProxyType({name: _read_layer(layers.inner(name)) for name in layers}),
         MappingProxyType({name: floats.text(name) for name in floats}),
+        MappingProxyType({name: factors.steps(name) for name in factors}),
     )
     reader.done()
     return scheme
@@ -260,10 +260,6 @@ def _read_layer(reader: _Reader) -> LayerSpec:
     layer = LayerSpec(reader.steps("weight_scales"), bias, moves)
     reader.done()
     return layer
-
-
-def _read_equalisation(reader: _Reader) -> dict[str, Float32Array]:
-    return {name: reader.steps(name) for name in reader}
 
 
 def _is_number(value: Any) -> bool:

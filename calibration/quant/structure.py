@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from math import inf, prod
+from typing import TypeAlias
+
+import numpy as np
 
 from calibration.graph import Graph, Node
 from calibration.quant.policy import Policy
+from edge.types import AnyArray
+
+Span: TypeAlias = tuple[float | AnyArray, float | AnyArray]  # for all channels, or (1, C, 1, 1)
 
 
 def convolutions(graph: Graph) -> tuple[Node, ...]:
@@ -101,6 +108,8 @@ def never_negative(graph: Graph, name: str) -> bool:
     if node.op == "Clip":
         low = graph.scalar(node.input(1))
         return low is not None and low >= 0
+    if node.op == "Mul" and (factor := graph.values(node.inputs[1])) is not None:
+        return bool((factor >= 0).all()) and never_negative(graph, node.inputs[0])
     if node.op in ("MaxPool", "AveragePool", "GlobalAveragePool", "DepthToSpace", "Split", "Slice"):
         return never_negative(graph, node.inputs[0])
     if node.op == "Concat" or (node.op == "Resize" and node.get("mode", "nearest") != "cubic"):
@@ -109,7 +118,7 @@ def never_negative(graph: Graph, name: str) -> bool:
     return False
 
 
-def told_apart(graph: Graph, name: str) -> tuple[float, float]:
+def told_apart(graph: Graph, name: str) -> Span:
     """The span within which the readers of a tensor tell values apart; infinite ends mostly.
 
     What lies below counts as the lower end for all of them, and likewise above: a range that
@@ -119,10 +128,15 @@ def told_apart(graph: Graph, name: str) -> tuple[float, float]:
     if not readers or name in graph.outputs:
         return -inf, inf
     lows, highs = zip(*(_span(graph, node) for node in readers), strict=True)
-    return min(lows), max(highs)
+    return reduce(np.minimum, lows), reduce(np.maximum, highs)
 
 
-def _span(graph: Graph, node: Node) -> tuple[float, float]:
+def _span(graph: Graph, node: Node) -> Span:
+    if node.op == "Mul" and (factor := graph.values(node.inputs[1])) is not None:
+        if factor.shape[2:] != (1, 1) or not (factor > 0).all():
+            return -inf, inf
+        least, most = told_apart(graph, node.output)
+        return np.float32(least) / factor, np.float32(most) / factor
     if node.op == "Relu":
         return 0.0, inf
     if node.op == "HardSwish":

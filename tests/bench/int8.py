@@ -39,7 +39,7 @@ from calibration.calibrate.pictures import Pictures, divide, open_pictures
 from calibration.calibrate.study import float_operations
 from calibration.emit import float_artefact, int8_artefact
 from calibration.graph import Graph
-from calibration.quant import calibrate, structure
+from calibration.quant import calibrate, equalise, structure
 from calibration.quant.inputs import Inputs
 from calibration.quant.plan import Plan
 from calibration.quant.planning import plan
@@ -120,7 +120,7 @@ class Subject:
         return self._find(float_artefact("onnxruntime", self.graph))
 
     def spec(self, recipe: str) -> tuple[Graph, QuantSpec]:
-        """What a recipe decides, and the network that its spec speaks of."""
+        """What a recipe decides, and the prepared network that its spec speaks of."""
         start = time.process_time()
         options = calibrate.Options(recipe)
         made = calibrate.calibrate(
@@ -169,12 +169,12 @@ def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
     """
     changed = {}
     for kind, scheme in spec.schemes.items():
-        layers = dict(scheme.layers)
-        for node in structure.convolutions(graph):
-            window = graph.shapes[node.inputs[1]][2:]
+        layers, level = dict(scheme.layers), equalise.equalised(graph, scheme.equalisation)
+        for node in structure.convolutions(level):
+            window = level.shapes[node.inputs[1]][2:]
             plain = node.get("group", 1) == 1 and max(node.ints("strides", (1,))) == 1
             if node.name in layers and window == (3, 3) and plain:
-                steps = largest(graph, node).weight_scales * np.float32(127 / _SIX_BITS)
+                steps = largest(level, node).weight_scales * np.float32(127 / _SIX_BITS)
                 layers[node.name] = LayerSpec(steps, layers[node.name].bias)
         changed[kind] = replace(scheme, layers=layers)
     return replace(spec, schemes=changed)
@@ -235,6 +235,7 @@ def ways(
     """Each way by its name: its file, and where it has one, its plan with the graph of that."""
 
     def by(graph: Graph, spec: QuantSpec, target: str) -> tuple[Artefact, Graph, Plan]:
+        graph = equalise.at(graph, spec, target)
         return written(graph, spec, target), graph, plan(graph, spec, target)
 
     graph, spec = subject.spec(recipe)

@@ -1,47 +1,141 @@
-"""Whether to equalise: the heads say, with every tensor's range as it was seen."""
+"""Whether and where to equalise: the heads say, with every tensor's range as it was seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+
+import numpy as np
 
 from calibration.graph import Graph
-from calibration.quant.equalise import balance, equalised
+from calibration.quant import structure
+from calibration.quant.equalise import Site, equalised, share, sites
 from calibration.quant.inputs import Inputs
 from calibration.quant.observe import observe
 from calibration.quant.observers import OBSERVERS
+from calibration.quant.plan import Plan
+from calibration.quant.planning import plan
+from calibration.quant.policy import policy
 from calibration.quant.recipe import floats
-from calibration.quant.recipe.pose import everything, pose, ranged
+from calibration.quant.recipe.pose import STANDS_FOR, everything, pose, ranged
+from calibration.quant.session import Session
 from edge.models.base import ModelSpec
 from edge.types import Float32Array
 
 _WORTH = 0.03  # of the objective: less is noise
+_LEAST = 1e-3  # of the greatest reach: what is silent on the pictures is not blown up
+_MOST = 256.0  # times more codes for a channel, at most
+
+Factors = Mapping[str, Float32Array]
 
 
 def chosen(
-    graph: Graph, model: ModelSpec, few: Inputs, schemes: Iterable[str]
-) -> tuple[Mapping[str, Float32Array], dict[str, float]]:
+    graph: Graph, model: ModelSpec, few: Inputs, scheme: str
+) -> tuple[Factors, dict[str, float]]:
     """The factors to equalise by, none where that brings nothing; and what the objective is.
 
     Args:
         graph: Prepared.
         model: Says what its outputs are.
         few: Pictures that judge.
-        schemes: The kinds of grid that count, each as much.
+        scheme: The kind of grid.
 
     Returns:
-        By tensor, see `equalise.equalised`; and the objective "as it is" and "equalised", empty
-        where no tensor can be.
+        By tensor, see `equalise.equalised`; and the objective "as it is", "in weights" and "with
+        multiplications", the last two where they can be had.
     """
-    factors = balance(graph, few)
-    if not factors:
-        return {}, {}
-    tried = {"as it is": graph, "equalised": equalised(graph, factors)}
-    losses = {
-        name: sum(_loss(each, model, few, scheme) for scheme in schemes)
-        for name, each in tried.items()
-    }
-    accepted = losses["equalised"] < (1 - _WORTH) * losses["as it is"]
-    return factors if accepted else {}, losses
+    able = useful(graph, few, scheme)
+    free = balance(graph, few, {name: site for name, site in able.items() if _is_free(site)})
+    # What is multiplied is what the weights, whose factors cost no time, leave uneven.
+    even = equalised(graph, free)
+    left = {name: site for name, site in sites(even).items() if name in able and name not in free}
+    apart = balance(even, few, left)
+    tried: dict[str, Factors] = {"as it is": {}}
+    tried |= {"in weights": free} if free else {}
+    tried |= {"with multiplications": {**free, **apart}} if apart else {}
+    losses = {}
+    best = "as it is"
+    for name, factors in tried.items():  # those that cost least time come first
+        losses[name] = _loss(equalised(graph, factors), model, few, scheme)
+        if losses[name] < (1 - _WORTH) * losses[best]:
+            best = name
+    return tried[best], losses
+
+
+def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, Site]:
+    """The tensors that are rounded, and can be equalised without more conversions of codes.
+
+    Args:
+        graph: Prepared.
+        inputs: Say what the network may read.
+        scheme: The kind of grid.
+    """
+    rules = policy(STANDS_FOR[scheme])
+    planned = plan(graph, everything(graph, inputs, scheme), STANDS_FOR[scheme])
+    found = {}
+    for name, site in sites(graph).items():
+        rounded = [node for node, _ in site.readers if node.name in planned.layers]
+        stored = name in planned.stored
+        if _is_free(site):
+            found[name] = site
+        elif not rules.stores:
+            # A depthwise layer gains more than the conversion costs: none of it costs weights.
+            deep = any(structure.is_depthwise(graph, node) for node in rounded)
+            if rounded and (deep or not stored):
+                found[name] = site
+        elif (rounded and not stored) or (not site.readers and _is_left(graph, planned, name)):
+            found[name] = site
+    return found
+
+
+def balance(graph: Graph, inputs: Inputs, able: Mapping[str, Site]) -> Factors:
+    """Factors that share the burden evenly between tensors and the weights that read them.
+
+    Args:
+        graph: Prepared.
+        inputs: Pictures to see the reach of channels on.
+        able: The tensors to equalise.
+    """
+    reaches = _reaches(graph, inputs, list(able))
+    found = {}
+    for tensor, site in able.items():
+        reach = reaches[tensor]
+        most = float(reach.max(initial=0))
+        if most <= 0:
+            continue
+        factor = np.maximum(reach, _LEAST * most)
+        shares = [share(graph, *each, len(reach)) for each in site.readers]
+        weight = np.stack(shares).max(0) if shares else np.zeros_like(reach)
+        if weight.any():
+            factor = np.sqrt(factor / np.maximum(weight, _LEAST * weight.max()))
+        factor *= (reach / factor).max() / most  # the reach of the whole tensor stays
+        found[tensor] = factor.clip(1 / _MOST, None).astype(np.float32)
+    return found
+
+
+def _is_free(site: Site) -> bool:
+    return site.maker is not None and bool(site.readers)
+
+
+def _is_left(graph: Graph, planned: Plan, name: str) -> bool:
+    """Whether a tensor is kept as codes which floats alone are computed from."""
+    maker, users = graph.producers[name], {*planned.layers, *planned.moves}
+    readers = graph.consumers.get(name, ())
+    apart = not any(node.name in users for node in readers)
+    return apart and name in planned.stored and maker.name in planned.layers
+
+
+def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float32Array]:
+    """(C,) by tensor: the greatest magnitude of each channel that matters, inside the pictures."""
+    found = {name: np.zeros(graph.shapes[name][1], np.float32) for name in names}
+    if not names:
+        return found
+    spans = {name: structure.told_apart(graph, name) for name in names}
+    session = Session(graph.rebuilt(outputs=names))
+    for index in range(len(inputs)):
+        for name, values in zip(names, session(inputs.real(index)), strict=True):
+            heard = inputs.picture(index, values).clip(*spans[name])
+            found[name] = np.maximum(found[name], np.abs(heard).max((0, 2, 3)))
+    return found
 
 
 def _loss(graph: Graph, model: ModelSpec, few: Inputs, scheme: str) -> float:

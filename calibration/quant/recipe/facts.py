@@ -16,37 +16,39 @@ _BINS = 64
 
 def summary(
     spec: QuantSpec,
-    seen: Mapping[str, Histogram],
+    seen: Mapping[str, Mapping[str, Histogram]],
     solved: Mapping[str, Any],
-    equalised: Mapping[str, float],
     cpu_seconds: float,
 ) -> dict[str, Any]:
     """The facts: numbers, texts, lists and objects alone.
 
     Returns:
-        "images", "recipe", "seed", "cpu_seconds"; "equalisation": the objective by whether
-        tensors are equalised, empty where that was not tried; "histograms" by tensor, each with
-        "low", "high" and "counts" of equal bins between; "schemes" by name, each with what
+        "images", "recipe", "seed", "cpu_seconds"; "schemes" by name, each with what
         `recipe.run.solve` gives ("target", "observers": objective by observer, "sensitivity":
         objective with one layer alone in INT8, "steps", "weights_only", "activations_only",
-        "objective", "float_share", "operations") and "ranges" by tensor, each with "low", "high"
+        "objective", "float_share", "operations"); "equalisation": the objective by how tensors
+        are equalised, empty where that was not tried; "histograms" by tensor, each with "low",
+        "high" and "counts" of equal bins between; and "ranges" by tensor, each with "low", "high"
         and the share of values "clipped".
     """
     schemes = {}
     for name, scheme in spec.schemes.items():
         ranges = {
-            tensor: {"low": low, "high": high, "clipped": clipped_share(seen[tensor], (low, high))}
+            tensor: {"low": low, "high": high, "clipped": clipped_share(values, (low, high))}
             for tensor, (low, high) in sorted(scheme.ranges.items())
-            if tensor in seen
+            if (values := seen[name].get(tensor)) is not None
         }
-        schemes[name] = {**solved[name], "ranges": ranges, "floats": dict(scheme.floats)}
+        schemes[name] = {
+            **solved[name],
+            "histograms": {each: _coarse(found) for each, found in sorted(seen[name].items())},
+            "ranges": ranges,
+            "floats": dict(scheme.floats),
+        }
     return {
         "images": spec.count,
         "recipe": spec.recipe,
         "seed": spec.seed,
         "cpu_seconds": round(cpu_seconds, 1),
-        "equalisation": dict(equalised),
-        "histograms": {tensor: _coarse(found) for tensor, found in sorted(seen.items())},
         "schemes": schemes,
     }
 

@@ -59,7 +59,7 @@ def _plain(observer: str) -> Recipe:
 # gate must refuse.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "fast": Recipe(pictures=4, tensors=12, equalise=False, learning=Learning()),
+        "fast": Recipe(pictures=4, tensors=12, learning=Learning()),
         "default": Recipe(),
         "best": Recipe(pictures=16, tensors=60, learning=Learning(400)),
         "min-max": _plain("min-max"),

@@ -126,7 +126,7 @@ class _Run:
         return replace(self.problem, tell=lambda done, total: self.report(step, done, total))
 
     def propose(self, step: str, spec: QuantSpec | None, teacher: Objective | None = None) -> None:
-        """Take a spec if it is not worse; write down what became of it.
+        """Take another spec if it is not worse; write down what became of it.
 
         Args:
             step: Its name.
@@ -136,10 +136,10 @@ class _Run:
         if spec is None:
             return
         loss = self.problem.loss(spec).total
-        accepted = loss <= self.loss
+        accepted = spec is not self.best and loss <= self.loss
         if teacher is not None:
             before, after = (teacher(self.problem.trial.outputs(s)) for s in (self.best, spec))
-            accepted = after.total <= before.total
+            accepted = spec is not self.best and after.total <= before.total
         if accepted:
             self.best, self.loss = spec, loss
         now = process_time()

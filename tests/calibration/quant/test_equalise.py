@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from quant_graphs import Builder, detector, image, pictures
-from quant_references import tensors
+from quant_graphs import Builder, detector, image
+from quant_references import min_max_spec, tensors
 
 from calibration.graph import Graph
-from calibration.quant.equalise import balance, equalised, sites
+from calibration.quant.equalise import equalised, levelled, settled, sites
+from calibration.quant.plan import Plan
+from calibration.quant.planning import plan
 from calibration.quant.prepare import prepare
+from calibration.quant.simulate import simulate
 from edge.errors import CalibrationError
 
 
@@ -33,22 +38,35 @@ def uneven(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", None])
+@pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "HardSwish", None])
 def test_a_network_computes_the_same_when_it_is_equalised(activation):
     graph = branched() if activation is None else prepare(detector(activation=activation))
-    factors = uneven(graph)
-    changed = equalised(graph, factors)
-    before, after = (tensors(each, image()) for each in (graph, changed))
+    free = {name for name, site in sites(graph).items() if site.maker and site.readers}
+    for names in (free, set(sites(graph)) - free):
+        factors = {name: factor for name, factor in uneven(graph).items() if name in names}
+        before, after = (tensors(each, image()) for each in (graph, equalised(graph, factors)))
+        for name in graph.outputs:
+            np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
+        for name, factor in factors.items():
+            wanted = before[name] / factor.reshape(-1, 1, 1)
+            level = after[name if names is free else levelled(name)]
+            np.testing.assert_allclose(level, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_factors_in_weights_and_in_multiplications_can_be_had_at_once():
+    graph = prepare(detector())
+    assert {bool(site.maker and site.readers) for site in sites(graph).values()} == {True, False}
+    before, after = (tensors(each, image()) for each in (graph, equalised(graph, uneven(graph))))
     for name in graph.outputs:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
-    for name, factor in factors.items():
-        wanted = before[name] / factor.reshape(-1, 1, 1)
-        np.testing.assert_allclose(after[name], wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_tensors_are_found_however_they_get_to_their_readers():
     found = sites(branched())
-    assert set(found) == {"first", "other"}
+    assert {name for name, site in found.items() if site.maker and site.readers} == {
+        "first",
+        "other",
+    }
     assert {(node.output, first) for node, first in found["first"].readers} == {
         ("dense", 0),
         ("dense", 6),
@@ -57,12 +75,52 @@ def test_tensors_are_found_however_they_get_to_their_readers():
     assert [(node.output, first) for node, first in found["other"].readers] == [("dense", 4)]
 
 
-def test_what_a_factor_does_not_pass_through_is_left_alone():
-    assert not sites(prepare(detector(activation="HardSwish"))).keys() & {"stem", "deep", "last"}
+def test_where_a_factor_does_not_pass_one_side_has_an_operator_for_it():
+    found = sites(prepare(detector(activation="HardSwish")))
+    assert found["last"].maker is None
+    assert [node.output for node, _ in found["last"].readers] == ["scores", "boxes"]
+    assert found["last_plain"].maker.output == "last_plain"
+    assert found["last_plain"].readers == ()
     graph = prepare(detector())
-    assert "last" in sites(graph)
-    assert sites(graph).keys().isdisjoint({"scores", "boxes", "up/apart"})  # ends; spread in space
-    assert "last" not in sites(graph.rebuilt(outputs=[*graph.outputs, "last"]))
+    assert found.keys().isdisjoint(graph.outputs)
+    assert sites(graph)["last"].maker is not None
+    seen = graph.rebuilt(outputs=[*graph.outputs, "last"])
+    assert sites(seen)["last"].maker is None  # what is seen stays what it is
+
+
+def test_vectors_are_left_alone():
+    net = Builder()
+    mean = net.add("GlobalAveragePool", "mean", "image")
+    net.conv("gate", net.add("Sigmoid", "squeezed", mean), (3, 3, 1, 1))
+    net.add("Mul", "weighed", "image", "gate")
+    net.conv("last", "weighed", (2, 3, 1, 1))
+    found = sites(net.graph("last"))
+    assert set(found) == {"weighed"}
+
+
+def test_in_front_of_layers_that_are_float_nothing_is_multiplied():
+    graph = prepare(detector(activation="HardSwish"))
+    level = equalised(graph, uneven(graph))
+    whole = plan(level, min_max_spec(level, image()), "ncnn")
+    for kept in (set(), {"n_boxes"}, {"n_boxes", "n_scores"}):
+        layers = {name: layer for name, layer in whole.layers.items() if name not in kept}
+        planned = replace(whole, layers=layers)
+        changed = settled(level, planned)
+        readers = {node.name for node in changed.consumers.get(levelled("last"), ())}
+        assert readers == {"n_boxes", "n_scores"} - kept
+        before, after = (tensors(simulate(g, planned), image()) for g in (level, changed))
+        for name in graph.outputs:
+            np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_that_is_all_float_has_no_multiplication():
+    graph = prepare(detector(activation="HardSwish"))
+    level = equalised(graph, uneven(graph))
+    changed = settled(level, Plan("tflite", {}, frozenset(), {}, frozenset()))
+    assert [node.op for node in changed.nodes] == [node.op for node in graph.nodes]
+    before, after = (tensors(each, image()) for each in (graph, changed))
+    for name in graph.outputs:
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-4, atol=1e-5)
 
 
 def test_weights_that_two_layers_share_are_not_changed_for_both():
@@ -76,46 +134,9 @@ def test_weights_that_two_layers_share_are_not_changed_for_both():
         np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
 
 
-def test_balance_shares_the_burden_with_weights_and_leaves_the_reach_of_the_tensor():
-    net = Builder()
-    net.conv("first", "image", (4, 3, 1, 1))
-    net.conv("dense", "first", (2, 4, 1, 1))
-    graph, inputs = net.graph("dense"), pictures(1)
-    graph.constants["dense/weight"][:] = 1  # for which all channels count alike
-    graph.constants["first/weight"][:] *= np.array([1, 4, 16, 64]).reshape(4, 1, 1, 1)
-    (factor,) = balance(graph, inputs).values()
-    values = inputs.picture(0, tensors(graph, inputs.real(0))["first"])
-    reach = np.abs(values).max((0, 2, 3))
-    level = reach / factor
-    assert level.max() == pytest.approx(reach.max(), rel=1e-4)
-    assert level.max() / level.min() == pytest.approx((reach.max() / reach.min()) ** 0.5, rel=1e-3)
-
-
-def test_channels_that_only_a_depthwise_layer_reads_are_levelled():
-    net = Builder()
-    net.conv("first", "image", (4, 3, 1, 1))
-    net.conv("deep", "first", (4, 1, 3, 3), group=4)
-    graph = net.graph("deep")
-    graph = equalised(graph, {"first": np.array([1, 2, 4, 8], np.float32)})
-    inputs = pictures(2)
-    level = equalised(graph, balance(graph, inputs))
-    seen = [inputs.picture(i, tensors(level, inputs.real(i))["first"]) for i in range(2)]
-    reach = np.abs(np.concatenate(seen)).max((0, 2, 3))
-    np.testing.assert_allclose(reach, reach.max(), rtol=1e-3)
-
-
-def test_a_silent_channel_gets_a_finite_factor():
-    graph = branched()
-    graph.constants["first_plain/weight"][1] = 0
-    graph.constants["first_plain/bias"][1] = 0
-    for factor in balance(graph, pictures(1)).values():
-        assert np.isfinite(factor).all()
-        assert (factor >= 1 / 16).all()
-
-
 def test_factors_that_do_not_fit_are_refused_by_name():
     graph = prepare(detector())
-    with pytest.raises(CalibrationError, match="'scores', which does not go from a convolution"):
+    with pytest.raises(CalibrationError, match="'scores', which no convolution gives or reads"):
         equalised(graph, {"scores": np.ones(2, np.float32)})
     with pytest.raises(CalibrationError, match="3 factors for 'last', which has 8 channels"):
         equalised(graph, {"last": np.ones(3, np.float32)})

@@ -24,6 +24,7 @@ schemes = st.builds(
     st.dictionaries(names, st.tuples(finite, finite).map(lambda pair: tuple(sorted(pair)))),
     st.dictionaries(names, st.builds(LayerSpec, steps, st.none() | biases, st.none() | moves)),
     st.dictionaries(names, names),
+    st.dictionaries(names, steps),
 )
 specs = st.builds(
     QuantSpec,
@@ -32,7 +33,6 @@ specs = st.builds(
     count=st.integers(0, 10**6),
     recipe=names,
     seed=st.integers(0, 2**63),
-    equalisation=st.dictionaries(names, steps),
     safe_pools=st.booleans(),
     winograd=st.booleans(),
 )
@@ -123,7 +123,7 @@ def _with(place: str, value) -> dict:
         ("schemes/symmetric/layers/conv/moves", "AAAA", "conv.moves: wanted compressed bytes"),
         ("schemes/symmetric/layers/conv/moves", CUT, "compressed bytes in base64: they end"),
         ("schemes/symmetric/floats/head", 3, "floats.head is 3, wanted a text"),
-        ("equalisation", {"a": [1, -1]}, "equalisation.a: wanted positive numbers"),
+        ("schemes/symmetric/equalisation", {"a": [1, -1]}, "equalisation.a: wanted positive numb"),
     ],
 )
 def test_a_wrong_entry_is_named_with_what_was_wanted(place, value, complaint):
