@@ -158,8 +158,7 @@ def _equalisation(
     if not recipe.equalise:
         return {}, {}
     say("equalise", 0, 0)
-    few = inputs.take(range(min(len(inputs), recipe.pictures)))
-    return equalisation.chosen(graph, model, few, scheme)
+    return equalisation.chosen(graph, model, inputs, inputs.spread(recipe.pictures), scheme)
 
 
 def _named(tell: Report, scheme: str, schemes: Sequence[str]) -> Report:

@@ -60,6 +60,12 @@ class Inputs:
         placed = tuple(self.placed[index] for index in chosen)
         return Inputs(self.pixels[list(chosen)], placed, self.preprocessing)
 
+    def spread(self, count: int) -> list[int]:
+        """The numbers of so many of them, evenly over all; of all, where there are fewer."""
+        places = np.linspace(0, len(self) - 1, min(count, len(self)))
+        found: list[int] = np.unique(places.round().astype(int)).tolist()
+        return found
+
     @property
     def sha256(self) -> str:
         """Of the bytes that the network is fed."""

@@ -66,7 +66,7 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
     spec, _ = best_for_all(problem, spec, said)
     yield "best observer for all", problem, spec
 
-    factors, _ = equalisation.chosen(graph, model, inputs.take(problem.judges), scheme)
+    factors, _ = equalisation.chosen(graph, model, inputs, problem.judges, scheme)
     if factors:
         problem, spec = posed(equalised(graph, factors))
         said = opinions(problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from calibration.quant.session import Session
 from edge.models.base import ModelSpec
 from edge.types import Float32Array
 
+_SEEN = 32  # pictures that the reach of channels is seen on
 _WORTH = 0.03  # of the objective: less is noise
 _LEAST = 1e-3  # of the greatest reach: what is silent on the pictures is not blown up
 _MOST = 256.0  # times more codes for a channel, at most
@@ -29,26 +30,28 @@ Factors = Mapping[str, Float32Array]
 
 
 def chosen(
-    graph: Graph, model: ModelSpec, few: Inputs, scheme: str
+    graph: Graph, model: ModelSpec, inputs: Inputs, judges: Sequence[int], scheme: str
 ) -> tuple[Factors, dict[str, float]]:
     """The factors to equalise by, none where that brings nothing; and what the objective is.
 
     Args:
         graph: Prepared.
         model: Says what its outputs are.
-        few: Pictures that judge.
+        inputs: The pictures.
+        judges: Which of them the objective is computed on.
         scheme: The kind of grid.
 
     Returns:
         By tensor, see `equalise.equalised`; and the objective "as it is", "in weights" and "with
         multiplications", the last two where they can be had.
     """
-    able = useful(graph, few, scheme)
-    free = balance(graph, few, {name: site for name, site in able.items() if _is_free(site)})
+    some, few = inputs.take(inputs.spread(_SEEN)), inputs.take(judges)
+    able = useful(graph, some, scheme)
+    free = balance(graph, some, {name: site for name, site in able.items() if _is_free(site)})
     # What is multiplied is what the weights, whose factors cost no time, leave uneven.
     even = equalised(graph, free)
     left = {name: site for name, site in sites(even).items() if name in able and name not in free}
-    apart = balance(even, few, left)
+    apart = balance(even, some, left)
     tried: dict[str, Factors] = {"as it is": {}}
     tried |= {"in weights": free} if free else {}
     tried |= {"with multiplications": {**free, **apart}} if apart else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from calibration.quant import structure
 from calibration.quant.recipe.problem import Problem
@@ -79,6 +79,26 @@ def greedy(
             if best - loss > _WORTH * best:
                 spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
         problem.tell(number + 1, len(order))
+    return spec
+
+
+def returned(problem: Problem, spec: QuantSpec, fixed: Collection[str]) -> QuantSpec:
+    """The spec with fewer float layers: without those that hardly serve, the largest first.
+
+    Args:
+        problem: Tells the objective.
+        spec: Where to start.
+        fixed: The layers that stay float.
+    """
+    best = problem.objective(problem.trial.rebase(spec)).total
+    work = problem.operations()
+    chosen = [name for name in problem.scheme(spec).floats if name not in fixed]
+    for name in sorted(chosen, key=lambda name: -work[name]):
+        floats = {n: why for n, why in problem.scheme(spec).floats.items() if n != name}
+        tried = problem.with_floats(spec, floats)
+        loss = problem.loss(tried).total
+        if loss - best < _WORTH * best:
+            spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
     return spec
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from calibration.graph import Graph
 from calibration.quant import structure
 from calibration.quant.inputs import Inputs
@@ -74,7 +72,7 @@ def pose(
         pictures: How many of them judge, evenly over all.
     """
     (scheme,) = spec.schemes
-    judges = np.unique(np.linspace(0, len(inputs) - 1, pictures).round().astype(int)).tolist()
+    judges = inputs.spread(pictures)
     few = inputs.take(judges)
     target = STANDS_FOR[scheme]
     trial = Trial(graph, spec, target, few)

@@ -87,9 +87,10 @@ def solve(
     if recipe.tensors:
         clipped = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors)
         run.propose("clips", clipped)
-    if recipe.floats and floats.share(problem, problem.scheme(run.best).floats) < budget:
-        saved = sensitivity.without(run.telling("floats"), run.best)
-        run.propose("floats", floats.greedy(run.telling("floats"), run.best, saved, budget))
+    if recipe.floats and budget > floats.share(problem, never | kept):
+        few = floats.returned(problem, run.best, never | kept)
+        saved = sensitivity.without(run.telling("floats"), few)
+        run.propose("floats", floats.greedy(run.telling("floats"), few, saved, budget))
         if recipe.tensors:
             again = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors // 2)
             run.propose("clips again", again)

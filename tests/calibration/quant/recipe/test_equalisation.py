@@ -89,7 +89,7 @@ def test_a_depthwise_layer_is_worth_a_conversion():
 @pytest.mark.parametrize("scheme", ["symmetric", "asymmetric"])
 def test_unlike_channels_behind_an_activation_get_steps_of_their_own(scheme):
     graph, inputs = uneven(prepare(detector(activation="HardSwish"))), pictures(3)
-    factors, losses = chosen(graph, MODEL, inputs, scheme)
+    factors, losses = chosen(graph, MODEL, inputs, range(3), scheme)
     assert losses["with multiplications"] < 0.97 * losses["as it is"]
     assert factors
     level = equalised(graph, factors)
@@ -100,6 +100,6 @@ def test_unlike_channels_behind_an_activation_get_steps_of_their_own(scheme):
 def test_where_it_serves_the_heads_nothing_it_is_not_done(monkeypatch):
     monkeypatch.setattr("calibration.quant.recipe.equalisation._WORTH", 1.0)
     graph = uneven(prepare(detector(activation="HardSwish")))
-    factors, losses = chosen(graph, MODEL, pictures(2), "symmetric")
+    factors, losses = chosen(graph, MODEL, pictures(2), range(2), "symmetric")
     assert factors == {}
     assert set(losses) == {"as it is", "with multiplications"}

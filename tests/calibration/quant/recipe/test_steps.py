@@ -93,6 +93,21 @@ def test_greedy_floats_help_and_keep_to_the_budget(posed):
     assert problem.scheme(floats.greedy(problem, spec, saved, 0.0)).floats == {}
 
 
+def test_float_layers_that_hardly_serve_return_to_int8(posed):
+    problem, spec = posed
+    every = dict.fromkeys(problem.layers(spec), "")
+    whole = problem.with_floats(spec, every)
+    found = floats.returned(problem, whole, {"n_boxes"})
+    left = problem.scheme(found).floats
+    assert "n_boxes" in left
+    assert set(left) == set(every)  # of a perfect network nothing is lost lightly
+    spec = problem.with_ranges(spec, {"dear": (0.0, 0.0), "cheap": (-50.0, 50.0)})
+    spoilt = problem.with_floats(spec, {"n_dear": "", "n_stem": "", "n_boxes": ""})
+    found = floats.returned(problem, spoilt, {"n_boxes"})
+    assert set(problem.scheme(found).floats) < {"n_dear", "n_stem", "n_boxes"}
+    assert problem.loss(found).total <= 1.03 * problem.loss(spoilt).total
+
+
 def test_a_range_that_cuts_nearly_all_is_found_and_mended(posed):
     problem, spec = posed
     broken = problem.with_ranges(spec, {"dear": (-0.01, 0.01)})
