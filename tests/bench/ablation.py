@@ -22,6 +22,7 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 import numpy as np
 
 from calibration.calibrate.pictures import open_pictures
+from calibration.graph import Graph
 from calibration.quant import structure
 from calibration.quant.agreement import agree, detections
 from calibration.quant.equalise import equalised
@@ -56,7 +57,9 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
         first = everything(network, inputs, scheme)
         seen = observe(network, inputs, ranged(first))
         problem = pose(network, model, inputs, seen, first, options.judges)
-        never = floats.refused(problem) | dict.fromkeys(_ends(network) if options.ends else (), "")
+        never = floats.refused(problem) | dict.fromkeys(
+            first_and_last(network) if options.ends else (), ""
+        )
         return problem, problem.with_floats(first, never)
 
     problem, spec = posed(graph)
@@ -121,8 +124,8 @@ def main() -> None:
         before = process_time()
 
 
-def _ends(graph) -> set[str]:
-    """The first convolution and the last ones."""
+def first_and_last(graph: Graph) -> set[str]:
+    """The names of the first convolution and of those that give the outputs."""
     return {
         structure.convolutions(graph)[0].name,
         *(graph.producers[name].name for name in graph.outputs),

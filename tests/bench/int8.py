@@ -43,6 +43,7 @@ from calibration.quant import calibrate, equalise, structure
 from calibration.quant.inputs import Inputs
 from calibration.quant.plan import Plan
 from calibration.quant.planning import plan
+from calibration.quant.prepare import prepare
 from calibration.quant.recipe.weights import largest
 from calibration.quant.spec import LayerSpec, QuantSpec
 from calibration.report.facts import Row
@@ -54,6 +55,7 @@ from edge.io.datasets import Objects
 from edge.package import Artefact, Package
 from edge.recognise import Overrides
 from edge.types import Detections, Frame
+from tests.bench.ablation import first_and_last
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "calibration" / "CALIBRATION.md"
@@ -71,14 +73,16 @@ class Task:
         model: Float.
         calibrated: Pictures to calibrate on.
         judged: Others, with labels.
+        ends: Whether to see what it is with all in INT8 but the first layer and the last.
     """
 
     model: str
     calibrated: str
     judged: str
+    ends: bool = False
 
 
-CELLS = ("data/bccd?split=train", "data/bccd?split=test")
+CELLS = ("data/bccd?split=train", "data/bccd?split=test", True)
 TASKS: Mapping[str, Task] = {
     "YOLOv6-n, BCCD": Task(str(ROOT / "tests/models/bccd-yolov6n.edge"), *CELLS),
     "YOLOv7-tiny, BCCD": Task(str(ROOT / "tests/models/bccd-yolov7-tiny.edge"), *CELLS),
@@ -108,6 +112,7 @@ class Subject:
         seen = islice(self.observed.images(), 8)
         self.graph, self.model, _ = canonical(opened.package, seen)
         self.truth = _truth(self.judged)
+        self.ends = task.ends
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -119,10 +124,18 @@ class Subject:
         """What the float network finds."""
         return self._find(float_artefact("onnxruntime", self.graph))
 
-    def spec(self, recipe: str) -> tuple[Graph, QuantSpec]:
-        """What a recipe decides, and the prepared network that its spec speaks of."""
+    def spec(self, recipe: str, *, ends: bool = False) -> tuple[Graph, QuantSpec]:
+        """What a recipe decides, and the prepared network that its spec speaks of.
+
+        Args:
+            recipe: Its name.
+            ends: The first convolution and the last are float, and no others.
+        """
         start = time.process_time()
         options = calibrate.Options(recipe)
+        if ends:
+            kept = tuple(first_and_last(prepare(self.graph)))
+            options = replace(options, float_budget=0.0, keep_float=kept)
         made = calibrate.calibrate(
             self.graph, self.model, self.observed.images(), TARGETS, options, _tell
         )
@@ -242,6 +255,10 @@ def ways(
     for target in TARGETS:
         yield f"edge, {recipe}", *by(graph, spec, target)
     yield "the same, 3x3 weights on 31 steps", *by(graph, six_bits(graph, spec), "ncnn")
+    if subject.ends:
+        graph, spec = subject.spec(recipe, ends=True)
+        for target in TARGETS:
+            yield f"edge, {recipe}, all but first and last", *by(graph, spec, target)
     graph, spec = subject.spec("entropy")
     yield "divergence, 3x3 weights on 31 steps: ncnn's", *by(graph, six_bits(graph, spec), "ncnn")
     yield "divergence", *by(graph, spec, "ncnn")
