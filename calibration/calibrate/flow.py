@@ -27,7 +27,7 @@ from calibration.quant.inputs import Inputs
 from calibration.quant.policy import policy
 from calibration.quant.prepare import prepare
 from calibration.quant.recipe.recipes import RECIPES
-from calibration.quant.spec import QuantSpec
+from calibration.quant.spec import FORMAT, QuantSpec
 from calibration.report.facts import Facts, Row
 from calibration.report.page import Pair
 from calibration.targets import canonical
@@ -119,7 +119,7 @@ def identity(opened: OpenedModel, material: Material, options: Options) -> list[
     spec = "" if options.spec is None else spec_file.dumps(options.spec)
     chosen = [options.targets, options.recipe, options.float_budget, options.seed, spec]
     chosen += [options.qat, options.teacher is not None]
-    return [__version__, *files, opened.package.spec, *pictures, *chosen]
+    return [__version__, FORMAT, *files, opened.package.spec, *pictures, *chosen]
 
 
 def run(

@@ -19,7 +19,7 @@ from calibration.graph import Graph, Node
 from calibration.quant.equalise import multiplier
 from calibration.quant.plan import Plan
 from edge.formats.ncnn import Layer, Network, Weight
-from edge.types import AnyArray
+from edge.types import AnyArray, Float32Array
 
 _NO_WINOGRAD = 64  # a bit of parameter 31, which turns options off for one layer
 
@@ -51,34 +51,39 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
     if refused:
         raise CannotEmitError("ncnn", refused)
     quantised = _multiplied(graph, plan)
-    spent = {name for layer in network.layers if layer.name in quantised for name in layer.inputs}
     changed = []
     for layer in network.layers:
         if layer.name in plan.layers:
             changed.append(_int8(layer, nodes[layer.name], plan))
         elif layer.name in quantised:
-            changed.append(_quantise(layer, nodes[layer.name], graph, plan))
-        elif layer.type != "MemoryData" or not spent.issuperset(layer.outputs):
+            changed.append(_quantise(layer, plan, quantised[layer.name]))
+        else:
             changed.append(layer)
-    return Network(tuple(changed))
+    read = {name for layer in changed for name in layer.inputs}
+    return Network(
+        tuple(
+            layer
+            for layer in changed
+            if layer.type != "MemoryData" or not read.isdisjoint(layer.outputs)
+        )
+    )
 
 
-def _multiplied(graph: Graph, plan: Plan) -> set[str]:
-    """The nodes that give each channel a step of its own before INT8 layers alone read it."""
-    found = set()
+def _multiplied(graph: Graph, plan: Plan) -> dict[str, Float32Array]:
+    """The factors of nodes that multiply channels for INT8 layers alone, by the nodes' names."""
+    found = {}
     for node in graph.nodes:
         readers = graph.consumers.get(node.output, ())
         rounded = readers and all(reader.name in plan.layers for reader in readers)
-        if rounded and node.output not in graph.outputs and multiplier(graph, node) is not None:
-            found.add(node.name)
+        factor = multiplier(graph, node)
+        if rounded and node.output not in graph.outputs and factor is not None:
+            found[node.name] = factor
     return found
 
 
-def _quantise(layer: Layer, node: Node, graph: Graph, plan: Plan) -> Layer:
+def _quantise(layer: Layer, plan: Plan, factor: Float32Array) -> Layer:
     """Multiplication and rounding in one: Quantize has a scale for each channel."""
-    factor = multiplier(graph, node)
-    assert factor is not None
-    steps = plan.tensors[node.output].scale / factor.astype(np.float64)
+    steps = plan.tensors[layer.outputs[0]].scale / factor.astype(np.float64)
     return replace(
         layer,
         type="Quantize",

@@ -13,8 +13,7 @@ Source: Nagel et al. 2019, arXiv:1906.04721; Xiao et al. 2023, arXiv:2211.10438,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,9 +21,10 @@ from calibration.graph import Graph, Node
 from calibration.quant import structure
 from calibration.quant.plan import Plan
 from calibration.quant.policy import policy
+from calibration.quant.rescaling import Rescaling, levelled
 from calibration.quant.spec import QuantSpec
 from edge.errors import CalibrationError
-from edge.types import AnyArray, Float32Array
+from edge.types import Float32Array
 
 _PASSED = ("Relu", "LeakyRelu")
 
@@ -42,11 +42,6 @@ class Site:
 
     maker: Node | None
     readers: tuple[tuple[Node, int], ...]
-
-
-def levelled(tensor: str) -> str:
-    """The name of a tensor whose channels have one step, where one is added to have that."""
-    return f"{tensor}/levelled"
 
 
 def sites(graph: Graph) -> dict[str, Site]:
@@ -72,7 +67,7 @@ def equalised(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
         CalibrationError: A tensor cannot be equalised, or has another number of channels.
     """
     able = sites(graph)
-    change = _Change(graph)
+    change = Rescaling(graph)
     for tensor, factor in factors.items():
         if tensor not in able:
             raise CalibrationError(
@@ -85,10 +80,12 @@ def equalised(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
                 f"the spec has {factor.size} factors for {tensor!r}, which has {channels} channels"
             )
         site, inverse = able[tensor], np.reciprocal(factor)
+        if levelled(tensor) in graph.shapes:
+            raise CalibrationError(f"{tensor!r} cannot be equalised: {levelled(tensor)!r} exists")
         if site.maker is None:
-            change.multiply(tensor, inverse, {node.name for node, _ in site.readers})
+            change.multiply_before(tensor, inverse, {node.name for node, _ in site.readers})
         elif not site.readers:
-            change.multiply(tensor, factor, None)
+            change.multiply_behind(tensor, factor)
         if site.maker is not None:
             change.scale_outputs(site.maker, inverse)
         for reader, first in site.readers:
@@ -107,40 +104,50 @@ def at(graph: Graph, spec: QuantSpec, target: str) -> Graph:
 
 
 def settled(graph: Graph, plan: Plan) -> Graph:
-    """The network without multiplications beside convolutions that are float in a plan.
+    """The network without multiplications of channels beside convolutions that are float.
+
+    Those take the factors up, whether they stem from equalisation or from the model itself.
 
     Args:
         graph: Equalised.
-        plan: Of it; remains one of what is given.
+        plan: Of it; still one of what is given, since nothing that has codes is changed.
     """
-    change = _Change(graph)
+    change = Rescaling(graph)
+    kept = {*plan.tensors, *graph.outputs}
     for node in graph.nodes:
         factor = multiplier(graph, node)
         if factor is None:
             continue
-        source, maker = node.inputs[0], graph.producers.get(node.inputs[0])
-        for reader in graph.consumers.get(node.output, ()):
-            if reader.op == "Conv" and reader.name not in plan.layers and _takes(graph, reader):
-                change.scale_inputs(reader, 0, factor)
-                change.read(reader, source)
+        source = node.inputs[0]
+        maker = graph.producers.get(source)
         if (
             maker is not None
-            and maker.op == "Conv"
-            and maker.name not in plan.layers
-            and _is_fixed(graph, maker)
+            and _is_float(graph, maker, plan)
             and graph.sole_consumer(source) is node
+            and node.output not in kept
         ):
             change.scale_outputs(maker, factor)
             change.drop(node)
+            continue
+        for reader in graph.consumers.get(node.output, ()):
+            if _is_float(graph, reader, plan) and not structure.is_grouped(graph, reader):
+                change.scale_inputs(reader, 0, factor)
+                change.read(reader, source)
     return change.graph()
+
+
+def _is_float(graph: Graph, node: Node, plan: Plan) -> bool:
+    return node.op == "Conv" and node.name not in plan.layers and _is_fixed(graph, node)
 
 
 def multiplier(graph: Graph, node: Node) -> Float32Array | None:
     """(C,): what a node multiplies the channels of a picture by, if it does nothing else."""
-    if node.op != "Mul" or node.inputs[0] in graph.constants:
+    if node.op != "Mul" or (values := graph.values(node.inputs[1])) is None:
         return None
-    values, channels = graph.values(node.inputs[1]), graph.shapes[node.output][1:2]
-    if values is None or values.shape != (1, *channels, 1, 1) or not (values > 0).all():
+    shape = graph.shapes.get(node.inputs[0], ())
+    if values.shape != (1, *shape[1:2], 1, 1) or graph.shapes.get(node.output) != shape:
+        return None
+    if not (values > 0).all():
         return None
     return np.asarray(values.reshape(-1), np.float32)
 
@@ -223,80 +230,3 @@ def _is_fixed(graph: Graph, node: Node) -> bool:
     weight = graph.values(node.inputs[1])
     bias = not node.input(2) or graph.values(node.input(2)) is not None
     return weight is not None and weight.ndim == 4 and bias
-
-
-class _Change:
-    """A graph with other weights, and with multiplications put in or taken out."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._values: dict[tuple[str, int], AnyArray] = {}  # by node and input
-        self._new: dict[str, tuple[Node, AnyArray, set[str] | None]] = {}  # by tensor
-        self._sources: dict[str, str] = {}  # by node: what it reads now
-        self._dropped: dict[str, str] = {}  # what a node gave, and what is there in its place
-
-    def scale_outputs(self, node: Node, factor: Float32Array) -> None:
-        """Multiply what a convolution gives."""
-        self._scale(node, 1, np.s_[:], factor.reshape(-1, 1, 1, 1))
-        if node.input(2):
-            self._scale(node, 2, np.s_[:], factor)
-
-    def scale_inputs(self, node: Node, first: int, factor: Float32Array) -> None:
-        """Multiply what a convolution reads, from one of its input channels on."""
-        part = slice(first, first + len(factor))
-        if structure.is_depthwise(self._graph, node):
-            self._scale(node, 1, np.s_[part], factor.reshape(-1, 1, 1, 1))
-        else:
-            self._scale(node, 1, np.s_[:, part], factor.reshape(1, -1, 1, 1))
-
-    def multiply(self, tensor: str, factor: Float32Array, readers: set[str] | None) -> None:
-        """Put a multiplication in front of these readers, or behind what gives the tensor."""
-        name = levelled(tensor)
-        ends = (tensor, name) if readers is not None else (name, tensor)
-        node = Node("Mul", f"{name}/by", (ends[0], f"{name}/factors"), (ends[1],))
-        self._new[tensor] = (node, factor.reshape(1, -1, 1, 1), readers)
-
-    def read(self, node: Node, source: str) -> None:
-        """Let a convolution read another tensor."""
-        self._sources[node.name] = source
-
-    def drop(self, node: Node) -> None:
-        """Leave a node out; its input stands for its output."""
-        self._dropped[node.output] = node.inputs[0]
-
-    def graph(self) -> Graph:
-        """The changed graph; a constant that several nodes read is not changed for all."""
-        if not (self._values or self._new):
-            return self._graph
-        constants: dict[str, AnyArray] = {}
-        nodes: list[Node] = []
-        for node in self._graph.nodes:
-            if node.output in self._dropped:
-                continue
-            changed, behind = self._changed(node, constants), []
-            for name in node.outputs:
-                if name in self._new:
-                    new, factor, readers = self._new[name]
-                    constants[new.inputs[1]] = factor
-                    behind.append(new)
-                    if readers is None:
-                        changed = replace(changed, outputs=(levelled(name),))
-            nodes += [changed, *behind]
-        return self._graph.rebuilt(nodes=nodes, constants=constants)
-
-    def _changed(self, node: Node, constants: dict[str, AnyArray]) -> Node:
-        inputs = [self._dropped.get(name, name) for name in node.inputs]
-        if node.name in self._sources:
-            inputs[0] = self._sources[node.name]
-        new = self._new.get(node.inputs[0]) if node.inputs else None
-        if new is not None and new[2] is not None and node.name in new[2]:
-            inputs[0] = levelled(node.inputs[0])
-        for place in (1, 2):
-            if (node.name, place) in self._values:
-                inputs[place] = f"{inputs[place]}/{node.name}/equalised"
-                constants[inputs[place]] = self._values[node.name, place]
-        return replace(node, inputs=tuple(inputs))
-
-    def _scale(self, node: Node, place: int, part: Any, factor: AnyArray) -> None:
-        own = self._graph.constants[node.inputs[place]]
-        self._values.setdefault((node.name, place), own.copy())[part] *= factor

@@ -80,10 +80,10 @@ def observe(
         progress: Told how many runs of how many are done.
     """
     found = {name: Histogram() for name in names}
-    chunks = list(_chunks(graph, [name for name in found if name not in graph.inputs]))
-    total = len(chunks) * len(inputs)
+    parts = list(chunks(graph, [name for name in found if name not in graph.inputs]))
+    total = len(parts) * len(inputs)
     spans = {name: structure.told_apart(graph, name) for name in found}
-    for number, chunk in enumerate(chunks):
+    for number, chunk in enumerate(parts):
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
             image = inputs.real(index)
@@ -101,7 +101,7 @@ def observe(
     return found
 
 
-def _chunks(graph: Graph, names: Sequence[str]) -> Iterable[list[str]]:
+def chunks(graph: Graph, names: Sequence[str]) -> Iterable[list[str]]:
     """The tensors in the order of the graph, cut where they would take too much memory."""
     wanted = set(names)
     ordered = [name for node in graph.nodes for name in node.outputs if name in wanted]

@@ -15,7 +15,7 @@ from edge.types import Float32Array, Int8Array
 
 Range: TypeAlias = tuple[float, float]  # least and greatest real value that has a code
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

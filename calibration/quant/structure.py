@@ -133,7 +133,9 @@ def told_apart(graph: Graph, name: str) -> Span:
 
 def _span(graph: Graph, node: Node) -> Span:
     if node.op == "Mul" and (factor := graph.values(node.inputs[1])) is not None:
-        if factor.shape[2:] != (1, 1) or not (factor > 0).all():
+        by_channel = factor.ndim == 0 or factor.shape[-2:] == (1, 1)
+        same = graph.shapes.get(node.inputs[0]) == graph.shapes.get(node.output)
+        if not (by_channel and same and (factor > 0).all()):
             return -inf, inf
         least, most = told_apart(graph, node.output)
         return np.float32(least) / factor, np.float32(most) / factor

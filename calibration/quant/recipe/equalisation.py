@@ -10,7 +10,7 @@ from calibration.graph import Graph
 from calibration.quant import structure
 from calibration.quant.equalise import Site, equalised, share, sites
 from calibration.quant.inputs import Inputs
-from calibration.quant.observe import observe
+from calibration.quant.observe import chunks, observe
 from calibration.quant.observers import OBSERVERS
 from calibration.quant.plan import Plan
 from calibration.quant.planning import plan
@@ -23,6 +23,7 @@ from edge.types import Float32Array
 
 _SEEN = 32  # pictures that the reach of channels is seen on
 _WORTH = 0.03  # of the objective: less is noise
+_WORTH_TIME = 0.1  # likewise, where multiplications are operators by themselves
 _LEAST = 1e-3  # of the greatest reach: what is silent on the pictures is not blown up
 _MOST = 256.0  # times more codes for a channel, at most
 
@@ -55,11 +56,14 @@ def chosen(
     tried: dict[str, Factors] = {"as it is": {}}
     tried |= {"in weights": free} if free else {}
     tried |= {"with multiplications": {**free, **apart}} if apart else {}
+    if len(tried) == 1:
+        return {}, {}
     losses = {}
     best = "as it is"
-    for name, factors in tried.items():  # those that cost least time come first
+    for name, factors in tried.items():
         losses[name] = _loss(equalised(graph, factors), model, few, scheme)
-        if losses[name] < (1 - _WORTH) * losses[best]:
+        takes_time = name == "with multiplications" and policy(STANDS_FOR[scheme]).stores
+        if losses[name] < (1 - (_WORTH_TIME if takes_time else _WORTH)) * losses[best]:
             best = name
     return tried[best], losses
 
@@ -130,14 +134,13 @@ def _is_left(graph: Graph, planned: Plan, name: str) -> bool:
 def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float32Array]:
     """(C,) by tensor: the greatest magnitude of each channel that matters, inside the pictures."""
     found = {name: np.zeros(graph.shapes[name][1], np.float32) for name in names}
-    if not names:
-        return found
     spans = {name: structure.told_apart(graph, name) for name in names}
-    session = Session(graph.rebuilt(outputs=names))
-    for index in range(len(inputs)):
-        for name, values in zip(names, session(inputs.real(index)), strict=True):
-            heard = inputs.picture(index, values).clip(*spans[name])
-            found[name] = np.maximum(found[name], np.abs(heard).max((0, 2, 3)))
+    for chunk in chunks(graph, names):
+        session = Session(graph.rebuilt(outputs=chunk))
+        for index in range(len(inputs)):
+            for name, values in zip(chunk, session(inputs.real(index)), strict=True):
+                heard = inputs.picture(index, values).clip(*spans[name])
+                found[name] = np.maximum(found[name], np.abs(heard).max((0, 2, 3)))
     return found
 
 

@@ -9,6 +9,7 @@ from calibration.quant.recipe.problem import Problem
 from calibration.quant.spec import QuantSpec
 
 _WORTH = 0.01  # of the objective: what a layer in float must save
+_LENT = 0.1  # of the objective: what layers that return to INT8 may cost together
 _TRIES = 40
 
 
@@ -85,19 +86,23 @@ def greedy(
 def returned(problem: Problem, spec: QuantSpec, fixed: Collection[str]) -> QuantSpec:
     """The spec with fewer float layers: without those that hardly serve, the largest first.
 
+    Each may cost less than what a float layer must save, and all together a tenth of the
+    objective, which others that take their place are to win back.
+
     Args:
         problem: Tells the objective.
         spec: Where to start.
         fixed: The layers that stay float.
     """
     best = problem.objective(problem.trial.rebase(spec)).total
+    most = (1 + _LENT) * best
     work = problem.operations()
     chosen = [name for name in problem.scheme(spec).floats if name not in fixed]
     for name in sorted(chosen, key=lambda name: -work[name]):
         floats = {n: why for n, why in problem.scheme(spec).floats.items() if n != name}
         tried = problem.with_floats(spec, floats)
         loss = problem.loss(tried).total
-        if loss - best < _WORTH * best:
+        if loss < min((1 + _WORTH) * best, most):
             spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
     return spec
 

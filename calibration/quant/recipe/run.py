@@ -64,6 +64,8 @@ def solve(
         report: Is told of progress, by step.
     """
     run = _Run(problem, report)
+    how = QAT if options.qat else recipe.learning
+    learns = how.steps > 0 and find_spec("torch") is not None
     named = run.telling("ranges")
     never = floats.refused(problem)
     kept = dict.fromkeys(options.keep_float, _ASKED)
@@ -88,13 +90,15 @@ def solve(
         clipped = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors)
         run.propose("clips", clipped)
     if recipe.floats and budget > floats.share(problem, never | kept):
-        few = floats.returned(problem, run.best, never | kept)
-        saved = sensitivity.without(run.telling("floats"), few)
-        run.propose("floats", floats.greedy(run.telling("floats"), few, saved, budget))
-        if recipe.tensors:
+        for start in (floats.returned(problem, run.best, never | kept), run.best):
+            saved = sensitivity.without(run.telling("floats"), start)
+            found = floats.greedy(run.telling("floats"), start, saved, budget)
+            run.propose("floats", found)
+            if found is run.best:
+                break
+        if recipe.tensors and not learns:  # learning goes on with all ranges at once
             again = clips.search(run.telling("clips"), run.best, said, cost, recipe.tensors // 2)
             run.propose("clips again", again)
-    how = QAT if options.qat else recipe.learning
     if how.steps:
         _learning(run, how, options)
     spec = run.best

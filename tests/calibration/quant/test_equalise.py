@@ -8,7 +8,7 @@ from quant_graphs import Builder, detector, image
 from quant_references import min_max_spec, tensors
 
 from calibration.graph import Graph
-from calibration.quant.equalise import equalised, levelled, settled, sites
+from calibration.quant.equalise import equalised, levelled, multiplier, settled, sites
 from calibration.quant.plan import Plan
 from calibration.quant.planning import plan
 from calibration.quant.prepare import prepare
@@ -123,6 +123,50 @@ def test_a_network_that_is_all_float_has_no_multiplication():
         np.testing.assert_allclose(after[name], before[name], rtol=1e-4, atol=1e-5)
 
 
+def multiplied(*, output: bool = False) -> Graph:
+    """A convolution, a factor for each channel, and a convolution."""
+    net = Builder()
+    net.constant("factors", np.array([1, 2, 4, 8], np.float32).reshape(1, 4, 1, 1))
+    net.conv("before", "image", (4, 3, 1, 1))
+    net.add("Mul", "product", "before", "factors")
+    net.conv("after", "product", (2, 4, 1, 1))
+    return net.graph("after", *(["product"] if output else []))
+
+
+def test_a_factor_between_float_layers_is_taken_up_once():
+    for graph, operators in ((multiplied(), ["Conv", "Conv"]), (multiplied(output=True), None)):
+        changed = settled(graph, Plan("tflite", {}, frozenset(), {}, frozenset()))
+        assert operators is None or [node.op for node in changed.nodes] == operators
+        before, after = (tensors(each, image()) for each in (graph, changed))
+        for name in graph.outputs:
+            np.testing.assert_allclose(after[name], before[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_product_that_is_kept_as_codes_stays():
+    graph = multiplied()
+    spec = min_max_spec(graph, image(), floats=("n_before",))
+    planned = plan(graph, spec, "tflite")
+    assert planned.tensors.keys() == {"image", "product", "after"}
+    assert [node.op for node in settled(graph, planned).nodes] == ["Conv", "Mul", "Conv"]
+
+
+def test_only_a_factor_for_each_channel_is_one():
+    net = Builder()
+    net.constant("factors", np.ones((1, 4, 1, 1), np.float32))
+    net.constant("negative", np.array([1, 1, -1], np.float32).reshape(1, 3, 1, 1))
+    net.conv("narrow", "image", (1, 3, 1, 1))
+    net.conv("wide", "image", (4, 3, 1, 1))
+    names = [
+        net.add("Mul", "spread", "narrow", "factors"),
+        net.add("Mul", "turned", "image", "negative"),
+        net.add("Mul", "square", "wide", "wide"),
+        net.add("Mul", "plain", "wide", "factors"),
+    ]
+    graph = net.graph(*names)
+    found = [node.output for node in graph.nodes if multiplier(graph, node) is not None]
+    assert found == ["plain"]
+
+
 def test_weights_that_two_layers_share_are_not_changed_for_both():
     net = Builder()
     net.conv("one", "image", (3, 3, 1, 1))
@@ -140,3 +184,9 @@ def test_factors_that_do_not_fit_are_refused_by_name():
         equalised(graph, {"scores": np.ones(2, np.float32)})
     with pytest.raises(CalibrationError, match="3 factors for 'last', which has 8 channels"):
         equalised(graph, {"last": np.ones(3, np.float32)})
+    net = Builder()
+    net.conv("first", "image", (4, 3, 1, 1))
+    net.add("HardSwish", "first/levelled", "first")
+    graph = net.graph(net.conv("last", "first/levelled", (2, 4, 1, 1)))
+    with pytest.raises(CalibrationError, match="'first' cannot be equalised: 'first/levelled' ex"):
+        equalised(graph, {"first": np.ones(4, np.float32)})

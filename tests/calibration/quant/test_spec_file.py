@@ -102,7 +102,7 @@ def _with(place: str, value) -> dict:
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
-        ("format", 2, "format is 2, this version reads 1"),
+        ("format", 1, "format is 1, this version reads 2"),
         ("count", -1, "count is -1, wanted a whole number"),
         ("count", True, "count is True, wanted a whole number"),
         ("model", "abc", "model is 'abc', wanted 64 digits"),

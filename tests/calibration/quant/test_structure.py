@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from quant_graphs import Builder, detector
+from quant_graphs import Builder, detector, pictures
 
 from calibration.quant import structure
+from calibration.quant.observe import observe
 from calibration.quant.policy import POLICIES
 from calibration.quant.prepare import prepare
 
@@ -70,6 +71,37 @@ def test_values_beyond_what_all_readers_hear_are_not_told_apart():
     }
     assert structure.told_apart(graph, "image") == (-infinite, infinite)
     assert structure.told_apart(graph, "swish") == (-infinite, infinite)
+
+
+def test_factors_of_channels_change_what_is_told_apart_by_channel():
+    net = Builder()
+    net.constant("factors", np.array([0.5, 2], np.float32).reshape(1, 2, 1, 1))
+    net.constant("turned", np.array([0.5, -2], np.float32).reshape(1, 2, 1, 1))
+    net.constant("map", np.ones((1, 1, 16, 16)))
+    net.conv("level", "image", (2, 3, 1, 1))
+    net.constants["level/bias"] -= 100
+    net.conv("other", "image", (2, 3, 1, 1))
+    net.conv("narrow", "image", (1, 3, 1, 1))
+    outputs = [
+        net.add("HardSwish", "swish", net.add("Mul", "plain", "level", "factors")),
+        net.add("Relu", "kink", net.add("Mul", "mirrored", "other", "turned")),
+        net.add("Relu", "wide", net.add("Mul", "spread", "narrow", "factors")),
+        net.add("Mul", "scaled", "kink", "factors"),
+        net.add("Mul", "signed", "kink", "turned"),
+    ]
+    graph = net.graph(*outputs)
+    low, high = structure.told_apart(graph, "level")
+    assert low.tolist() == [[[[-6]], [[-1.5]]]]
+    assert np.isinf(high).all()
+    assert structure.told_apart(graph, "other") == (-np.inf, np.inf)
+    assert structure.told_apart(graph, "narrow") == (-np.inf, np.inf)
+    assert structure.never_negative(graph, "scaled")
+    assert not structure.never_negative(graph, "signed")
+    inputs = pictures(2)
+    (seen,) = observe(graph, inputs, ["level"]).values()
+    assert seen.low == -6
+    assert seen.below.sum() == 2 * 2 * 12 * 16
+    assert seen.high == -1.5
 
 
 def test_refusals_say_why():

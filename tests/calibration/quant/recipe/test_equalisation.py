@@ -14,12 +14,16 @@ from calibration.quant.recipe.equalisation import balance, chosen, useful
 
 
 def uneven(graph: Graph) -> Graph:
-    """The network with channels of very unlike reach in a tensor that is joined with another."""
+    """The network with channels of very unlike reach: in a tensor that is joined, and the last."""
     factor = np.exp2(np.linspace(-7, 0, 8)).astype(np.float32)
     graph.constants["body_plain/weight"][:] *= factor.reshape(-1, 1, 1, 1)
     graph.constants["body_plain/bias"][:] *= factor
     graph.constants["deep_plain/weight"][:] /= factor.reshape(1, -1, 1, 1)
     graph.constants["last_plain/weight"][:, 8:] /= factor.reshape(1, -1, 1, 1)
+    graph.constants["last_plain/weight"][:] *= factor.reshape(-1, 1, 1, 1)
+    graph.constants["last_plain/bias"][:] *= factor
+    for name in ("scores", "boxes"):
+        graph.constants[f"{name}/weight"][:] /= factor.reshape(1, -1, 1, 1)
     return graph
 
 
@@ -58,7 +62,9 @@ def test_a_silent_channel_gets_a_finite_factor():
     graph = net.graph("dense")
     graph.constants["first_plain/weight"][1] = 0
     graph.constants["first_plain/bias"][1] = 0
-    for factor in balance(graph, pictures(1), sites(graph)).values():
+    found = balance(graph, pictures(1), sites(graph))
+    assert "first" in found
+    for factor in found.values():
         assert np.isfinite(factor).all()
         assert (factor >= 1 / 256).all()
 
@@ -103,3 +109,21 @@ def test_where_it_serves_the_heads_nothing_it_is_not_done(monkeypatch):
     factors, losses = chosen(graph, MODEL, pictures(2), range(2), "symmetric")
     assert factors == {}
     assert set(losses) == {"as it is", "with multiplications"}
+
+
+def test_operators_that_take_time_must_be_worth_it(monkeypatch):
+    graph = uneven(prepare(detector(activation="HardSwish")))
+    module = "calibration.quant.recipe.equalisation"
+    monkeypatch.setattr(f"{module}._WORTH_TIME", 1.0)
+    assert chosen(graph, MODEL, pictures(2), range(2), "asymmetric")[0] == {}
+    assert chosen(graph, MODEL, pictures(2), range(2), "symmetric")[0]  # ncnn's cost none
+
+
+def test_where_nothing_can_be_equalised_nothing_is_tried():
+    net = Builder()
+    net.conv("scores", "image", (2, 3, 1, 1))
+    net.conv("boxes", "image", (4, 3, 1, 1))
+    assert chosen(net.graph("scores", "boxes"), MODEL, pictures(1), range(1), "symmetric") == (
+        {},
+        {},
+    )

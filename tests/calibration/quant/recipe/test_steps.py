@@ -108,6 +108,14 @@ def test_float_layers_that_hardly_serve_return_to_int8(posed):
     assert problem.loss(found).total <= 1.03 * problem.loss(spoilt).total
 
 
+def test_layers_that_return_to_int8_cost_little_together(posed, monkeypatch):
+    problem, spec = posed
+    monkeypatch.setattr(floats, "_WORTH", 10.0)
+    most = problem.with_floats(spec, dict.fromkeys(problem.layers(spec)[1:], ""))
+    found = floats.returned(problem, most, ())
+    assert problem.loss(found).total < 1.1 * problem.loss(most).total
+
+
 def test_a_range_that_cuts_nearly_all_is_found_and_mended(posed):
     problem, spec = posed
     broken = problem.with_ranges(spec, {"dear": (-0.01, 0.01)})
