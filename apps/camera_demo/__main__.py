@@ -30,7 +30,8 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="a .edge package, or a model file")
     parser.add_argument("--source", default="usb:0", help="default usb:0; test:conveyor needs none")
     parser.add_argument("--conf", type=float, default=0.25, help="lowest score that is shown")
-    parser.add_argument("--threads", type=int, default=0, help="0 (default): one per core")
+    others = max(1, (os.cpu_count() or 1) - 1)  # one core reads, draws and writes
+    parser.add_argument("--threads", type=int, default=others, help="default %(default)s")
     parser.add_argument("--max-age", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--max-frames", type=int, metavar="N")
     parser.add_argument("--window", action="store_true", help="show it; q or Esc ends")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from edge import board, choices
-from edge.backends import BACKENDS, DEVICES
+from edge.backends import BACKENDS, DEVICES, host
 from edge.backends.base import MOST_THREADS, Device, Precision
 from edge.choices import Choice
 from edge.cli import UsageError
@@ -27,12 +27,15 @@ from edge.types import Size
 T = TypeVar("T")
 
 
-def add_model_arguments(parser: argparse.ArgumentParser, *, default: Path | None = None) -> None:
+def add_model_arguments(
+    parser: argparse.ArgumentParser, *, default: Path | None = None, live: bool = False
+) -> None:
     """Declare `--model --backend --precision --threads --device --imgsz`.
 
     Args:
         parser: Gets them.
         default: Of the first.
+        live: See `load_detector`.
     """
     usual = "" if default is None else f"; default: the one that comes along, {default.stem}"
     parser.add_argument(
@@ -51,7 +54,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, default: Path | None
         type=whole(0, MOST_THREADS),
         default=0,
         metavar="N",
-        help="0 (default): one per core",
+        help=f"0 (default): one {'less than there are cores' if live else 'per core'}",
     )
     add_device_argument(parser)
     parser.add_argument(
@@ -124,7 +127,7 @@ def load_detector(
     *,
     classes: Sequence[str] = (),
     multi_label: bool = False,
-    tuned: bool = False,
+    live: bool = False,
 ) -> Detector:
     """The detector that the options describe.
 
@@ -134,29 +137,31 @@ def load_detector(
         args: Of a parser with both groups of options above, and `--verbose`.
         classes: Names or ids to keep; empty for all.
         multi_label: See `Detector`.
-        tuned: Where the options leave runtime and threads open, take what `edge tune` kept.
+        live: Frames are read, drawn and written at the same time. Where the options leave runtime
+            and threads open, take what `edge tune` kept, or else leave one core to the others.
 
     Raises:
         UsageError: An option does not fit the model.
     """
     package = open_model([args.model]).package
-    choice, why = _choice(args, package) if tuned else (None, "")
+    choice, why = _choice(args, package) if live else (None, "")
+    threads = args.threads or (max(1, host.threads(0) - 1) if live else 0)
     try:
-        detector = _detector(args, package, choice, classes, multi_label)
+        detector = _detector(args, package, choice, threads, classes, multi_label)
     except BackendNotInstalledError as error:
         if choice is None:
             raise
         choice, why = None, f"not as tuned: {error}"
-        detector = _detector(args, package, None, classes, multi_label)
+        detector = _detector(args, package, None, threads, classes, multi_label)
     backend = detector.backend
     if args.verbose:
         asked = (args.backend or DEVICES.get(args.device), args.precision)
         name = package.artefact(*((choice.backend, choice.precision) if choice else asked)).backend
         if args.device != "cpu":
             name += f" on {args.device}"
-        threads = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"
+        number = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"
         told = f"{detector.spec.family} at {detector.spec.input}, {name} {backend.precision}, "
-        print(printable(f"{told}{threads}{why and f' ({why})'}"), file=sys.stderr)
+        print(printable(f"{told}{number}{why and f' ({why})'}"), file=sys.stderr)
     if args.precision not in (None, backend.precision):
         print(
             f"edge: this CPU or model has no {args.precision} arithmetic; "
@@ -170,6 +175,7 @@ def _detector(
     args: argparse.Namespace,
     package: Package,
     choice: Choice | None,
+    threads: int,
     classes: Sequence[str],
     multi_label: bool,
 ) -> Detector:
@@ -178,7 +184,7 @@ def _detector(
             package,
             backend=choice.backend if choice else args.backend,
             precision=choice.precision if choice else args.precision,
-            threads=choice.threads if choice else args.threads,
+            threads=choice.threads if choice else threads,
             device=args.device,
             input=args.imgsz,
             score_threshold=args.conf,

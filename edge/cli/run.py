@@ -32,7 +32,7 @@ HELP = "find objects in images, videos, streams and cameras"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    options.add_model_arguments(parser, default=bundled.MODEL)
+    options.add_model_arguments(parser, default=bundled.MODEL, live=True)
     parser.add_argument(
         "--source",
         action="append",
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.save is not None and len(args.source) > 1:
         raise UsageError("--save takes one source, so that every file is of one")
-    with options.load_detector(args, classes=args.classes, tuned=True) as detector:
+    with options.load_detector(args, classes=args.classes, live=True) as detector:
         feeds, sinks = _open(args, detector.spec.labels)
         count = _count(args, feeds)
         watcher = Log(sys.stderr) if args.log == "json" else Progress(sys.stderr, count)

@@ -84,6 +84,13 @@ class TestRun:
     def test_says_that_nothing_was_tuned(self, capsys):
         assert "(not tuned: edge tune --model M would measure" in self.said(capsys)
 
+    @pytest.mark.parametrize(
+        ("cores", "number"), [(1, "1 thread"), (2, "1 thread"), (4, "3 threads")]
+    )
+    def test_leaves_one_core_to_what_reads_and_writes(self, cores, number, capsys, monkeypatch):
+        monkeypatch.setattr("edge.cli.options.host.threads", lambda asked: asked or cores)
+        assert f", {number} (not tuned" in self.said(capsys)
+
     def test_uses_what_was_kept_and_says_why(self, capsys):
         choices.keep(CHOICE, package.read(MODEL), board.identify())
         said = self.said(capsys)
