@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calibration.graph import Graph
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
 
@@ -54,6 +55,41 @@ def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
         f"a model is calibrated from the raw outputs of its last convolutions, which were not "
         f"found in this one of family {spec.family} and form {spec.form}"
     )
+
+
+def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
+    """The features that heads are computed from: of each level the last tensor behind all it says.
+
+    Args:
+        graph: Cut at its last convolutions.
+        spec: Says what its outputs are.
+    """
+    parts = {"split": 2, "centres": 3}.get(spec.form, 1)
+    count = len(graph.outputs) // parts
+    found = []
+    for level in range(count):
+        behind = [_behind(graph, name) for name in graph.outputs[level::count]]
+        shape = graph.shapes[graph.outputs[level]][2:]
+        shared = [
+            name
+            for node in graph.nodes
+            for name in node.outputs
+            if all(name in each for each in behind) and graph.shapes[name][2:] == shape
+        ]
+        found += shared[-1:]
+    return tuple(dict.fromkeys(found))
+
+
+def _behind(graph: Graph, output: str) -> set[str]:
+    """The tensors that an output is computed from, without itself."""
+    found: set[str] = set()
+    waiting = [output]
+    while waiting:
+        node = graph.producers.get(waiting.pop())
+        new = set(node.inputs) - found if node is not None else set()
+        found |= new
+        waiting += new
+    return found
 
 
 def _anchored(values: Any, fields: int) -> Level:

@@ -27,6 +27,7 @@ from calibration.quant import structure
 from calibration.quant.agreement import agree, detections
 from calibration.quant.equalise import equalised
 from calibration.quant.inputs import Inputs
+from calibration.quant.objective import CHANNEL_WEIGHT
 from calibration.quant.observe import observe
 from calibration.quant.planning import plan
 from calibration.quant.policy import policy
@@ -89,7 +90,8 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
             options.steps, heads=0.0
         ),
         "+ the same, channel-wise and head terms": Learning(options.steps),
-        "+ the same and codes of weights learned": Learning(options.steps, weights=True),
+        "+ the same and channel-wise on the neck": Learning(options.steps, necks=CHANNEL_WEIGHT),
+        "+ without the neck, codes of weights learned too": Learning(options.steps, weights=True),
     }
     for name, how in ways.items():
         yield name, problem, learn(problem, spec, how, options.seed)

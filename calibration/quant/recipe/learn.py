@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from calibration.graph import Graph
-from calibration.quant.heads import Level
-from calibration.quant.recipe.lessons import Lesson, Lessons, draw
+from calibration.quant.heads import necks
+from calibration.quant.recipe.lessons import Lesson, Lessons, Said, draw
 from calibration.quant.recipe.problem import Problem
 from calibration.quant.recipe.recipes import Learning
 from calibration.quant.recipe.student import Student
 from calibration.quant.spec import QuantSpec
 from calibration.quant.torch_graph import TorchGraph
-from calibration.quant.torch_objective import distance
+from calibration.quant.torch_objective import channel_wise, distance
 
 _BATCH = 4
 _RATES = {"ranges": 1e-2, "steps": 2e-3, "biases": 1e-3, "weights": 1e-2}
@@ -45,7 +45,10 @@ def learn(
     Raises:
         CalibrationError: A graph has an operator that is not known in torch.
     """
-    network = TorchGraph(problem.graph)
+    graph = problem.graph
+    if how.necks and teacher is None:  # another network's features mean something else
+        graph = graph.rebuilt(outputs=(*graph.outputs, *necks(graph, problem.model)))
+    network = TorchGraph(graph)
     student = Student(problem, spec, network)
     lessons = Lessons(problem, network if teacher is None else TorchGraph(teacher))
     kinds = [kind for kind in _RATES if how.weights or kind != "weights"]
@@ -83,7 +86,13 @@ def _loss(student: Student, lessons: Lessons, chosen: list[Lesson], how: Learnin
         lessons.inside([values[i : i + 1] for values in outputs], lesson)
         for i, lesson in enumerate(chosen)
     ]
-    return _weighed(found, wanted, how)
+    loss = _weighed(found, wanted, how)
+    pairs = [
+        channel_wise(ours.flatten(0, 1).flatten(1), theirs.flatten(0, 1).flatten(1))
+        for one, other in zip(found, wanted, strict=True)
+        for ours, theirs in zip(one.necks, other.necks, strict=True)
+    ]
+    return loss + how.necks * torch.stack(pairs).mean() if pairs else loss
 
 
 def _judged(student: Student, lessons: Lessons, problem: Problem, how: Learning) -> float:
@@ -97,8 +106,9 @@ def _judged(student: Student, lessons: Lessons, problem: Problem, how: Learning)
     return float(_weighed(found, wanted, how))
 
 
-def _weighed(found: list[list[Level]], wanted: list[list[Level]], how: Learning) -> Tensor:
-    return distance(found, wanted, channels_weight=how.channels, heads_weight=how.heads)
+def _weighed(found: list[Said], wanted: list[Said], how: Learning) -> Tensor:
+    ours, theirs = ([said.levels for said in each] for each in (found, wanted))
+    return distance(ours, theirs, channels_weight=how.channels, heads_weight=how.heads)
 
 
 def _learners(problem: Problem) -> list[int]:

@@ -36,13 +36,27 @@ class Lesson:
     window: Window | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a network says of one picture, without what is around the picture.
+
+    Attributes:
+        levels: Of its head.
+        necks: (1, C, h, w) each: features behind them, where the network gives such.
+    """
+
+    levels: list[Level]
+    necks: list[Tensor]
+
+
 class Lessons:
     """The pictures of a problem; what the teacher says of whole ones is kept, as memory allows."""
 
     def __init__(self, problem: Problem, teacher: TorchGraph) -> None:
         self._problem = problem
         self._teacher = teacher
-        self._known: dict[Lesson, list[Level]] = {}
+        self._heads = len(problem.graph.outputs)
+        self._known: dict[Lesson, Said] = {}
         self._left = _BYTES
 
     def image(self, lesson: Lesson) -> Tensor:
@@ -54,8 +68,8 @@ class Lessons:
             picture.copy_(_enlarged(picture, lesson.window))
         return image.flip(3) if lesson.mirrored else image
 
-    def wanted(self, lesson: Lesson, image: Tensor) -> list[Level]:
-        """The teacher's levels."""
+    def wanted(self, lesson: Lesson, image: Tensor) -> Said:
+        """What the teacher says."""
         known = self._known.get(lesson)
         if known is None:
             with torch.no_grad():
@@ -67,11 +81,12 @@ class Lessons:
                 self._left -= size
         return known
 
-    def inside(self, outputs: Sequence[Tensor], lesson: Lesson) -> list[Level]:
-        """The levels of one picture's outputs, without what is around the picture."""
+    def inside(self, outputs: Sequence[Tensor], lesson: Lesson) -> Said:
+        """What the outputs for one picture say: those of the problem's graph, then necks."""
         inputs, index = self._problem.inputs, lesson.index
         turned = [values.flip(3) if lesson.mirrored else values for values in outputs]
-        return levels([inputs.picture(index, values) for values in turned], self._problem.model)
+        parts = [inputs.picture(index, values) for values in turned]
+        return Said(levels(parts[: self._heads], self._problem.model), parts[self._heads :])
 
 
 def draw(random: np.random.Generator, index: int, *, crops: bool) -> Lesson:

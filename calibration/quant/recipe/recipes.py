@@ -19,7 +19,8 @@ class Learning:
         weights: The codes of weights are learned too, not only ranges, steps and biases. With
             few pictures and steps the heads get nearer, and yet agreement no better.
         crops: A picture is a part of itself, enlarged, half the times; the teacher looks anew.
-        channels: Weight of the channel-wise term.
+        channels: Weight of the channel-wise term of the heads.
+        necks: Weight of the same of the features that the heads are computed from.
         heads: Weight of the terms of scores and boxes.
     """
 
@@ -27,6 +28,7 @@ class Learning:
     weights: bool = False
     crops: bool = False
     channels: float = CHANNEL_WEIGHT
+    necks: float = 0.0
     heads: float = 1.0
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from quant_graphs import MODEL, detector, pictures
-from quant_references import min_max_spec, run
+from quant_references import min_max_spec, run, tensors
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # networks this small gain nothing by more, and lose where cores are busy
 
-from calibration.quant.heads import levels  # noqa: E402
+from calibration.quant.heads import levels, necks  # noqa: E402
 from calibration.quant.objective import Objective  # noqa: E402
 from calibration.quant.planning import plan  # noqa: E402
 from calibration.quant.policy import POLICIES, policy  # noqa: E402
@@ -24,7 +24,7 @@ from calibration.quant.session import Session  # noqa: E402
 from calibration.quant.simulate import simulate  # noqa: E402
 from calibration.quant.spec import LayerSpec, QuantSpec  # noqa: E402
 from calibration.quant.torch_graph import TorchGraph  # noqa: E402
-from calibration.quant.torch_objective import distance  # noqa: E402
+from calibration.quant.torch_objective import channel_wise, distance  # noqa: E402
 from calibration.quant.trial import Trial  # noqa: E402
 
 
@@ -123,6 +123,28 @@ def test_codes_of_weights_that_are_learned_bring_heads_nearer_still():
     assert all(layer.moves is None for layer in problem.scheme(plain).layers.values())
     assert any(each is not None and each.any() for each in moves)
     assert problem.loss(learned).total < problem.loss(plain).total < problem.loss(spec).total
+
+
+def test_features_behind_the_heads_are_brought_nearer_where_that_is_asked():
+    problem, spec = posed("ncnn", widened=3.0)
+    (name,) = necks(problem.graph, MODEL)
+
+    def apart(spec: QuantSpec) -> float:
+        simulated = simulate(problem.graph, plan(problem.graph, spec, "ncnn"))
+        pairs = [
+            [
+                torch.from_numpy(tensors(graph, problem.inputs.real(index))[name]).flatten(2)[0]
+                for graph in (simulated, problem.graph)
+            ]
+            for index in range(4)
+        ]
+        return float(sum(channel_wise(*pair) for pair in pairs))
+
+    plain, asked = (
+        learn(problem, spec, Learning(30, necks=weight), seed=0) for weight in (0.0, 1000.0)
+    )
+    assert apart(asked) < apart(plain) < apart(spec)
+    assert apart(problem.with_floats(spec, dict.fromkeys(problem.layers(spec), ""))) < 1e-6
 
 
 def test_learning_that_only_does_harm_gives_back_what_it_was_given(monkeypatch):

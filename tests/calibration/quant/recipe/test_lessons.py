@@ -23,8 +23,8 @@ def test_a_mirrored_picture_is_read_and_said_from_right_to_left(lessons):
     plain, turned = Lesson(0), Lesson(0, mirrored=True)
     assert torch.equal(lessons.image(turned), lessons.image(plain).flip(3))
     outputs = [torch.arange(2 * 16.0).reshape(1, 2, 4, 4), torch.zeros(1, 4, 4, 4)]
-    there = lessons.inside(outputs, plain)[0].classes
-    back = lessons.inside([values.flip(3) for values in outputs], turned)[0].classes
+    there = lessons.inside(outputs, plain).levels[0].classes
+    back = lessons.inside([values.flip(3) for values in outputs], turned).levels[0].classes
     assert torch.equal(there, back)
     assert there.shape == (1, 1, 2, 3, 4)  # the padding below is left out
 
@@ -43,8 +43,8 @@ def test_the_teacher_is_asked_about_what_is_shown(lessons):
         image = lessons.image(lesson)
         wanted = lessons.inside(TorchGraph(prepare(detector()))(image), lesson)
         for _ in range(2):
-            (said,) = lessons.wanted(lesson, image)
-            torch.testing.assert_close(said.classes, wanted[0].classes)
+            (said,) = lessons.wanted(lesson, image).levels
+            torch.testing.assert_close(said.classes, wanted.levels[0].classes)
 
 
 def test_guises_are_drawn_by_the_seed_and_stay_inside():
