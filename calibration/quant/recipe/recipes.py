@@ -63,11 +63,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "fast": Recipe(pictures=4, tensors=12, learning=Learning()),
         "default": Recipe(),
-        "best": Recipe(pictures=16, tensors=60, learning=Learning(400)),
+        "best": Recipe(pictures=16, tensors=60, learning=Learning(400, necks=CHANNEL_WEIGHT)),
         "min-max": _plain("min-max"),
         "entropy": _plain("entropy"),
     }
 )
 
 # In place of a recipe's own learning: quantisation-aware training in full, without labels.
-QAT = Learning(1200, weights=True, crops=True)
+QAT = Learning(1200, weights=True, crops=True, necks=CHANNEL_WEIGHT)
