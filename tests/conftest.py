@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ settings.register_profile(
 )
 settings.load_profile("edge")
 
+# A shell that starts a job in the background may have it ignore Ctrl-C, and all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["EDGE_TUNE"] = "off"  # what somebody tuned on this machine is no part of a test
 
 
