@@ -172,19 +172,19 @@ def scheme(
         name,
         tuple(targets),
         tuple(rows),
-        layers(network, targets[0], seen, cost),
+        layers(network, whole, planned, seen, cost),
         tuple(points),
     )
 
 
 def layers(
     network: Network,
-    target: str,
+    graph: Graph,
+    planned: Plan,
     seen: Mapping[str, facts.Histogram],
     cost: Mapping[str, float],
 ) -> tuple[facts.Layer, ...]:
-    """The facts on each convolution, in order."""
-    graph, planned = network.at(target)
+    """The facts on each convolution, in order; graph and plan are of one runtime."""
     whole = sum(structure.operations(graph, n) for n in structure.convolutions(graph)) or 1
     found = []
     for node in structure.convolutions(graph):

@@ -82,14 +82,8 @@ def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
 
 def _behind(graph: Graph, output: str) -> set[str]:
     """The tensors that an output is computed from, without itself."""
-    found: set[str] = set()
-    waiting = [output]
-    while waiting:
-        node = graph.producers.get(waiting.pop())
-        new = set(node.inputs) - found if node is not None else set()
-        found |= new
-        waiting += new
-    return found
+    nodes = graph.rebuilt(outputs=[output]).nodes
+    return {name for node in nodes for name in node.outputs} - {output}
 
 
 def _anchored(values: Any, fields: int) -> Level:
