@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from calibration import targets
+from calibration import canonical
 from calibration.emit import float_artefact, int8_artefact
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
-from calibration.quant import calibrate, equalise
-from calibration.quant.planning import plan
+from calibration.quant.plan import equalize
+from calibration.quant.plan.planning import plan
+from calibration.quant.solve import solve
 from edge.backends import BACKENDS
 from edge.conveyor import Conveyor
 from edge.formats.ncnn import read_network
@@ -33,7 +34,7 @@ def package(shared: Path, size: str = "s") -> Package:
 
 def converted(path: Path, backends: Iterable[str] = BACKENDS, side: int | None = None) -> Package:
     """A package's model for these backends, for pictures of `side` pixels where that is given."""
-    return targets.for_targets(_opened(path, side), tuple(backends), precision="fp32").package
+    return canonical.for_targets(_opened(path, side), tuple(backends), precision="fp32").package
 
 
 def quantised(path: Path, side: int | None = None) -> Package:
@@ -42,12 +43,12 @@ def quantised(path: Path, side: int | None = None) -> Package:
     Seconds, where `edge calibrate` takes minutes; good for what it executes, not for how well.
     """
     opened = _opened(path, side).package
-    graph, spec, _ = targets.canonical(opened)
+    graph, spec, _ = canonical.canonical(opened)
     belt = Conveyor(2, spec.input)
     pictures = [belt.render(index)[0].copy() for index in range(4)]
-    recipe = calibrate.Options("min-max")
-    made = calibrate.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
-    graphs = {name: equalise.at(made.graph, made.spec, name) for name in BACKENDS}
+    recipe = solve.Options("min-max")
+    made = solve.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
+    graphs = {name: equalize.at(made.graph, made.spec, name) for name in BACKENDS}
     artefacts = tuple(
         int8_artefact(graph, plan(graph, made.spec, name)) for name, graph in graphs.items()
     )

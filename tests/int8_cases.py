@@ -6,10 +6,10 @@ import numpy as np
 from emitted import canonical
 from operator_cases import Builder
 
+from calibration.check.float_file import decibels
 from calibration.emit import emitter
 from calibration.graph import Graph
-from calibration.quant.plan import Plan
-from calibration.verify import decibels
+from calibration.quant.plan.plan import Plan
 from edge.backends import open_backend
 from edge.backends.base import BackendOptions, TensorSpec
 

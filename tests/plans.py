@@ -8,10 +8,10 @@ import numpy as np
 import quant_references
 
 from calibration.graph import Graph
-from calibration.quant.plan import Plan
-from calibration.quant.planning import plan
-from calibration.quant.simulate import simulate
-from calibration.quant.spec import LayerSpec, QuantSpec, Scheme
+from calibration.quant.plan.plan import Plan
+from calibration.quant.plan.planning import plan
+from calibration.quant.simulate.simulate import simulate
+from calibration.quant.spec.spec import LayerSpec, QuantSpec, Scheme
 
 
 def plan_of(

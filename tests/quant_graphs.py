@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from calibration.graph import Graph, Node, build
-from calibration.quant.inputs import Inputs
+from calibration.quant.observe.inputs import Inputs
 from edge.models.base import ModelSpec, Preprocessing
 from edge.types import Size
 

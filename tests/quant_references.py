@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 
 from calibration.graph import Graph, to_model
-from calibration.quant.spec import LayerSpec, QuantSpec, Scheme
+from calibration.quant.spec.spec import LayerSpec, QuantSpec, Scheme
 
 
 def run(graph: Graph, *images: np.ndarray) -> dict[str, np.ndarray]:

@@ -30,11 +30,11 @@ from edge.types import Size
 
 if TYPE_CHECKING:
     from calibration.calibrate.flow import Outcome
-    from calibration.quant.spec import QuantSpec
+    from calibration.quant.spec.spec import QuantSpec
 
 HELP = "make INT8 packages from a float model and pictures without labels"
 
-# Keys of `calibration.quant.recipe.recipes.RECIPES`, which needs packages that are not always here.
+# Keys of `calibration.quant.search.recipes.RECIPES`, which needs packages that are not always here.
 RECIPES = ("fast", "default", "best", "min-max", "entropy")
 LEARNING = ("default", "best")
 
@@ -212,7 +212,7 @@ def write(outcome: Outcome, out: Path, *, force: bool) -> list[Path]:
         ModelError: The package cannot be written.
         OSError: Another file cannot.
     """
-    from calibration.quant import spec_file
+    from calibration.quant.spec import spec_file
     from calibration.report.facts import plain
     from calibration.report.page import page
 
@@ -267,7 +267,7 @@ def _sized(package: Package, input_: Size) -> Package:
 def _spec(path: Path | None) -> QuantSpec | None:
     if path is None:
         return None
-    from calibration.quant import spec_file
+    from calibration.quant.spec import spec_file
 
     return spec_file.read(path)
 

@@ -15,13 +15,15 @@ from calibration.calibrate.measure import overlap, race
 from calibration.calibrate.pictures import Survey
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
+from calibration.canonical import USUAL
+from calibration.check import int8_file
 from calibration.emit import float_artefact
-from calibration.quant import spec_file, structure, verify
-from calibration.quant.policy import policy
-from calibration.quant.spec import QuantSpec
+from calibration.quant.plan import structure
+from calibration.quant.plan.policy import policy
+from calibration.quant.spec import spec_file
+from calibration.quant.spec.spec import QuantSpec
 from calibration.report.facts import Facts, Row, Scheme, Target
 from calibration.report.page import Pair
-from calibration.targets import USUAL
 from edge import board
 from edge.evaluate import agreement
 from edge.io.datasets import Objects
@@ -81,7 +83,7 @@ def schemes(
 def target(
     network: Network,
     measured: Row,
-    checked: verify.Verified,
+    checked: int8_file.Verified,
     package: Package,
     judged: Survey,
     options: Choices,

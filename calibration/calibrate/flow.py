@@ -20,17 +20,20 @@ from calibration.calibrate.measure import find, row
 from calibration.calibrate.pictures import Material, Survey, remarks, survey
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Network, Observed
+from calibration.canonical import canonical
+from calibration.check import int8_file
 from calibration.emit import float_artefact, int8_artefact
 from calibration.graph import Graph
-from calibration.quant import calibrate, fingerprint, spec_file, structure, verify
-from calibration.quant.inputs import Inputs
-from calibration.quant.policy import policy
-from calibration.quant.prepare import prepare
-from calibration.quant.recipe.recipes import RECIPES
-from calibration.quant.spec import FORMAT, QuantSpec
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import structure
+from calibration.quant.plan.policy import policy
+from calibration.quant.plan.prepare import prepare
+from calibration.quant.search.recipes import RECIPES
+from calibration.quant.solve import solve
+from calibration.quant.spec import fingerprint, spec_file
+from calibration.quant.spec.spec import FORMAT, QuantSpec
 from calibration.report.facts import Facts, Row
 from calibration.report.page import Pair
-from calibration.targets import canonical
 from edge.backends.base import Precision
 from edge.errors import CalibrationError, ModelError
 from edge.io.datasets import Sample
@@ -221,12 +224,12 @@ def _decide(
         teacher = _teacher(options.teacher.package, images, model)
 
     def decided() -> bytes:
-        made = calibrate.calibrate(
+        made = solve.calibrate(
             graph,
             model,
             looked.usable.images(),
             options.targets,
-            calibrate.Options(
+            solve.Options(
                 options.recipe,
                 options.float_budget,
                 qat=options.qat,
@@ -310,12 +313,12 @@ def _some(*surveys: Survey) -> list[UInt8Array]:
 
 def _write(
     network: Network, target: str, images: Sequence[UInt8Array], progress: Progress
-) -> tuple[Artefact, verify.Verified]:
+) -> tuple[Artefact, int8_file.Verified]:
     """The file of one runtime, and how near it is to its simulation."""
     progress(f"write and check {target} int8", 0, 0)
     graph, planned = network.at(target)
     artefact = int8_artefact(graph, planned)
-    return artefact, verify.check(artefact, graph, planned, network.model, images)
+    return artefact, int8_file.check(artefact, graph, planned, network.model, images)
 
 
 def _gate(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calibration.graph import Graph
-from calibration.quant import structure
-from calibration.quant.policy import policy
+from calibration.quant.plan import structure
+from calibration.quant.plan.policy import policy
 
 # ncnn computes these apart from the convolution before them.
 _APART = frozenset({"Silu", "Gelu", "Elu"})

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from calibration.graph import Graph
-from calibration.quant.plan import Plan
-from calibration.quant.simulate import simulate
+from calibration.quant.plan.plan import Plan
+from calibration.quant.simulate.simulate import simulate
 from calibration.report.facts import Row
 from edge.backends.base import Precision
 from edge.detector import Detector

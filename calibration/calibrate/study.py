@@ -8,20 +8,20 @@ from functools import partial
 from typing import Any
 
 from calibration.calibrate.measure import halves, row
+from calibration.check.agreement import detections
 from calibration.graph import Graph, Node
-from calibration.quant import equalise, structure
-from calibration.quant.agreement import detections
-from calibration.quant.inputs import Inputs
-from calibration.quant.objective import Objective
-from calibration.quant.observe import observe
-from calibration.quant.plan import Plan
-from calibration.quant.planning import plan
-from calibration.quant.policy import policy
-from calibration.quant.recipe.problem import Problem
-from calibration.quant.recipe.sensitivity import alone
-from calibration.quant.simulate import simulate
-from calibration.quant.spec import QuantSpec
-from calibration.quant.trial import Trial
+from calibration.quant.observe.histograms import observe
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import equalize, structure
+from calibration.quant.plan.plan import Plan
+from calibration.quant.plan.planning import plan
+from calibration.quant.plan.policy import policy
+from calibration.quant.search.context import Problem
+from calibration.quant.search.sensitivity import alone
+from calibration.quant.simulate.incremental import Trial
+from calibration.quant.simulate.objective import Objective
+from calibration.quant.simulate.simulate import simulate
+from calibration.quant.spec.spec import QuantSpec
 from calibration.report import facts
 from edge.evaluate import agreement
 from edge.io.datasets import Objects
@@ -49,7 +49,7 @@ class Network:
 
     def at(self, target: str) -> tuple[Graph, Plan]:
         """The network as the spec equalises it for a runtime, and what is INT8 in it."""
-        graph = equalise.at(self.graph, self.spec, target)
+        graph = equalize.at(self.graph, self.spec, target)
         return graph, plan(graph, self.spec, target)
 
 
@@ -83,7 +83,7 @@ class Observed:
 
     @classmethod
     def of_recipe(cls, told: Mapping[str, Any]) -> Observed:
-        """From what a recipe says, see `recipe.facts.summary`."""
+        """From what a recipe says, see `quant.solve.summary`."""
         seen = {
             scheme: {
                 name: facts.Histogram(found["low"], found["high"], tuple(found["counts"]))
@@ -111,7 +111,7 @@ class Observed:
         """
         found = {}
         for scheme, target in {policy(target).scheme: target for target in targets}.items():
-            graph = equalise.at(network.graph, network.spec, target)
+            graph = equalize.at(network.graph, network.spec, target)
             names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(graph))
             seen = observe(graph, inputs, names, partial(tell, "observe"))
             found[scheme] = {n: facts.Histogram.of(*each.bins()) for n, each in seen.items()}
@@ -128,7 +128,7 @@ def costs(network: Network, target: str, inputs: Inputs, tell: Tell) -> dict[str
         tell: Progress.
     """
     model, spec = network.model, network.spec
-    graph = equalise.at(network.graph, spec, target)
+    graph = equalize.at(network.graph, spec, target)
     trial = Trial(graph, spec, target, inputs)
     objective = Objective(inputs, model, trial.rebase(None))
     judges = range(len(inputs))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration.checkpoints import training_recipe as recipes
 from calibration.checkpoints.archive import Archive, read_archive
 from calibration.checkpoints.module_tree import is_name, modules, tensors
 from calibration.checkpoints.pickled import Record, Tensor
@@ -23,10 +24,9 @@ from calibration.checkpoints.recognise import (
     check_activations,
     recognise,
 )
+from calibration.checkpoints.training_recipe import Recipe
 from calibration.nets.config import STRIDES, Config, YOLOv7Tiny
 from calibration.nets.fold import EPS, fold
-from calibration.train import recipe as recipes
-from calibration.train.recipe import Recipe
 from edge.errors import ModelError, UnsupportedModelError
 from edge.models.base import Anchors
 from edge.types import AnyArray, Size

@@ -7,8 +7,8 @@ from importlib import import_module
 
 from calibration.emit.base import CannotEmitError, Emit
 from calibration.graph import Graph
-from calibration.quant.equalise import settled
-from calibration.quant.plan import Plan
+from calibration.quant.plan.equalize import settled
+from calibration.quant.plan.plan import Plan
 from edge.backends import BACKENDS
 from edge.errors import UnsupportedModelError
 from edge.package import Artefact

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from calibration.graph import Graph, Node
-from calibration.quant.plan import Plan
+from calibration.quant.plan.plan import Plan
 from edge.errors import ModelError, UnsupportedModelError
 
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from calibration.emit.base import CannotEmitError, check_plan, check_results
 from calibration.emit.mnn_int8 import table, with_rounded_weights
 from calibration.graph import Change, Graph, Node, rewrite, to_model
-from calibration.quant.plan import Plan
+from calibration.quant.plan.plan import Plan
 from edge.errors import BackendError, BackendNotInstalledError
 
 _RUN = "import sys, _tools; _tools.mnnconvert(sys.argv[1:])"

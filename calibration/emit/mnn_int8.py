@@ -15,7 +15,7 @@ import numpy as np
 
 from calibration.emit.base import fused_relu
 from calibration.graph import Change, Graph, Node, rewrite
-from calibration.quant.plan import Plan
+from calibration.quant.plan.plan import Plan
 from edge.types import AnyArray
 
 _HANDED_OUT = "/codes"  # behind the name of an output, whose floats are made of codes

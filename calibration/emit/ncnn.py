@@ -11,7 +11,7 @@ from calibration.emit.ncnn_int8 import to_int8
 from calibration.emit.ncnn_operators import write
 from calibration.emit.ncnn_writer import Writer, blob_shape, new_layer
 from calibration.graph import Graph
-from calibration.quant.plan import Plan
+from calibration.quant.plan.plan import Plan
 from edge.errors import UnsupportedModelError
 from edge.formats.ncnn import Layer, Network, blob_shapes, write_network
 from edge.formats.ncnn_rewrite import fuse_activations

@@ -16,8 +16,8 @@ import numpy as np
 
 from calibration.emit.base import CannotEmitError
 from calibration.graph import Graph, Node
-from calibration.quant.equalise import multiplier
-from calibration.quant.plan import Plan
+from calibration.quant.plan.equalize import multiplier
+from calibration.quant.plan.plan import Plan
 from edge.formats.ncnn import Layer, Network, Weight
 from edge.types import AnyArray, Float32Array
 

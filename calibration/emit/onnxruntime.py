@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 from calibration.emit.base import check_plan, check_results
 from calibration.emit.onnxruntime_int8 import with_codes
 from calibration.graph import Graph, to_model
-from calibration.quant.plan import Plan
+from calibration.quant.plan.plan import Plan
 
 _SMALL = 64  # elements; below, a constant may be an operator's parameter and is no gain
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from calibration.emit.base import fused_relu
 from calibration.graph import Graph, Node
-from calibration.quant.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan.plan import Grid, Int8Layer, Plan
 from edge.types import AnyArray
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")

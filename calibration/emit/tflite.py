@@ -15,7 +15,7 @@ from calibration.emit.tflite_int8 import check_moves
 from calibration.emit.tflite_operators import write
 from calibration.emit.tflite_writer import Writer
 from calibration.graph import Graph
-from calibration.quant.plan import Plan
+from calibration.quant.plan.plan import Plan
 
 
 def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[str, bytes]:

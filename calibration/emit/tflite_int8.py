@@ -14,7 +14,7 @@ from calibration.emit.base import CannotEmitError
 from calibration.emit.onnxruntime_int8 import bias_scales, whole_bias
 from calibration.emit.tflite_model import TfliteModel
 from calibration.graph import Graph, Node
-from calibration.quant.plan import Grid, Plan
+from calibration.quant.plan.plan import Grid, Plan
 
 _SAME_GRID = frozenset(
     {

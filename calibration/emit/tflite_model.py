@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from calibration.graph import Shape
-from calibration.quant.plan import Grid
+from calibration.quant.plan.plan import Grid
 from edge.errors import NotInstalledError
 from edge.types import AnyArray
 

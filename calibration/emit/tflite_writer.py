@@ -12,7 +12,7 @@ from calibration.emit.base import fused_relu
 from calibration.emit.tflite_int8 import code
 from calibration.emit.tflite_model import TfliteModel
 from calibration.graph import Graph, Node, Shape
-from calibration.quant.plan import Grid, Plan
+from calibration.quant.plan.plan import Grid, Plan
 from edge.types import AnyArray
 
 PICTURE = (0, 2, 3, 1)  # from the graph's axes to TensorFlow Lite's

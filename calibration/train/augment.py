@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from calibration.train.recipe import Augment
+from calibration.checkpoints.training_recipe import Augment
 from edge.types import Float32Array, Int32Array, UInt8Array
 
 PAD = 114

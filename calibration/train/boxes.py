@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from calibration.train.recipe import BoxLoss
+from calibration.checkpoints.training_recipe import BoxLoss
 
 _EPS = 1e-7
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from calibration.checkpoints import training_recipe as recipes
+from calibration.checkpoints.training_recipe import Recipe, without_ranges
 from calibration.nets.config import Config
 from calibration.nets.network import load
-from calibration.train import recipe as recipes
-from calibration.train.recipe import Recipe, without_ranges
 from edge.errors import ModelError
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calibration.checkpoints.training_recipe import Augment, Recipe, without_ranges
 from calibration.nets.config import NETS, STRIDES, Config, YOLOv6
-from calibration.train.recipe import Augment, Recipe, without_ranges
 from calibration.train.show import Show
 from edge.cli import UsageError, options
 from edge.errors import CalibrationError, ModelError, NotInstalledError

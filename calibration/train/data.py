@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calibration.checkpoints.training_recipe import Recipe
 from calibration.train.augment import Picture, augmented
-from calibration.train.recipe import Recipe
 from calibration.train.targets import Targets
 from edge.errors import DataError, SourceError
 from edge.io.datasets import Dataset, Sample

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from calibration.checkpoints.training_recipe import Recipe, without_ranges
 from calibration.nets.config import Config, YOLOv6
 from calibration.nets.fold import fold
 from calibration.nets.network import network
@@ -22,7 +23,6 @@ from calibration.train import checkpoint, distil, history, yolov6, yolov7
 from calibration.train.checkpoint import Checkpoint
 from calibration.train.data import Pictures, batches
 from calibration.train.measure import measure
-from calibration.train.recipe import Recipe, without_ranges
 from calibration.train.rounding import observe, round_network
 from calibration.train.targets import Targets
 from edge.errors import CalibrationError

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from calibration.checkpoints.training_recipe import BoxLoss
 from calibration.nets.config import STRIDES
 from calibration.nets.yolov6 import Level
 from calibration.train.boxes import overlap, pairwise_iou
-from calibration.train.recipe import BoxLoss
 from calibration.train.targets import Targets
 
 CANDIDATES = 13  # points considered for an object

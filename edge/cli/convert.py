@@ -115,7 +115,7 @@ def _for_targets(
     image: UInt8Array | None,
 ) -> OpenedModel:
     try:
-        calibrator = import_module("calibration.targets")
+        calibrator = import_module("calibration.canonical")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("edge", "calibration"):
             raise

@@ -22,25 +22,25 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 import numpy as np
 
 from calibration.calibrate.pictures import open_pictures
+from calibration.canonical import canonical
+from calibration.check.agreement import agree, detections
 from calibration.graph import Graph
-from calibration.quant import structure
-from calibration.quant.agreement import agree, detections
-from calibration.quant.equalise import equalised
-from calibration.quant.inputs import Inputs
-from calibration.quant.objective import CHANNEL_WEIGHT
-from calibration.quant.observe import observe
-from calibration.quant.planning import plan
-from calibration.quant.policy import policy
-from calibration.quant.prepare import prepare
-from calibration.quant.recipe import clips, equalisation, floats, sensitivity
-from calibration.quant.recipe.learn import learn
-from calibration.quant.recipe.pose import everything, pose, ranged
-from calibration.quant.recipe.problem import Problem
-from calibration.quant.recipe.ranges import best_for_all, opinions
-from calibration.quant.recipe.recipes import Learning
-from calibration.quant.simulate import simulate
-from calibration.quant.spec import QuantSpec
-from calibration.targets import canonical
+from calibration.quant.learn.learn import learn
+from calibration.quant.observe.histograms import observe
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import structure
+from calibration.quant.plan.equalize import equalised
+from calibration.quant.plan.planning import plan
+from calibration.quant.plan.policy import policy
+from calibration.quant.plan.prepare import prepare
+from calibration.quant.search import equalization, float_layers, ranges_per_tensor, sensitivity
+from calibration.quant.search.build_context import everything, pose, ranged
+from calibration.quant.search.context import Problem
+from calibration.quant.search.ranges import best_for_all, opinions
+from calibration.quant.search.recipes import Learning
+from calibration.quant.simulate.objective import CHANNEL_WEIGHT
+from calibration.quant.simulate.simulate import simulate
+from calibration.quant.spec.spec import QuantSpec
 from edge.evaluate import agreement
 from edge.recognise import open_model
 from edge.types import UInt8Array
@@ -58,7 +58,7 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
         first = everything(network, inputs, scheme)
         seen = observe(network, inputs, ranged(first))
         problem = pose(network, model, inputs, seen, first, options.judges)
-        never = floats.refused(problem) | dict.fromkeys(
+        never = float_layers.refused(problem) | dict.fromkeys(
             first_and_last(network) if options.ends else (), ""
         )
         return problem, problem.with_floats(first, never)
@@ -70,20 +70,20 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
     spec, _ = best_for_all(problem, spec, said)
     yield "best observer for all", problem, spec
 
-    factors, _ = equalisation.chosen(graph, model, inputs, problem.judges, scheme)
+    factors, _ = equalization.chosen(graph, model, inputs, problem.judges, scheme)
     if factors:
         problem, spec = posed(equalised(graph, factors))
         said = opinions(problem)
         spec, _ = best_for_all(problem, spec, said)
         yield "+ equalisation", problem, spec
-    never = floats.share(problem, problem.scheme(spec).floats)
-    apart = floats.depthwise(problem, spec, {}, options.float_budget + never)
+    never = float_layers.share(problem, problem.scheme(spec).floats)
+    apart = float_layers.depthwise(problem, spec, {}, options.float_budget + never)
     if apart is not None:
         spec, _ = best_for_all(problem, apart, said)
         yield "+ depthwise layers float", problem, spec
     if options.search:
         cost = sensitivity.alone(problem, spec)
-        spec = clips.search(problem, spec, said, cost, options.search)
+        spec = ranges_per_tensor.search(problem, spec, said, cost, options.search)
         yield f"+ clips of {options.search} tensors searched", problem, spec
     ways = {
         "+ ranges, steps, biases learned, channel-wise term alone": Learning(

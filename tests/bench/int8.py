@@ -37,17 +37,18 @@ import numpy as np
 from calibration.calibrate.measure import find, race, row
 from calibration.calibrate.pictures import Pictures, divide, open_pictures
 from calibration.calibrate.study import float_operations
+from calibration.canonical import USUAL, canonical
 from calibration.emit import float_artefact, int8_artefact
 from calibration.graph import Graph
-from calibration.quant import calibrate, equalise, structure
-from calibration.quant.inputs import Inputs
-from calibration.quant.plan import Plan
-from calibration.quant.planning import plan
-from calibration.quant.prepare import prepare
-from calibration.quant.recipe.weights import largest
-from calibration.quant.spec import LayerSpec, QuantSpec
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import equalize, structure
+from calibration.quant.plan.plan import Plan
+from calibration.quant.plan.planning import plan
+from calibration.quant.plan.prepare import prepare
+from calibration.quant.search.weights import largest
+from calibration.quant.solve import solve
+from calibration.quant.spec.spec import LayerSpec, QuantSpec
 from calibration.report.facts import Row
-from calibration.targets import USUAL, canonical
 from edge import board
 from edge.backends.base import Precision
 from edge.cli import checkpoints
@@ -132,11 +133,11 @@ class Subject:
             ends: The first convolution and the last are float, and no others.
         """
         start = time.process_time()
-        options = calibrate.Options(recipe)
+        options = solve.Options(recipe)
         if ends:
             kept = tuple(first_and_last(prepare(self.graph)))
             options = replace(options, float_budget=0.0, keep_float=kept)
-        made = calibrate.calibrate(
+        made = solve.calibrate(
             self.graph, self.model, self.observed.images(), TARGETS, options, _tell
         )
         print(f"{recipe}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
@@ -182,7 +183,7 @@ def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
     """
     changed = {}
     for kind, scheme in spec.schemes.items():
-        layers, level = dict(scheme.layers), equalise.equalised(graph, scheme.equalisation)
+        layers, level = dict(scheme.layers), equalize.equalised(graph, scheme.equalisation)
         for node in structure.convolutions(level):
             window = level.shapes[node.inputs[1]][2:]
             plain = node.get("group", 1) == 1 and max(node.ints("strides", (1,))) == 1
@@ -248,7 +249,7 @@ def ways(
     """Each way by its name: its file, and where it has one, its plan with the graph of that."""
 
     def by(graph: Graph, spec: QuantSpec, target: str) -> tuple[Artefact, Graph, Plan]:
-        graph = equalise.at(graph, spec, target)
+        graph = equalize.at(graph, spec, target)
         return written(graph, spec, target), graph, plan(graph, spec, target)
 
     graph, spec = subject.spec(recipe)

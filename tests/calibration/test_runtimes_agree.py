@@ -45,7 +45,7 @@ def disagreements(package: Package, pictures: list[Path]) -> tuple[dict[str, lis
 
 def everywhere(model: Path, picture: Path) -> Package:
     """A model with a float artefact for every runtime, as `edge convert --targets` makes it."""
-    from calibration.targets import for_targets
+    from calibration.canonical import for_targets
 
     image, names = read_image(str(picture)), tuple(BACKENDS)
     return for_targets(open_model([model]), names, precision="fp32", image=image).package

@@ -12,8 +12,8 @@ pytest.importorskip("onnxruntime")
 
 from calibration.calibrate import cli, describe, flow  # noqa: E402
 from calibration.emit import EMITTERS, int8_artefact  # noqa: E402
-from calibration.quant import calibrate  # noqa: E402
-from calibration.quant.recipe.recipes import RECIPES  # noqa: E402
+from calibration.quant.search.recipes import RECIPES  # noqa: E402
+from calibration.quant.solve import solve  # noqa: E402
 from edge import package  # noqa: E402
 from edge.cli import main  # noqa: E402
 from edge.detector import Detector  # noqa: E402
@@ -63,7 +63,7 @@ def made(words, tmp_path_factory) -> Path:
         assert main(line) == 1
     assert entries(folder) == [".cells.edge.calibrating"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrate, "calibrate", interrupt)  # what was decided is not sought again
+        patch.setattr(solve, "calibrate", interrupt)  # what was decided is not sought again
         assert main(line) == 0
     return folder
 

@@ -13,9 +13,9 @@ pytest.importorskip("onnxruntime")
 from calibration.calibrate import flow
 from calibration.calibrate.pictures import open_pictures, survey
 from calibration.calibrate.progress import Progress
-from calibration.quant import fingerprint
-from calibration.quant.equalise import equalised
-from calibration.quant.prepare import prepare
+from calibration.quant.plan.equalize import equalised
+from calibration.quant.plan.prepare import prepare
+from calibration.quant.spec import fingerprint
 
 
 def test_what_a_given_spec_equalises_is_equalised_in_the_network_that_is_written():

@@ -6,8 +6,8 @@ from quant_graphs import detector, image
 from quant_references import min_max_spec, run
 
 from calibration.calibrate.measure import find, halves, overlap, race, row
-from calibration.quant.planning import plan
-from calibration.quant.prepare import prepare
+from calibration.quant.plan.planning import plan
+from calibration.quant.plan.prepare import prepare
 from edge.evaluate import Agreement
 from edge.io.datasets import Objects
 from edge.package import read

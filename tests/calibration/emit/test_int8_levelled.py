@@ -5,9 +5,9 @@ import pytest
 from int8_cases import images, network, ratios, run
 from plans import outputs, plan_of, simulated
 
+from calibration.check.computed import int8_layers
 from calibration.emit import EMITTERS, int8_artefact
-from calibration.quant.computed import int8_layers
-from calibration.quant.equalise import equalised, multiplier, sites
+from calibration.quant.plan.equalize import equalised, multiplier, sites
 from edge.formats.ncnn import read_network
 
 

@@ -6,8 +6,8 @@ from int8_cases import MOVES, images, ratios, run
 from operator_cases import SHAPE, Builder
 from plans import outputs, plan_of, simulated
 
+from calibration.check.computed import int8_layers
 from calibration.emit import emitter
-from calibration.quant.computed import int8_layers
 
 TARGETS = ("mnn", "tflite", "onnxruntime")
 FLOAT = {"transpose", "reshape", "hard swish"}  # by the runtimes' policies

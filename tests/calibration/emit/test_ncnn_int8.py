@@ -9,7 +9,7 @@ from operator_cases import Builder
 from plans import outputs, plan_of, simulated
 
 from calibration.emit import CannotEmitError, emitter
-from calibration.quant.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan.plan import Grid, Int8Layer, Plan
 from edge.errors import ModelError
 from edge.formats.ncnn import read_network
 

@@ -9,7 +9,7 @@ from operator_cases import SHAPE, Builder
 from plans import outputs, plan_of, simulated
 
 from calibration.emit import CannotEmitError, emitter
-from calibration.quant.plan import Grid
+from calibration.quant.plan.plan import Grid
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {}), ("Sigmoid", {})]

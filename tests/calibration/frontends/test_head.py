@@ -6,7 +6,7 @@ import pytest
 from head_exports import CLASSES, EXPORTS
 from same_boxes import apart
 
-from calibration.targets import for_targets
+from calibration.canonical import for_targets
 from edge.backends import BACKENDS
 from edge.detector import Detector
 from edge.recognise import Overrides, open_model

@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs the extra opencv")
 
+from calibration.checkpoints.training_recipe import Augment
 from calibration.train.augment import (
     PAD,
     Picture,
@@ -15,7 +16,6 @@ from calibration.train.augment import (
     mosaic_placings,
     recolour,
 )
-from calibration.train.recipe import Augment
 
 SIZE = 64
 

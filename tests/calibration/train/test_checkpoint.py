@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra distill")
 
+from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
 from calibration.nets.config import NETS  # noqa: E402
 from calibration.nets.network import network  # noqa: E402
 from calibration.train.checkpoint import Checkpoint, read, write  # noqa: E402
-from calibration.train.recipe import Recipe  # noqa: E402
 from edge.errors import ModelError  # noqa: E402
 
 CONFIG = replace(NETS["yolov6n-v2"], classes=2)

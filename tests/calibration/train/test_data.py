@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra distill")
 
+from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
 from calibration.train.data import Pictures, batches  # noqa: E402
-from calibration.train.recipe import Recipe  # noqa: E402
 from edge.errors import DataError, SourceError  # noqa: E402
 from edge.io.datasets import Dataset, Objects, Sample  # noqa: E402
 from edge.types import Size  # noqa: E402

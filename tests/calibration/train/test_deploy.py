@@ -7,11 +7,11 @@ torch = pytest.importorskip("torch", reason="training needs the extra distill")
 
 from networks import image, trained  # noqa: E402
 
+from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
 from calibration.forms import module  # noqa: E402
 from calibration.train.checkpoint import Checkpoint  # noqa: E402
 from calibration.train.deploy import deploy  # noqa: E402
 from calibration.train.measure import spec  # noqa: E402
-from calibration.train.recipe import Recipe  # noqa: E402
 from edge import package  # noqa: E402
 from edge.detector import Detector  # noqa: E402
 from edge.models import coco  # noqa: E402

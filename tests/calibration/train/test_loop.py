@@ -13,12 +13,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra distill")
 
+from calibration.checkpoints.training_recipe import Augment, Recipe, without_ranges  # noqa: E402
 from calibration.nets.config import NETS  # noqa: E402
 from calibration.train import checkpoint  # noqa: E402
 from calibration.train.data import Pictures  # noqa: E402
 from calibration.train.loop import Machine, Training, train  # noqa: E402
 from calibration.train.measure import measure  # noqa: E402
-from calibration.train.recipe import Augment, Recipe, without_ranges  # noqa: E402
 from calibration.train.rounding import RoundedConv  # noqa: E402
 from edge.errors import CalibrationError  # noqa: E402
 from edge.io.datasets import Dataset, Objects, Sample  # noqa: E402
@@ -144,7 +144,7 @@ from test_loop import begin, nothing, shapes
 from calibration.train import checkpoint
 from calibration.train.data import Pictures
 from calibration.train.loop import train
-from calibration.train.recipe import Recipe
+from calibration.checkpoints.training_recipe import Recipe
 
 out, data = Path(sys.argv[1]), shapes(6)
 training = begin(sys.argv[2], Recipe(input=64, epochs=5, batch=2, evaluate_every=2))

@@ -6,18 +6,18 @@ torch = pytest.importorskip("torch", reason="training needs the extra distill")
 
 from networks import image, trained  # noqa: E402
 
+from calibration.canonical import canonical  # noqa: E402
+from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
 from calibration.nets.config import family  # noqa: E402
 from calibration.nets.network import deploy as folded  # noqa: E402
-from calibration.quant.planning import plan  # noqa: E402
-from calibration.quant.prepare import _pointwise, prepare  # noqa: E402
-from calibration.quant.recipe.weights import largest  # noqa: E402
-from calibration.quant.simulate import layer_values  # noqa: E402
-from calibration.quant.spec import QuantSpec, Scheme  # noqa: E402
-from calibration.quant.structure import convolutions  # noqa: E402
-from calibration.targets import canonical  # noqa: E402
+from calibration.quant.plan.planning import plan  # noqa: E402
+from calibration.quant.plan.prepare import _pointwise, prepare  # noqa: E402
+from calibration.quant.plan.structure import convolutions  # noqa: E402
+from calibration.quant.search.weights import largest  # noqa: E402
+from calibration.quant.simulate.simulate import layer_values  # noqa: E402
+from calibration.quant.spec.spec import QuantSpec, Scheme  # noqa: E402
 from calibration.train.checkpoint import Checkpoint  # noqa: E402
 from calibration.train.deploy import deploy  # noqa: E402
-from calibration.train.recipe import Recipe  # noqa: E402
 from calibration.train.rounding import (  # noqa: E402
     RoundedConv,
     RoundedUpsample,

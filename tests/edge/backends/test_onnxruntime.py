@@ -71,7 +71,7 @@ def test_an_input_that_is_not_known_is_still_refused():
 def test_a_pp_yoloe_with_its_scale_factor_is_recognised(tmp_path):
     from operator_cases import Builder
 
-    from calibration.targets import for_targets
+    from calibration.canonical import for_targets
 
     b = Builder()
     cells = 64 // 8 * 64 // 8 + 64 // 16 * 64 // 16 + 64 // 32 * 64 // 32

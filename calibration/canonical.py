@@ -1,0 +1,215 @@
+"""A recognised model for other runtimes: read once, written for each, and each file checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from calibration.check import float_file
+from calibration.emit import CannotEmitError, emitter, float_artefact
+from calibration.frontends import ncnn, onnx
+from calibration.frontends.head import cuts
+from calibration.frontends.simplify import simplify
+from calibration.graph import Graph
+from edge import models, ops
+from edge.backends.base import Precision
+from edge.conveyor import Conveyor
+from edge.errors import EdgeError, ModelError, UnsupportedModelError
+from edge.formats.ncnn import read_network
+from edge.models.base import ModelSpec
+from edge.package import Artefact, Package
+from edge.recognise import OpenedModel
+from edge.types import Float32Array, Frame, Letterbox, UInt8Array
+
+# What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
+USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
+_WINOGRAD = ("ncnn", "mnn")  # where a file can be asked what it computes without this rounding
+
+
+def for_targets(
+    opened: OpenedModel,
+    targets: Sequence[str],
+    *,
+    precision: Precision | None = None,
+    image: UInt8Array | None = None,
+) -> OpenedModel:
+    """The model with an artefact for each of these runtimes, in this order.
+
+    Every artefact is run and compared with ONNX Runtime before it is handed out.
+
+    Args:
+        opened: From `edge.recognise.open_model`; its first float artefact for ONNX Runtime or
+            ncnn is the source.
+        targets: Keys into `edge.backends.BACKENDS`.
+        precision: Of the stored weights; None takes what is usual for each runtime.
+        image: (H, W, 3) uint8 BGR to compare on, best one with what the model finds; None takes
+            a rendered one, of a conveyor belt.
+
+    Raises:
+        UnsupportedModelError: There is no such source, or a runtime lacks operators: names all
+            of them and the runtimes that could take the model.
+        ModelError: A file does not compute what its source does; names the operator.
+        BackendError: A runtime is missing or failed.
+        ValueError: The precision is none of stored weights.
+    """
+    if precision == "int8":
+        raise ValueError("float files are written here; calibration writes INT8")
+    package = opened.package
+    graph, spec, sentence = canonical(package, [] if image is None else [image])
+    pixels = _network_input(package.spec, image)
+    rendered = "a rendered picture; --image FILE takes another"
+    picture = rendered if image is None else "the picture given"
+    converted = [sentence, f"files are compared in {picture}"]
+    artefacts: list[Artefact] = []
+    for target in targets:
+        artefact, sentence = _artefact(target, precision, graph, spec, pixels)
+        artefacts.append(artefact)
+        converted.append(sentence)
+    provenance = {**package.provenance, "converted": converted}
+    changed = replace(package, spec=spec, artefacts=tuple(artefacts), provenance=provenance)
+    return OpenedModel(changed, (*opened.evidence, *converted))
+
+
+def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Graph, ModelSpec, str]:
+    """The float network of a model, cut at its heads where that gives the boxes of the whole.
+
+    Args:
+        package: With a float artefact for ONNX Runtime or ncnn.
+        images: (H, W, 3) uint8 BGR each: they are compared on the first in which the model finds
+            something; none takes a rendered one.
+
+    Returns:
+        The network, how to read it, and a sentence on where it was cut.
+
+    Raises:
+        UnsupportedModelError: There is no such artefact.
+        ModelError: The graph that was read does not compute what its source does.
+    """
+    source, graph = _source(package.artefacts, package.spec)
+    for image in images:
+        pixels = _network_input(package.spec, image)
+        wanted = float_file.run(source, package.spec, pixels)
+        if float_file.clear(float_file.decode(wanted, package.spec), float_file.FULL):
+            break
+    else:
+        pixels = _network_input(package.spec, None)
+        wanted = float_file.run(source, package.spec, pixels)
+    return _shortened(graph, package.spec, pixels, wanted)
+
+
+def _artefact(
+    target: str,
+    precision: Precision | None,
+    graph: Graph,
+    spec: ModelSpec,
+    pixels: Float32Array,
+) -> tuple[Artefact, str]:
+    """The checked file of one runtime, and a sentence on it."""
+    half = (precision or USUAL.get(target)) == "fp16"
+    try:
+        artefact = float_artefact(target, graph, half=half)
+    except CannotEmitError as error:
+        able = _able(graph, target)
+        raise UnsupportedModelError(f"{error}. Runtimes that take the model: {able}") from error
+    final = not half or precision is not None  # else whole floats are still to be tried
+    tolerance = float_file.HALF if half else float_file.FULL
+    check = partial(float_file.check, artefact, graph, spec, pixels, tolerance)
+    try:
+        return artefact, _agreed(artefact, check(locate=False))
+    except ModelError as error:
+        if not final:
+            artefact, sentence = _artefact(target, "fp32", graph, spec, pixels)
+            return artefact, f"{sentence}; weights of 16 bits would move its boxes"
+        if target not in _WINOGRAD:
+            check()  # again, to say where
+        sentence = _agreed(artefact, check(winograd=False))
+        why = str(error).partition(": ")[2]
+        return (
+            artefact,
+            f"{sentence}, without Winograd's method; with it, as it usually runs, {why}",
+        )
+
+
+def _agreed(artefact: Artefact, found: float_file.Agreement) -> str:
+    numbers = "the same numbers"
+    if found.decibels < np.inf:
+        numbers = f"SQNR {found.decibels:.0f} dB or more"
+    boxes = f"{found.boxes} boxes" if found.boxes else "no box to compare"
+    return f"{artefact.backend} {artefact.precision}: agrees with ONNX Runtime, {numbers}, {boxes}"
+
+
+def _source(artefacts: Sequence[Artefact], spec: ModelSpec) -> tuple[Artefact, Graph]:
+    for artefact in artefacts:
+        if artefact.precision == "int8":
+            continue
+        if artefact.backend == "onnxruntime":
+            model = onnx.read(artefact.files["onnx"], input_size=spec.input)
+            return artefact, simplify(model.graph)
+        if artefact.backend == "ncnn":
+            network = read_network(artefact.files["param"], artefact.files["bin"])
+            return artefact, simplify(ncnn.read(network, spec.input))
+    there = ", ".join(f"{a.backend} {a.precision}" for a in artefacts)
+    raise UnsupportedModelError(
+        f"other files are written from a float model for ONNX Runtime or ncnn; this one is {there}"
+    )
+
+
+def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
+    """(1, 3, H, W): a picture as the detector would feed it."""
+    pre, size = spec.preprocessing, spec.input
+    frame = Frame.of(Conveyor(0, size).render(0)[0] if image is None else image)
+    out = np.zeros((1, 3, size.height, size.width), np.float32)
+    geometry = Letterbox.fit(frame.size, size, pre.placement)
+    ops.letterbox(
+        frame, geometry, out, colour=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
+    )
+    return out
+
+
+def _shortened(
+    graph: Graph, spec: ModelSpec, pixels: Float32Array, wanted: Sequence[Float32Array]
+) -> tuple[Graph, ModelSpec, str]:
+    """The graph cut at its heads, where that gives the boxes of the whole; else the whole.
+
+    Raises:
+        ModelError: The graph that was read does not compute what the source does.
+    """
+    target = float_file.decode(wanted, spec)
+    seen = float_file.clear(target, float_file.FULL)
+    for cut in cuts(graph, spec):
+        artefact = float_artefact("onnxruntime", cut.graph)
+        found = float_file.decode(float_file.run(artefact, cut.spec, pixels), cut.spec)
+        lost = float_file.alone(target, found, float_file.FULL)
+        if not models.form(cut.spec.family, cut.spec.form).suppress:
+            # The whole may have suppressed what nobody would behind the cut.
+            lost += float_file.alone(found, target, float_file.FULL)
+        if seen and not lost:
+            names = ", ".join(cut.spec.output_names)
+            return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
+    whole = graph.rebuilt(outputs=spec.output_names)
+    artefact = float_artefact("onnxruntime", whole)
+    outputs = float_file.run(artefact, spec, pixels)
+    for name, values, value in zip(spec.output_names, outputs, wanted, strict=True):
+        ratio = float_file.decibels(values, value)
+        if ratio < float_file.FULL.decibels:
+            raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
+    if seen or not any(cuts(graph, spec)):
+        return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
+    return whole, spec, "left whole: it finds nothing in the picture to compare a cut by"
+
+
+def _able(graph: Graph, refused: str) -> str:
+    """The other runtimes that take the graph."""
+    able = []
+    for target in ("ncnn", "mnn", "tflite", "onnxruntime"):
+        if target == refused:
+            continue
+        try:
+            emitter(target)(graph)
+        except EdgeError:
+            continue
+        able.append(target)
+    return ", ".join(able) or "none"

@@ -1,0 +1,1 @@
+"""Whether a written file computes what it should, asked of its runtime."""

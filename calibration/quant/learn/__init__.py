@@ -1,0 +1,1 @@
+"""What is learned by gradients, in torch, from the float network."""

@@ -1,0 +1,123 @@
+"""Ranges, steps and codes of weights, and biases, by gradient descent on what the heads say.
+
+The network is its own teacher, or a larger one is. What is judged by is not learned from, so that
+few pictures learned by heart are seen for what they are.
+
+Source: Shu et al. 2021, arXiv:2011.13256; Nagel et al. 2020, arXiv:2004.10568 (learned rounding).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calibration.graph import Graph
+from calibration.quant.learn.loss import channel_wise, distance
+from calibration.quant.learn.samples import Lesson, Lessons, Said, draw
+from calibration.quant.learn.student import Student
+from calibration.quant.learn.torch_graph import TorchGraph
+from calibration.quant.search.context import Problem
+from calibration.quant.search.recipes import Learning
+from calibration.quant.simulate.heads import necks
+from calibration.quant.spec.spec import QuantSpec
+
+_BATCH = 4
+_RATES = {"ranges": 1e-2, "steps": 2e-3, "biases": 1e-3, "weights": 1e-2}
+_LOOKS = 6  # how often the way is judged
+_WARM_UP = 10
+
+
+def learn(
+    problem: Problem, spec: QuantSpec, how: Learning, seed: int, teacher: Graph | None = None
+) -> QuantSpec:
+    """The best spec on the way of a descent; the one that it starts from, if none is better.
+
+    Args:
+        problem: The network and all pictures.
+        spec: Where to start.
+        how: See there.
+        seed: Of the order and guise of the pictures.
+        teacher: With heads of the same shapes; None for the network itself in float.
+
+    Raises:
+        CalibrationError: A graph has an operator that is not known in torch.
+    """
+    graph = problem.graph
+    if how.necks and teacher is None:  # another network's features mean something else
+        graph = graph.rebuilt(outputs=(*graph.outputs, *necks(graph, problem.model)))
+    network = TorchGraph(graph)
+    student = Student(problem, spec, network)
+    lessons = Lessons(problem, network if teacher is None else TorchGraph(teacher))
+    kinds = [kind for kind in _RATES if how.weights or kind != "weights"]
+    optimiser = torch.optim.Adam(
+        [{"params": student.parameters(kind), "lr": _RATES[kind]} for kind in kinds]
+    )
+    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, how.steps))
+    random = np.random.default_rng(seed)
+    learners = _learners(problem)
+    best, least = spec, _judged(student, lessons, problem, how)
+    order: list[int] = []
+    for step in range(how.steps):
+        chosen: list[Lesson] = []
+        while len(chosen) < min(_BATCH, len(learners)):
+            order = order or random.permutation(learners).tolist()
+            chosen.append(draw(random, order.pop(), crops=how.crops))
+        optimiser.zero_grad()
+        loss = _loss(student, lessons, chosen, how)
+        loss.backward()
+        optimiser.step()
+        pace.step()
+        problem.tell(step + 1, how.steps)
+        if (step + 1) % max(how.steps // _LOOKS, 1) == 0:
+            found = _judged(student, lessons, problem, how)
+            if found < least:
+                best, least = student.spec(), found
+    return best
+
+
+def _loss(student: Student, lessons: Lessons, chosen: list[Lesson], how: Learning) -> Tensor:
+    images = [lessons.image(lesson) for lesson in chosen]
+    wanted = [lessons.wanted(*pair) for pair in zip(chosen, images, strict=True)]
+    outputs = student(torch.cat(images))
+    found = [
+        lessons.inside([values[i : i + 1] for values in outputs], lesson)
+        for i, lesson in enumerate(chosen)
+    ]
+    loss = _weighed(found, wanted, how)
+    pairs = [
+        channel_wise(ours.flatten(0, 1).flatten(1), theirs.flatten(0, 1).flatten(1))
+        for one, other in zip(found, wanted, strict=True)
+        for ours, theirs in zip(one.necks, other.necks, strict=True)
+    ]
+    return loss + how.necks * torch.stack(pairs).mean() if pairs else loss
+
+
+def _judged(student: Student, lessons: Lessons, problem: Problem, how: Learning) -> float:
+    """What is made less, by the pictures that judge."""
+    found, wanted = [], []
+    with torch.no_grad():
+        for index in problem.judges:
+            image = lessons.image(Lesson(index))
+            found.append(lessons.inside(student(image), Lesson(index)))
+            wanted.append(lessons.wanted(Lesson(index), image))
+    return float(_weighed(found, wanted, how))
+
+
+def _weighed(found: list[Said], wanted: list[Said], how: Learning) -> Tensor:
+    ours, theirs = ([said.levels for said in each] for each in (found, wanted))
+    return distance(ours, theirs, channels_weight=how.channels, heads_weight=how.heads)
+
+
+def _learners(problem: Problem) -> list[int]:
+    """The pictures to learn from: not those that judge, unless there are hardly others."""
+    every = range(len(problem.inputs))
+    others = [index for index in every if index not in problem.judges]
+    return others if len(others) >= _BATCH else list(every)
+
+
+def _pace(step: int, steps: int) -> float:
+    """Warm up, then half a cosine down to nearly nothing."""
+    return min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 0.01

@@ -1,0 +1,1 @@
+"""What values a network takes on pictures."""

@@ -1,1 +1,0 @@
-"""Steps of a calibration, and the order that they are taken in."""

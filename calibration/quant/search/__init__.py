@@ -1,0 +1,1 @@
+"""The steps that search for a better spec; `solve` has their order."""

@@ -1,0 +1,84 @@
+"""From a network and pictures to the problem of quantising it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from calibration.graph import Graph
+from calibration.quant.observe.histograms import Histogram
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import structure
+from calibration.quant.plan.planning import plan
+from calibration.quant.plan.policy import policy
+from calibration.quant.search.context import Problem
+from calibration.quant.search.weights import largest
+from calibration.quant.simulate.incremental import Trial
+from calibration.quant.simulate.objective import Objective
+from calibration.quant.spec.spec import QuantSpec, Scheme
+from edge.errors import CalibrationError
+from edge.models.base import ModelSpec
+
+# The runtime whose INT8 is simulated while a scheme is sought.
+STANDS_FOR = {"symmetric": "ncnn", "asymmetric": "tflite"}
+
+
+def everything(graph: Graph, inputs: Inputs, scheme: str) -> QuantSpec:
+    """All in INT8 that can be; the ranges say nothing yet, but for the input's.
+
+    Raises:
+        CalibrationError: Nothing can be.
+    """
+    target = STANDS_FOR[scheme]
+    rules = policy(target)
+    able = [
+        node
+        for node in structure.convolutions(graph)
+        if structure.refusal(graph, node, rules) is None
+    ]
+    if not able:
+        raise CalibrationError("the network has no convolution that can be INT8")
+    tensors = {name for node in graph.nodes for name in node.outputs if name}
+    all_ranges = dict.fromkeys(tensors, (0.0, 1.0)) | dict.fromkeys(graph.inputs, inputs.limits())
+    decided = Scheme(all_ranges, {node.name: largest(graph, node) for node in able})
+    planned = plan(graph, QuantSpec({scheme: decided}), target)
+    shared = structure.groups(graph, rules)
+    names = sorted({n for name in planned.tensors for n in shared.get(name, (name,))})
+    ranges = {name: decided.ranges[name] for name in names}
+    return QuantSpec({scheme: replace(decided, ranges=ranges)})
+
+
+def ranged(spec: QuantSpec) -> set[str]:
+    """The tensors that a spec has ranges of."""
+    return {name for scheme in spec.schemes.values() for name in scheme.ranges}
+
+
+def pose(
+    graph: Graph,
+    model: ModelSpec,
+    inputs: Inputs,
+    seen: Mapping[str, Histogram],
+    spec: QuantSpec,
+    pictures: int,
+) -> Problem:
+    """The problem of quantising a network.
+
+    Args:
+        graph: Prepared, and equalised.
+        model: Says what its outputs are.
+        inputs: All pictures.
+        seen: The values of every tensor that may get a grid.
+        spec: From `everything`.
+        pictures: How many of them judge, evenly over all.
+    """
+    (scheme,) = spec.schemes
+    judges = inputs.spread(pictures)
+    few = inputs.take(judges)
+    target = STANDS_FOR[scheme]
+    trial = Trial(graph, spec, target, few)
+    objective = Objective(few, model, trial.rebase(None))
+    return Problem(graph, model, target, inputs, seen, trial, objective, judges, _nobody)
+
+
+def _nobody(done: int, total: int) -> None:
+    del done, total

@@ -1,0 +1,87 @@
+"""What every step of a recipe works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from calibration.graph import Graph
+from calibration.quant.observe.histograms import Histogram
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import structure
+from calibration.quant.plan.policy import Policy, policy
+from calibration.quant.simulate.incremental import Rounds, Trial
+from calibration.quant.simulate.objective import Loss, Objective
+from calibration.quant.spec.spec import QuantSpec, Range, Scheme
+from edge.models.base import ModelSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A network to quantise, and how to tell whether a spec is good.
+
+    Attributes:
+        graph: Prepared, and equalised as the specs to try say.
+        model: Says what its outputs are.
+        target: Whose INT8 is tried; stands for all runtimes with such grids.
+        inputs: All pictures.
+        seen: The values of every tensor that may get a grid.
+        trial: Runs specs.
+        objective: Judges what they give.
+        judges: Which of the pictures the objective is computed on.
+        tell: Is told how much of a step is done, of how much.
+    """
+
+    graph: Graph
+    model: ModelSpec
+    target: str
+    inputs: Inputs
+    seen: Mapping[str, Histogram]
+    trial: Trial
+    objective: Objective
+    judges: Sequence[int]
+    tell: Callable[[int, int], None]
+
+    @property
+    def policy(self) -> Policy:
+        """The INT8 of the target."""
+        return policy(self.target)
+
+    def scheme(self, spec: QuantSpec) -> Scheme:
+        """The part of a spec that is sought."""
+        return spec.scheme(self.policy.scheme)
+
+    def with_scheme(self, spec: QuantSpec, scheme: Scheme) -> QuantSpec:
+        """The spec with another such part."""
+        schemes = {**spec.schemes, self.policy.scheme: scheme}
+        return replace(spec, schemes=MappingProxyType(schemes))
+
+    def with_ranges(self, spec: QuantSpec, ranges: Mapping[str, Range]) -> QuantSpec:
+        """The spec with some other ranges."""
+        scheme = self.scheme(spec)
+        return self.with_scheme(spec, replace(scheme, ranges={**scheme.ranges, **ranges}))
+
+    def with_floats(self, spec: QuantSpec, floats: Mapping[str, str]) -> QuantSpec:
+        """The spec with these convolutions float, by name: why."""
+        return self.with_scheme(spec, replace(self.scheme(spec), floats=floats))
+
+    def loss(self, spec: QuantSpec, rounds: Rounds = "all") -> Loss:
+        """How far the heads are from the float ones."""
+        return self.objective(self.trial.outputs(spec, rounds))
+
+    def layers(self, spec: QuantSpec) -> list[str]:
+        """The convolutions that are INT8, in the graph's order."""
+        scheme = self.scheme(spec)
+        return [
+            node.name
+            for node in structure.convolutions(self.graph)
+            if node.name in scheme.layers and node.name not in scheme.floats
+        ]
+
+    def operations(self) -> dict[str, int]:
+        """The multiply-accumulates of every convolution, by name."""
+        return {
+            node.name: structure.operations(self.graph, node)
+            for node in structure.convolutions(self.graph)
+        }

@@ -1,0 +1,115 @@
+"""Layers that stay float: those that cost most for what they compute, within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from calibration.quant.plan import structure
+from calibration.quant.search.context import Problem
+from calibration.quant.spec.spec import QuantSpec
+
+_WORTH = 0.01  # of the objective: what a layer in float must save
+_LENT = 0.1  # of the objective: what layers that return to INT8 may cost together
+_TRIES = 40
+
+
+def refused(problem: Problem) -> dict[str, str]:
+    """The convolutions that are never INT8 in this runtime, by name: why."""
+    reasons = {
+        node.name: structure.refusal(problem.graph, node, problem.policy)
+        for node in structure.convolutions(problem.graph)
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def share(problem: Problem, floats: Mapping[str, str]) -> float:
+    """The share of the multiply-accumulates that float layers take."""
+    work = problem.operations()
+    return sum(work[name] for name in floats) / max(sum(work.values()), 1)
+
+
+def depthwise(
+    problem: Problem, spec: QuantSpec, cost: Mapping[str, float], budget: float
+) -> QuantSpec | None:
+    """The spec with the depthwise layers float, as many as the budget allows; None without any.
+
+    One scale for a tensor whose channels differ by orders of magnitude suits them badly, and they
+    are cheap. Alone each may save little while others spoil the same tensors, so that a search
+    that goes layer by layer does not find them.
+
+    Args:
+        problem: Tells the work of each layer.
+        spec: Where to start.
+        cost: What each layer alone in INT8 costs: those that cost most for their work come first.
+        budget: The greatest share of the multiply-accumulates that may be float.
+    """
+    layers, work = set(problem.layers(spec)), problem.operations()
+    found = [
+        node.name
+        for node in structure.convolutions(problem.graph)
+        if node.name in layers and structure.is_depthwise(problem.graph, node)
+    ]
+    floats = dict(problem.scheme(spec).floats)
+    before = len(floats)
+    for name in sorted(found, key=lambda name: -cost.get(name, 0.0) / max(work[name], 1)):
+        more = {**floats, name: "depthwise: cheap, and its channels differ too much for one scale"}
+        if share(problem, more) <= budget:
+            floats = more
+    return problem.with_floats(spec, floats) if len(floats) > before else None
+
+
+def greedy(
+    problem: Problem, spec: QuantSpec, saved: Mapping[str, float], budget: float
+) -> QuantSpec:
+    """The spec with more float layers, each worth it when it was its turn.
+
+    Args:
+        problem: Tells the objective.
+        spec: Where to start.
+        saved: What the objective falls by with each layer in float, see `sensitivity.without`.
+        budget: The greatest share of the multiply-accumulates that may be float.
+    """
+    best = problem.objective(problem.trial.rebase(spec)).total
+    order = list(_by_worth(problem, saved))[:_TRIES]
+    for number, name in enumerate(order):
+        scheme = problem.scheme(spec)
+        floats = {**scheme.floats, name: f"saves {saved[name] / best:.0%} of the objective"}
+        if share(problem, floats) <= budget:
+            tried = problem.with_floats(spec, floats)
+            loss = problem.loss(tried).total
+            if best - loss > _WORTH * best:
+                spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
+        problem.tell(number + 1, len(order))
+    return spec
+
+
+def returned(problem: Problem, spec: QuantSpec, fixed: Collection[str]) -> QuantSpec:
+    """The spec with fewer float layers: without those that hardly serve, the largest first.
+
+    Each may cost less than what a float layer must save, and all together a tenth of the
+    objective, which others that take their place are to win back.
+
+    Args:
+        problem: Tells the objective.
+        spec: Where to start.
+        fixed: The layers that stay float.
+    """
+    best = problem.objective(problem.trial.rebase(spec)).total
+    most = (1 + _LENT) * best
+    work = problem.operations()
+    chosen = [name for name in problem.scheme(spec).floats if name not in fixed]
+    for name in sorted(chosen, key=lambda name: -work[name]):
+        floats = {n: why for n, why in problem.scheme(spec).floats.items() if n != name}
+        tried = problem.with_floats(spec, floats)
+        loss = problem.loss(tried).total
+        if loss < min((1 + _WORTH) * best, most):
+            spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
+    return spec
+
+
+def _by_worth(problem: Problem, saved: Mapping[str, float]) -> Iterator[str]:
+    """The layers that saved anything, most for its cost first."""
+    work = problem.operations()
+    for name in sorted(saved, key=lambda name: -saved[name] / max(work[name], 1)):
+        if saved[name] > 0:
+            yield name

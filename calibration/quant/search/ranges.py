@@ -1,0 +1,56 @@
+"""Ranges by observers: the best one for the whole network, to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from calibration.quant.observe.observers import OBSERVERS
+from calibration.quant.plan import structure
+from calibration.quant.search.context import Problem
+from calibration.quant.spec.spec import QuantSpec, Range
+
+Opinions = Mapping[str, Mapping[str, Range]]  # by observer and tensor
+
+
+def opinions(problem: Problem, observers: Collection[str] = tuple(OBSERVERS)) -> Opinions:
+    """What observers say of each tensor; tensors with one grid get the union.
+
+    The network's input keeps its range: a camera may give any of it, whatever was seen.
+
+    Args:
+        problem: The network, and what its tensors held.
+        observers: Keys into `OBSERVERS`.
+    """
+    shared = structure.groups(problem.graph, problem.policy)
+    symmetric = problem.policy.symmetric
+    found: dict[str, dict[str, Range]] = {}
+    for number, name in enumerate(observers):
+        own = {
+            tensor: OBSERVERS[name](seen, symmetric=symmetric)
+            for tensor, seen in problem.seen.items()
+            if tensor not in problem.graph.inputs
+        }
+        found[name] = {tensor: _union(own, shared.get(tensor, (tensor,))) for tensor in own}
+        problem.tell(number + 1, len(observers))
+    return found
+
+
+def best_for_all(
+    problem: Problem, spec: QuantSpec, said: Opinions
+) -> tuple[QuantSpec, dict[str, float]]:
+    """The spec with the ranges of the one observer that serves the whole network best.
+
+    Returns:
+        The spec, and the objective by observer.
+    """
+    losses = {}
+    for number, (name, ranges) in enumerate(said.items()):
+        losses[name] = problem.loss(problem.with_ranges(spec, ranges)).total
+        problem.tell(number + 1, len(said))
+    best = min(losses, key=lambda name: losses[name])
+    return problem.with_ranges(spec, said[best]), losses
+
+
+def _union(ranges: Mapping[str, Range], names: tuple[str, ...]) -> Range:
+    known = [ranges[name] for name in names if name in ranges]
+    return min(low for low, _ in known), max(high for _, high in known)

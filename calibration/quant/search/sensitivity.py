@@ -1,0 +1,32 @@
+"""Which layers cost most: each alone in INT8, and each alone in float."""
+
+from __future__ import annotations
+
+from calibration.quant.search.context import Problem
+from calibration.quant.spec.spec import QuantSpec
+
+
+def alone(problem: Problem, spec: QuantSpec) -> dict[str, float]:
+    """The objective with one layer in INT8 and all others in float, by layer."""
+    problem.trial.rebase(None)
+    names = problem.layers(spec)
+    floats = dict(problem.scheme(spec).floats)
+    found = {}
+    for number, name in enumerate(names):
+        others = floats | {other: "" for other in names if other != name}
+        found[name] = problem.loss(problem.with_floats(spec, others)).total
+        problem.tell(number + 1, len(names))
+    return found
+
+
+def without(problem: Problem, spec: QuantSpec) -> dict[str, float]:
+    """How much the objective falls when one more layer is float, by layer."""
+    base = problem.objective(problem.trial.rebase(spec)).total
+    names = problem.layers(spec)
+    floats = dict(problem.scheme(spec).floats)
+    found = {}
+    for number, name in enumerate(names):
+        changed = problem.with_floats(spec, floats | {name: ""})
+        found[name] = base - problem.loss(changed).total
+        problem.tell(number + 1, len(names))
+    return found

@@ -1,0 +1,184 @@
+"""From a float network and pictures to a spec: the recipe, step by step.
+
+Every step proposes a spec, and is accepted only where the heads do not get further from the float
+ones. Nothing else is needed than the pictures: no labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from time import process_time
+from types import MappingProxyType
+from typing import Any
+
+from calibration.graph import Graph
+from calibration.quant.observe.histograms import Histogram, observe
+from calibration.quant.observe.inputs import Inputs
+from calibration.quant.plan import structure
+from calibration.quant.plan.equalize import equalised
+from calibration.quant.plan.policy import policy
+from calibration.quant.plan.prepare import prepare
+from calibration.quant.search import equalization
+from calibration.quant.search.build_context import everything, pose, ranged
+from calibration.quant.search.equalization import Factors
+from calibration.quant.search.recipes import RECIPES, Recipe
+from calibration.quant.solve.stages import solve
+from calibration.quant.solve.summary import summary
+from calibration.quant.spec import fingerprint, spec_file
+from calibration.quant.spec.spec import QuantSpec, Scheme
+from edge.errors import CalibrationError
+from edge.models.base import ModelSpec
+from edge.types import UInt8Array
+
+Report = Callable[[str, int, int], None]  # stage, done, total
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may choose.
+
+    Attributes:
+        recipe: Key into `RECIPES`.
+        float_budget: The greatest share of the multiply-accumulates that may stay float.
+        keep_float: Names of convolutions that stay float whatever they cost; outside the budget.
+        qat: Learn as long, and with pictures as changed, as it takes to train in full.
+        teacher: What is learned from in place of the network itself: a better one, with heads of
+            the same shapes; see `check_teacher`.
+        seed: Of everything that is drawn.
+    """
+
+    recipe: str = "default"
+    float_budget: float = 0.10
+    keep_float: tuple[str, ...] = ()
+    qat: bool = False
+    teacher: Graph | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """A calibration.
+
+    Attributes:
+        graph: The network that the spec speaks of, prepared: `equalize.at` has it as each runtime
+            computes it, ready for `planning.plan` and the emitters.
+        spec: What was decided.
+        facts: How it came about, as JSON has it; see `summary`.
+    """
+
+    graph: Graph
+    spec: QuantSpec
+    facts: Mapping[str, Any]
+
+
+def calibrate(
+    graph: Graph,
+    model: ModelSpec,
+    images: Iterable[UInt8Array],
+    targets: Sequence[str],
+    options: Options = Options(),
+    report: Report | None = None,
+) -> Calibrated:
+    """Seek the quantisation of a network.
+
+    Args:
+        graph: Canonical and cut at its raw heads, see `calibration.canonical.canonical`.
+        model: Says what its outputs are.
+        images: (H, W, 3) uint8 BGR or (H, W) grey, such as the detector will see.
+        targets: Keys into `edge.backends.BACKENDS`: a scheme is sought for each kind of grid.
+        options: See there.
+        report: Is told of progress.
+
+    Raises:
+        CalibrationError: No images, an unknown recipe or layer, or heads that are not understood.
+        UnsupportedModelError: A target is unknown.
+    """
+    start = process_time()
+    if options.recipe not in RECIPES:
+        known = ", ".join(RECIPES)
+        raise CalibrationError(f"unknown recipe {options.recipe!r}; known: {known}")
+    recipe = RECIPES[options.recipe]
+    prepared = prepare(graph)
+    _check_names(prepared, options.keep_float)
+    if options.teacher is not None:
+        check_teacher(prepared, options.teacher)
+    schemes = sorted({policy(target).scheme for target in targets})
+    if not schemes:
+        raise ValueError("no targets")
+    inputs = Inputs.of(images, model)
+    tell = report or _silent
+    found: dict[str, Scheme] = {}
+    told: dict[str, Any] = {}
+    seen: dict[str, Mapping[str, Histogram]] = {}
+    for name in schemes:
+        say = _named(tell, name, schemes)
+        factors, losses = _equalisation(prepared, model, inputs, recipe, name, say)
+        network = equalised(prepared, factors)
+        first = everything(network, inputs, name)
+        seen[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
+        problem = pose(network, model, inputs, seen[name], first, recipe.pictures)
+        spec, told[name] = solve(problem, first, recipe, options, say)
+        told[name]["equalisation"] = losses
+        found[name] = replace(spec.schemes[name], equalisation=MappingProxyType(factors))
+    spec = QuantSpec(
+        MappingProxyType(found),
+        model=fingerprint.of_graph(prepared),
+        images=inputs.sha256,
+        count=len(inputs),
+        recipe=options.recipe + (" with qat" if options.qat else ""),
+        seed=options.seed,
+    )
+    spec = spec_file.loads(spec_file.dumps(spec))  # what is emitted is what the file says
+    return Calibrated(prepared, spec, summary(spec, seen, told, process_time() - start))
+
+
+def check_teacher(graph: Graph, teacher: Graph) -> None:
+    """See that one network can learn from another.
+
+    Raises:
+        CalibrationError: They read or say things of different shapes; names the first.
+    """
+    names = zip((*graph.inputs, *graph.outputs), (*teacher.inputs, *teacher.outputs), strict=False)
+    for ours, theirs in names:
+        found, wanted = teacher.shapes[theirs], graph.shapes[ours]
+        if found != wanted:
+            raise CalibrationError(
+                f"the teacher's {theirs} has the shape {found}, the network's {ours} {wanted}: "
+                "a teacher has the same input, classes and kind of head"
+            )
+    if len(graph.outputs) != len(teacher.outputs):
+        raise CalibrationError(
+            f"the teacher has {len(teacher.outputs)} outputs, the network {len(graph.outputs)}"
+        )
+
+
+def _equalisation(
+    graph: Graph, model: ModelSpec, inputs: Inputs, recipe: Recipe, scheme: str, say: Report
+) -> tuple[Factors, dict[str, float]]:
+    if not recipe.equalise:
+        return {}, {}
+    say("equalise", 0, 0)
+    return equalization.chosen(graph, model, inputs, inputs.spread(recipe.pictures), scheme)
+
+
+def _named(tell: Report, scheme: str, schemes: Sequence[str]) -> Report:
+    """Says for which grids a stage is, where there are several kinds."""
+    if len(schemes) == 1:
+        return tell
+    return lambda stage, done, total: tell(f"{stage}, {scheme}", done, total)
+
+
+def _check_names(graph: Graph, names: Sequence[str]) -> None:
+    known = {node.name for node in structure.convolutions(graph)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise CalibrationError(
+            f"{unknown[0]!r} should stay float, but is no convolution of this model; "
+            f"it has {', '.join(sorted(known)[:8])} and others"
+        )
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    del stage, done, total

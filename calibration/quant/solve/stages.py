@@ -1,0 +1,199 @@
+"""The order of the steps, and what decides on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from time import process_time
+from typing import Any, Protocol
+
+from calibration.graph import Graph
+from calibration.quant.observe.session import Session
+from calibration.quant.plan import structure
+from calibration.quant.search import float_layers, ranges_per_tensor, sensitivity
+from calibration.quant.search.context import Problem
+from calibration.quant.search.ranges import best_for_all, opinions
+from calibration.quant.search.recipes import QAT, Learning, Recipe
+from calibration.quant.search.weights import least_error
+from calibration.quant.simulate.objective import Objective
+from calibration.quant.spec.spec import QuantSpec
+from edge.errors import CalibrationError
+
+_ASKED = "kept float as asked"
+
+
+class Choices(Protocol):
+    """The part of the options that the steps need."""
+
+    @property
+    def float_budget(self) -> float:
+        """See `Options`."""
+
+    @property
+    def keep_float(self) -> tuple[str, ...]:
+        """See `Options`."""
+
+    @property
+    def qat(self) -> bool:
+        """See `Options`."""
+
+    @property
+    def teacher(self) -> Graph | None:
+        """See `Options`."""
+
+    @property
+    def seed(self) -> int:
+        """See `Options`."""
+
+
+def solve(
+    problem: Problem,
+    spec: QuantSpec,
+    recipe: Recipe,
+    options: Choices,
+    report: Callable[[str, int, int], None],
+) -> tuple[QuantSpec, dict[str, Any]]:
+    """The best spec that a recipe finds, and how it came about.
+
+    Args:
+        problem: The network.
+        spec: All that can be in INT8.
+        recipe: Which steps to take.
+        options: The user's.
+        report: Is told of progress, by step.
+    """
+    run = _Run(problem, report)
+    how = QAT if options.qat else recipe.learning
+    learns = how.steps > 0 and find_spec("torch") is not None
+    named = run.telling("ranges")
+    never = float_layers.refused(problem)
+    kept = dict.fromkeys(options.keep_float, _ASKED)
+    spec = problem.with_floats(spec, never | kept)
+    said = opinions(named, recipe.observers)
+    run.best = problem.with_ranges(spec, said[recipe.observers[0]])
+    run.loss = problem.loss(run.best).total
+    run.steps.append({"step": f"ranges: {recipe.observers[0]}", "objective": run.loss})
+    chosen, by_observer = best_for_all(named, run.best, said)
+    run.propose("ranges: best observer", chosen)
+    # What is asked for or cannot be otherwise is outside the budget.
+    budget = options.float_budget + float_layers.share(problem, never | kept)
+    cost: dict[str, float] = {}
+    if recipe.tensors or recipe.floats:
+        cost = sensitivity.alone(run.telling("sensitivity"), run.best)
+    if recipe.floats:
+        apart = float_layers.depthwise(problem, run.best, cost, budget)
+        if apart is not None:  # another observer may be best for what is left
+            run.propose("floats: depthwise", best_for_all(problem, apart, said)[0])
+    run.propose("weights: least error", _least_error(problem, run.best))
+    if recipe.tensors:
+        clipped = ranges_per_tensor.search(
+            run.telling("clips"), run.best, said, cost, recipe.tensors
+        )
+        run.propose("clips", clipped)
+    if recipe.floats and budget > float_layers.share(problem, never | kept):
+        for start in (float_layers.returned(problem, run.best, never | kept), run.best):
+            saved = sensitivity.without(run.telling("floats"), start)
+            found = float_layers.greedy(run.telling("floats"), start, saved, budget)
+            run.propose("floats", found)
+            if found is run.best:
+                break
+        if recipe.tensors and not learns:  # learning goes on with all ranges at once
+            again = ranges_per_tensor.search(
+                run.telling("clips"), run.best, said, cost, recipe.tensors // 2
+            )
+            run.propose("clips again", again)
+    if how.steps:
+        _learning(run, how, options)
+    spec = run.best
+    return spec, {
+        "target": problem.target,
+        "observers": by_observer,
+        "sensitivity": cost,
+        "steps": run.steps,
+        "weights_only": problem.loss(spec, "weights").total,
+        "activations_only": problem.loss(spec, "activations").total,
+        "objective": run.loss,
+        "float_share": float_layers.share(problem, problem.scheme(spec).floats),
+        "operations": problem.operations(),
+    }
+
+
+@dataclass(slots=True)
+class _Run:
+    """The best spec so far."""
+
+    problem: Problem
+    report: Callable[[str, int, int], None]
+    best: QuantSpec = field(init=False)
+    loss: float = field(init=False)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    _since: float = field(default_factory=process_time)
+
+    def telling(self, step: str) -> Problem:
+        """The problem, whose progress is told as that of a step."""
+        return replace(self.problem, tell=lambda done, total: self.report(step, done, total))
+
+    def propose(self, step: str, spec: QuantSpec | None, teacher: Objective | None = None) -> None:
+        """Take another spec if it is not worse; write down what became of it.
+
+        Args:
+            step: Its name.
+            spec: None proposes nothing.
+            teacher: Judges in place of the network's own float heads.
+        """
+        if spec is None:
+            return
+        loss = self.problem.loss(spec).total
+        accepted = spec is not self.best and loss <= self.loss
+        if teacher is not None:
+            before, after = (teacher(self.problem.trial.outputs(s)) for s in (self.best, spec))
+            accepted = spec is not self.best and after.total <= before.total
+        if accepted:
+            self.best, self.loss = spec, loss
+        now = process_time()
+        self.steps.append(
+            {
+                "step": step,
+                "objective": loss,
+                "accepted": accepted,
+                "float_share": float_layers.share(
+                    self.problem, self.problem.scheme(self.best).floats
+                ),
+                "cpu_seconds": round(now - self._since, 2),
+            }
+        )
+        self._since = now
+
+
+def _learning(run: _Run, how: Learning, options: Choices) -> None:
+    """Learn if it can be done here; all other steps do without torch."""
+    if find_spec("torch") is None:
+        run.steps.append({"step": "learning", "skipped": "torch is not installed"})
+        return
+    from calibration.quant.learn.learn import learn
+
+    problem = run.telling("learning")
+    try:
+        learned = learn(problem, run.best, how, options.seed, options.teacher)
+    except CalibrationError as error:  # an operator that is not known in torch
+        if options.qat or options.teacher is not None:
+            raise
+        run.steps.append({"step": "learning", "skipped": str(error)})
+        return
+    judge = None
+    if options.teacher is not None:
+        few, session = problem.inputs.take(problem.judges), Session(options.teacher)
+        said = [session(few.real(index)) for index in range(len(few))]
+        judge = Objective(few, problem.model, said)
+    run.propose("learning", learned, judge)
+
+
+def _least_error(problem: Problem, spec: QuantSpec) -> QuantSpec:
+    scheme = problem.scheme(spec)
+    layers = {
+        node.name: least_error(problem.graph, node)
+        for node in structure.convolutions(problem.graph)
+        if node.name in scheme.layers
+    }
+    return problem.with_scheme(spec, replace(scheme, layers=layers))

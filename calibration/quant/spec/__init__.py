@@ -1,0 +1,1 @@
+"""What was decided on a model, as values and as a file."""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from quant_graphs import MODEL, detector, pictures
+
+torch = pytest.importorskip("torch")
+
+from calibration.quant.learn.samples import Lesson, Lessons, draw  # noqa: E402
+from calibration.quant.learn.torch_graph import TorchGraph  # noqa: E402
+from calibration.quant.plan.prepare import prepare  # noqa: E402
+from calibration.quant.search.context import Problem  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def lessons() -> Lessons:
+    graph = prepare(detector())
+    posed = Problem(graph, MODEL, "ncnn", pictures(2), {}, None, None, [0], lambda d, t: None)
+    return Lessons(posed, TorchGraph(graph))
+
+
+def test_a_mirrored_picture_is_read_and_said_from_right_to_left(lessons):
+    plain, turned = Lesson(0), Lesson(0, mirrored=True)
+    assert torch.equal(lessons.image(turned), lessons.image(plain).flip(3))
+    outputs = [torch.arange(2 * 16.0).reshape(1, 2, 4, 4), torch.zeros(1, 4, 4, 4)]
+    there = lessons.inside(outputs, plain).levels[0].classes
+    back = lessons.inside([values.flip(3) for values in outputs], turned).levels[0].classes
+    assert torch.equal(there, back)
+    assert there.shape == (1, 1, 2, 3, 4)  # the padding below is left out
+
+
+def test_a_part_is_enlarged_to_where_the_picture_was_and_no_further(lessons):
+    whole = lessons.image(Lesson(1))
+    part = lessons.image(Lesson(1, window=(0.0, 0.5, 0.5, 0.5)))
+    assert torch.equal(part[:, :, 12:], whole[:, :, 12:])
+    corner = torch.nn.functional.interpolate(whole[:, :, :6, 8:], (12, 16), mode="bilinear")
+    torch.testing.assert_close(part[:, :, :12], corner)
+    assert torch.equal(lessons.image(Lesson(1)), whole)  # it was not changed in place
+
+
+def test_the_teacher_is_asked_about_what_is_shown(lessons):
+    for lesson in (Lesson(0), Lesson(0, mirrored=True), Lesson(0, window=(0.2, 0.2, 0.6, 0.6))):
+        image = lessons.image(lesson)
+        wanted = lessons.inside(TorchGraph(prepare(detector()))(image), lesson)
+        for _ in range(2):
+            (said,) = lessons.wanted(lesson, image).levels
+            torch.testing.assert_close(said.classes, wanted.levels[0].classes)
+
+
+def test_guises_are_drawn_by_the_seed_and_stay_inside():
+    first, again = (
+        [draw(np.random.default_rng(7), 3, crops=True) for _ in range(1)] for _ in range(2)
+    )
+    assert first == again
+    random = np.random.default_rng(0)
+    drawn = [draw(random, 0, crops=True) for _ in range(200)]
+    windows = [each.window for each in drawn if each.window is not None]
+    assert 60 < len(windows) < 140
+    assert 60 < sum(each.mirrored for each in drawn) < 140
+    for top, left, height, width in windows:
+        assert 0 <= top <= top + height <= 1
+        assert 0 <= left <= left + width <= 1
+        assert min(height, width) >= 0.5
+    assert all(draw(random, 0, crops=False).window is None for _ in range(20))

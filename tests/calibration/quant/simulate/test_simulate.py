@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from quant_graphs import Builder, detector, image
+from quant_references import codes, integer_convolution, min_max_spec, run, tensors
+
+from calibration.quant.plan import structure
+from calibration.quant.plan.planning import plan
+from calibration.quant.plan.policy import POLICIES, policy
+from calibration.quant.plan.prepare import prepare
+from calibration.quant.simulate.simulate import simulate
+
+TARGETS = sorted(POLICIES)
+
+
+@pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "HardSwish"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_layer_gives_what_whole_numbers_give(target, activation):
+    graph = prepare(detector(activation=activation))
+    planned = plan(graph, min_max_spec(graph, image()), target)
+    simulated = simulate(graph, planned)
+    values = tensors(simulated, image())
+    values["image"] = values.get("image/rounded", image())
+    for node in structure.convolutions(graph):
+        layer, grid = planned.layers[node.name], planned.tensors[node.inputs[0]]
+        source = codes(values[node.inputs[0]], grid)
+        wanted = integer_convolution(node, layer, grid, source)
+        name = f"{node.output}/exact" if node.output in planned.stored else node.output
+        step = (layer.weight_scales * grid.scale).reshape(-1, 1, 1)  # of int32 biases
+        allowed = 1e-4 + (step / 2 if policy(target).integer_bias else 0)
+        assert (np.abs(values[name] - wanted) <= allowed).all(), node.name
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_stored_lies_on_its_grid(target):
+    graph = prepare(detector(activation="LeakyRelu"))
+    planned = plan(graph, min_max_spec(graph, image()), target)
+    values = tensors(simulate(graph, planned), image(seed=3) * 3)
+    values["image"] = values.get("image/rounded", values["image"])
+    for name in planned.stored:
+        grid = planned.tensors[name]
+        found = values[name]
+        again = (codes(found, grid) - grid.zero_point) * np.float32(grid.scale)
+        np.testing.assert_allclose(found, again, atol=grid.scale * 1e-3)
+    assert planned.stored
+
+
+def test_symmetric_codes_stop_at_minus_127():
+    net = Builder(shape=(1, 2, 4, 4))
+    net.conv("plain", "image", (2, 2, 1, 1), bias=False)
+    graph = net.graph("plain")
+    picture = image(shape=(1, 2, 4, 4)) - 0.5
+    planned = plan(graph, min_max_spec(graph, picture), "ncnn")
+    found = tensors(simulate(graph, planned), picture * 9)["image/rounded"]
+    assert found.min() == pytest.approx(-127 * planned.tensors["image"].scale)
+
+
+def test_a_plan_without_layers_is_the_float_network():
+    graph = prepare(detector())
+    every = tuple(node.name for node in structure.convolutions(graph))
+    planned = plan(graph, min_max_spec(graph, image(), floats=every), "ncnn")
+    assert not planned.tensors
+    for name, values in run(simulate(graph, planned), image()).items():
+        np.testing.assert_array_equal(values, run(graph, image())[name])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_simulation_keeps_the_outputs_near_the_float_ones(target):
+    graph = prepare(detector())
+    found = run(simulate(graph, plan(graph, min_max_spec(graph, image()), target)), image())
+    for name, wanted in run(graph, image()).items():
+        noise = ((found[name] - wanted) ** 2).sum() / (wanted**2).sum()
+        assert 0 < noise < 0.01
