@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge.errors import BackendError, EdgeError
+from edge.redaction import redacted
 
 # With the parent's module search path, so that both import the same; not with the current folder.
 _START = (
@@ -61,7 +62,7 @@ def call(module: str, task: Mapping[str, Any], *, timeout: float) -> dict[str, A
     if not isinstance(found, dict):
         raise BackendError(_death(done.returncode, done.stderr))
     if "error" in found:
-        raise BackendError(str(found["error"]))
+        raise BackendError(redacted(str(found["error"]), foreign=True))
     return found
 
 
@@ -81,7 +82,7 @@ def answer(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 def _death(status: int, said: str) -> str:
     lines = said.strip().splitlines()
-    last = lines[-1].strip() if lines else ""
+    last = redacted(lines[-1].strip(), foreign=True) if lines else ""
     if status >= 0:
         return f"ended with status {status}" + (f": {last}" if last else "")
     try:

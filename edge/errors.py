@@ -18,9 +18,14 @@ A wrong argument (shape, dtype, range) is a ValueError or TypeError, as in NumPy
 
 from __future__ import annotations
 
+from edge.redaction import redacted
+
 
 class EdgeError(Exception):
-    """Base class of the errors of this package."""
+    """Base class of the errors of this package. No secret of the run is in its message."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
 
 class ModelError(EdgeError):

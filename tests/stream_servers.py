@@ -7,6 +7,9 @@ are bright: a dark one was invented by somebody.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import socket
 import socketserver
 import struct
@@ -41,6 +44,9 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, handler, acts: list[Act], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self.acts = acts
+        self.login = None  # (user, password): only who knows it is let in
+        self.scheme = "Basic"  # or "Digest"
+        self.refused = 0
         self.closed = threading.Event()
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -64,6 +70,25 @@ class Server(socketserver.ThreadingTCPServer):
         with suppress(OSError):  # it has hung up itself
             hang_up()
 
+    def challenge(self, method: str, url: str, authorization: str) -> str | None:
+        """The header that asks for the login; None for who is let in."""
+        if self.login is None:
+            return None
+        user, password = self.login
+        if self.scheme == "Basic":
+            expected = base64.b64encode(f"{user}:{password}".encode()).decode()
+            right = authorization == f"Basic {expected}"
+        else:
+            said = dict(re.findall(r'(\w+)="?([^",]*)"?', authorization))
+            first, second = f"{user}:camera:{password}", f"{method}:{said.get('uri')}"
+            whole = f"{_md5(first)}:abc:{_md5(second)}"
+            right = said.get("response") == _md5(whole) and said.get("uri") == url
+        if right:
+            return None
+        self.refused += bool(authorization)
+        nonce = "" if self.scheme == "Basic" else ', nonce="abc"'
+        return f'WWW-Authenticate: {self.scheme} realm="camera"{nonce}'
+
     def handle_error(self, request, client_address) -> None:
         """A client that hangs up is no error here."""
 
@@ -73,10 +98,25 @@ class Server(socketserver.ThreadingTCPServer):
         self.server_close()
 
 
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def _headers(stream) -> dict[str, str]:
+    headers = {}
+    while text := stream.readline().strip():
+        key, _, value = text.decode().partition(":")
+        headers[key.lower()] = value.strip()
+    return headers
+
+
 class _Mjpeg(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        while self.rfile.readline().strip():
-            pass
+        method, path = self.rfile.readline().decode().split()[:2]
+        authorization = _headers(self.rfile).get("authorization", "")
+        if challenge := self.server.challenge(method, path, authorization):
+            self.wfile.write(f"HTTP/1.0 401 Unauthorized\r\n{challenge}\r\n\r\n".encode())
+            return
         jpegs = [cv2.imencode(".jpg", image)[1].tobytes() for image in pictures()]
         self.wfile.write(
             b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=%s\r\n\r\n"
@@ -124,13 +164,14 @@ class _Rtsp(socketserver.StreamRequestHandler):
                 self.rfile.read(struct.unpack(">H", head[2:])[0] - max(0, len(line) - 4))
                 continue
             method, url = line.decode().split()[:2]
-            headers = {}
-            while text := self.rfile.readline().strip():
-                key, _, value = text.decode().partition(":")
-                headers[key.lower()] = value.strip()
+            headers = _headers(self.rfile)
             reply = ["RTSP/1.0 200 OK", f"CSeq: {headers['cseq']}"]
             body = ""
-            if method == "OPTIONS":
+            challenge = self.server.challenge(method, url, headers.get("authorization", ""))
+            if challenge is not None and method != "OPTIONS":
+                reply[0] = "RTSP/1.0 401 Unauthorized"
+                reply.append(challenge)
+            elif method == "OPTIONS":
                 reply.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
             elif method == "DESCRIBE":
                 config = units[0][: units[0].index(b"\x00\x00\x01\xb6")].hex()
@@ -147,7 +188,7 @@ class _Rtsp(socketserver.StreamRequestHandler):
             if body:
                 reply.append(f"Content-Length: {len(body)}")
             self.request.sendall("\r\n".join([*reply, "", body]).encode())
-            if method == "PLAY" and playing is None:
+            if method == "PLAY" and challenge is None and playing is None:
                 playing = threading.Thread(target=self.play, daemon=True)
                 playing.start()
             if method == "TEARDOWN":

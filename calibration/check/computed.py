@@ -58,7 +58,8 @@ def _tflite(files: ModelFiles) -> set[str]:
 def _onnxruntime(files: ModelFiles) -> set[str]:
     """The names of the nodes that the optimiser has made INT8 ones."""
     import onnx
-    import onnxruntime
+
+    from edge.backends.no_telemetry import onnxruntime
 
     with TemporaryDirectory(prefix="edge-onnxruntime-") as folder:
         path = Path(folder, "optimised.onnx")

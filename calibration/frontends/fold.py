@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 
 from calibration.graph import Graph, Node, build, to_model
+from edge.backends.no_telemetry import onnxruntime
 from edge.errors import ModelError
 from edge.types import AnyArray
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -22,14 +23,20 @@ def threads(asked: int) -> int:
 def silent(descriptor: int) -> Iterator[None]:
     """Keep what a runtime prints from a descriptor: 1, standard output, or 2, standard error."""
     (sys.stdout if descriptor == 1 else sys.stderr).flush()
+    _flush_c()
     kept = os.dup(descriptor)
     with open(os.devnull, "wb") as devnull:  # noqa: PTH123 - a descriptor is wanted
         os.dup2(devnull.fileno(), descriptor)
     try:
         yield
     finally:
+        _flush_c()  # into a pipe C writes when its buffer is full, or at the end of the process
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+def _flush_c() -> None:
+    ctypes.CDLL(None).fflush(None)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnxruntime as ort
 
 from edge import paths
 from edge.backends import checks, host
@@ -19,6 +18,7 @@ from edge.backends.base import (
     Precision,
     TensorSpec,
 )
+from edge.backends.no_telemetry import onnxruntime as ort
 from edge.errors import BackendError, ModelError
 from edge.types import AnyArray, Size, Tensor
 

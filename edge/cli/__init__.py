@@ -8,17 +8,26 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from types import MappingProxyType
-from typing import Protocol
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Protocol
 
+from edge import redaction
 from edge.errors import EdgeError
+from edge.redaction import redacted
 from edge.stopping import stops_as_interrupts
 from edge.text import printable
 from edge.version import __version__
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+_FLAG = re.compile(r"^--[a-z-]+=")
 
 
 class Command(Protocol):
@@ -59,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     _prepare_streams()
+    sys.excepthook = _crash
     try:
         with stops_as_interrupts():
             args = _parse(words)
@@ -94,7 +104,14 @@ def _prepare_streams() -> None:
 
 def _complain(text: str) -> None:
     with suppress(OSError):  # nobody can be told that nobody can be told
-        print(printable(text), file=sys.stderr)
+        print(printable(redacted(text)), file=sys.stderr)
+
+
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python prints of a defect, without secrets."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    with suppress(OSError):
+        print(redacted(text), end="", file=sys.stderr)
 
 
 def _drain() -> None:
@@ -112,13 +129,22 @@ def _parse(words: list[str]) -> argparse.Namespace:
         from edge.cli import config
 
         words = [words[0], *config.with_file(parser, words[1:])]
+    for word in words:
+        redaction.remember(_FLAG.sub("", word))
     return root.parse_args(words)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line, without its secrets."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        super()._print_message(redacted(message), file)
 
 
 def _parsers(
     words: Sequence[str],
 ) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog="edge",
         description="YOLO detectors on Raspberry Pi and Jetson.",
         epilog="`edge COMMAND --help` explains a command.",

@@ -19,6 +19,7 @@ from edge.io.selection import Look, alike, fault, look
 from edge.io.sinks.targets import prepare_folder, write_whole
 from edge.io.sources import open_source
 from edge.io.sources.images import read_image
+from edge.redaction import masked, redacted
 from edge.text import printable
 from edge.types import Event, Failure, Frame
 
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         source.close()
     print(printable(f"{args.output}: {kept}"), file=sys.stderr)
     if not kept.written and kept.skipped:
-        raise SourceError(f"{args.source}: no usable picture; {kept}")
+        raise SourceError(f"{masked(args.source)}: no usable picture; {kept}")
     return 0
 
 
@@ -129,7 +130,7 @@ def collect(
     for item in due(source, every):
         if isinstance(item, Event):
             said = " ".join(filter(None, [item.subject, item.name, item.reason]))
-            print(printable(said), file=sys.stderr)
+            print(printable(redacted(said)), file=sys.stderr)
             continue
         if isinstance(item, Failure):
             kept.skipped["unreadable"] += 1

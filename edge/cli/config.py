@@ -17,6 +17,7 @@ from typing import Any
 from edge.cli import UsageError
 from edge.errors import ModelError
 from edge.formats import toml
+from edge.redaction import masked, written_out
 
 _NOT_KEYS = ("help", "config", "print-config")
 
@@ -77,6 +78,12 @@ def as_toml(args: argparse.Namespace) -> bytes:
         if value in (None, ()) or (value is False and action.nargs == 0):
             continue
         document[name] = _plain(value)
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and written_out(text):
+                raise UsageError(
+                    f"--print-config: the password of --{name} {masked(text)} would be in the "
+                    "file; name it instead, as in rtsp://USER:${PASSWORD}@HOST"
+                )
     return toml.dumps(document)
 
 

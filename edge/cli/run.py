@@ -25,6 +25,7 @@ from edge.io.sinks.record import Recorder
 from edge.io.sources import Patience
 from edge.io.sources.live import Reconnect
 from edge.pipeline import Feed, Policy, Summary
+from edge.redaction import masked
 from edge.text import printable
 
 HELP = "find objects in images, videos, streams and cameras"
@@ -169,7 +170,8 @@ def _report(args: argparse.Namespace, summary: Summary, census: Census, count: i
     done = summary.frames + summary.failures + sum(summary.dropped.values())
     if count is not None and done < count and not summary.interrupted:
         # No failure: of some containers the header only estimates. But nobody else would say it.
-        said = f"{' '.join(args.source)}: {count} frames were announced, {done} could be read"
+        names = " ".join(map(masked, args.source))
+        said = f"{names}: {count} frames were announced, {done} could be read"
         print(printable(said), file=sys.stderr)
     print(printable(str(census)), file=sys.stderr)
     print(summary, file=sys.stderr)

@@ -28,6 +28,7 @@ import numpy as np
 
 from edge.errors import SourceError
 from edge.io.sources.wire import plane_shapes
+from edge.redaction import masked, redacted
 from edge.types import Detections, Failure, Frame, Latency, PixelFormat, Result, Size
 
 MAGIC = b"edge recording 1\n"
@@ -40,7 +41,8 @@ def encoded(item: Result | Failure) -> list[bytes | memoryview]:
     """A record, in parts that are to be written one after the other."""
     if isinstance(item, Failure):
         head: dict[str, Any] = {
-            "frame": item.index, "source": item.source, "time": item.time, "error": item.reason,
+            "frame": item.index, "source": item.source, "time": item.time,
+            "error": redacted(item.reason),
         }  # fmt: skip
         planes = []
     else:
@@ -152,9 +154,12 @@ def _item(head: dict[str, Any] | None, body: bytes) -> Result | Failure | None:
     if head is None:
         return None
     try:
-        where = int(head["frame"]), float(head["time"]), str(head["source"])
+        # Earlier versions wrote some passwords down.
+        source = str(head["source"])
+        source = masked(source) if "://" in source else source
+        where = int(head["frame"]), float(head["time"]), source
         if "error" in head:
-            return Failure(*where, str(head["error"]))
+            return Failure(*where, redacted(str(head["error"])))
         form: PixelFormat = next(f for f in get_args(PixelFormat) if f == head["format"])
         shapes = tuple(tuple(int(n) for n in shape) for shape in head["shapes"])
         if shapes != plane_shapes(Size(*shapes[0][:2]), form):

@@ -6,9 +6,10 @@ import difflib
 from pathlib import Path
 
 from edge.errors import SourceError
-from edge.io.sources import USUAL, Patience, masked, open_source
+from edge.io.sources import USUAL, Patience, open_source
 from edge.paths import exists
 from edge.pipeline.ring import Feed, Policy
+from edge.redaction import masked, userinfo
 
 _KEYS = ("rate", "priority")
 
@@ -27,7 +28,9 @@ def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None
     Raises:
         SourceError: Nothing is there, or an option is wrong.
     """
-    bare, mark, text = address.rpartition("#")
+    end = userinfo(address)[1]  # a password may hold a "#"
+    bare, mark, text = address[end:].rpartition("#")
+    bare = address[:end] + bare
     if not mark or ("://" not in address and exists(Path(address), SourceError)):
         return Feed(open_source(address, patience), policy=policy, name=masked(address))
     given: dict[str, float] = {}
@@ -35,14 +38,18 @@ def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None
         key, _, value = item.partition("=")
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SourceError(f"{masked(address)}: {key!r} is none of {', '.join(_KEYS)}{hint}")
+            # Anything else may be a piece of a password, and is not said again.
+            hint = f", got {key!r}; did you mean {near[0]}?" if near else ""
+            raise SourceError(
+                f"{masked(bare)}: what follows # is {' or '.join(_KEYS)}=NUMBER{hint}; "
+                "a # of the URL itself is written %23"
+            )
         if key in given:
-            raise SourceError(f"{masked(address)}: {key} is given twice")
+            raise SourceError(f"{masked(bare)}: {key} is given twice")
         try:
             given[key] = float(value)
         except ValueError:
-            raise SourceError(f"{masked(address)}: {key} is a number, got {value!r}") from None
+            raise SourceError(f"{masked(bare)}: {key} is a number, got {value!r}") from None
     source = open_source(bare, patience)
     try:
         return Feed(
@@ -50,4 +57,4 @@ def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None
         )
     except ValueError as error:
         source.close()
-        raise SourceError(f"{masked(address)}: {error}") from None
+        raise SourceError(f"{masked(bare)}: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import signal
 import subprocess
@@ -28,6 +29,7 @@ if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):  # no new privilege
     sys.exit("this kernel filters no calls")
 """
 DETECT = """
+import sys
 from edge.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -63,3 +65,32 @@ def test_a_detection_opens_no_socket(model, backend):
 def test_a_process_that_opens_one_is_killed():
     for code in ("import socket; socket.socket()", "ctypes.CDLL(None).socket(2, 1, 0)"):
         assert forbidden(code).returncode == -signal.SIGSYS
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_detection_leaves_nothing_of_a_runtime_behind(model, backend, tmp_path):
+    """An identifier of the machine, say, or events that wait to be sent."""
+    home = tmp_path / "home"
+    home.mkdir()
+    words = ["run", "--model", model, "--backend", backend, "--source", "test:conveyor?frames=2"]
+    kept = {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", DETECT, *map(str, words)],
+        env={**kept, "HOME": str(home), "TMPDIR": str(home)},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(home.rglob("*")) == []
+
+
+def test_the_calibrator_leaves_nothing_of_a_runtime_behind(tmp_path):
+    code = (
+        "import calibration.calibrate.flow, calibration.frontends.onnx, calibration.quant.session"
+    )
+    home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=home, cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert sorted(tmp_path.rglob("*")) == []

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import onnxruntime
-
 from calibration.graph import Graph, to_model
+from edge.backends.no_telemetry import onnxruntime
 from edge.types import AnyArray
 
 

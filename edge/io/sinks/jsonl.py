@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from edge.errors import SinkError
 from edge.io.labels import label_of
+from edge.redaction import redacted
 from edge.types import Failure, Result
 
 _Json = dict[str, Any]
@@ -98,7 +99,7 @@ def failure_object(failure: Failure) -> _Json:
         "frame": failure.index,
         "source": failure.source,
         "time": _number(failure.time, 6),
-        "error": failure.reason,
+        "error": redacted(failure.reason),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
+from edge.redaction import redacted
 from edge.types import Event, Failure, Result
 
 
@@ -33,7 +34,14 @@ class Log:
 
     def say(self, event: str, subject: str, time: float, **more: Any) -> None:
         """Write a line."""
-        line = {"event": event, "subject": subject, "time": round(time, 6), **more}
+        texts = {key: redacted(text) for key, text in more.items() if isinstance(text, str)}
+        line = {
+            "event": event,
+            "subject": redacted(subject),
+            "time": round(time, 6),
+            **more,
+            **texts,
+        }
         self._stream.write(json.dumps(line) + "\n")
         self._stream.flush()
 

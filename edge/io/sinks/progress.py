@@ -7,6 +7,7 @@ import shutil
 import time
 from typing import TextIO
 
+from edge.redaction import redacted
 from edge.text import printable
 from edge.types import Event, Failure, Result
 
@@ -57,7 +58,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         self._erase()
-        self._stream.write(printable(text) + "\n")
+        self._stream.write(printable(redacted(text)) + "\n")
         self._stream.flush()
         self._drawn = -_INTERVAL
 

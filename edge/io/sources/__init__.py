@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import glob
 import importlib
 import re
@@ -9,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from edge import redaction
 from edge.errors import SourceError
 from edge.io.base import Source
 from edge.io.sources.live import USUAL, Patience
-from edge.io.sources.stream import masked
 from edge.paths import exists
+from edge.redaction import masked, userinfo
 
-__all__ = ["FILES", "LIVE", "SOURCES", "USUAL", "Patience", "masked", "open_source"]
+__all__ = ["FILES", "LIVE", "SOURCES", "USUAL", "Patience", "open_source"]
 
 # Scheme to the module whose `open_source(target)` opens what follows "scheme:"; that of a live
 # source also takes a `Patience`. To add a source: write the module, add its row.
@@ -58,6 +60,7 @@ def open_source(address: str, patience: Patience = USUAL) -> Source:
         SourceError: Nothing is there, or it cannot be opened.
         NotInstalledError: It needs a package that is not installed.
     """
+    redaction.remember(address)
     scheme, target = _resolve(address)
     module = importlib.import_module(SOURCES[scheme])
     source: Source = (
@@ -67,9 +70,12 @@ def open_source(address: str, patience: Patience = USUAL) -> Source:
 
 
 def _resolve(address: str) -> tuple[str, str]:
-    scheme, _, target = address.partition(":")
-    if scheme in SOURCES and target:
-        return scheme, address if scheme in _URLS else target
+    scheme, colon, target = address.strip().partition(":")
+    if colon and target and scheme.lower() in SOURCES:
+        scheme = scheme.lower()  # FFmpeg knows no others
+        if scheme not in (*_URLS, "ffmpeg") and _is_url(target):
+            raise SourceError(f"{masked(address)}: a URL is opened without {scheme}: before it")
+        return scheme, f"{scheme}:{target}" if scheme in _URLS else target
     if "\0" in address or not address:
         raise SourceError(f"{address!r} is not an address")
     if address.partition("?")[0] == "-":
@@ -85,7 +91,17 @@ def _resolve(address: str) -> tuple[str, str]:
         return "usb", address
     if glob.has_magic(address):
         return "images", address
+    known = ", ".join(f"{name}:" for name in SOURCES)
+    if target.startswith("//"):
+        near = difflib.get_close_matches(scheme.lower(), _URLS, 1)
+        hint = f"did you mean {near[0]}:?" if near else f"{known} are; ffmpeg:URL may open it"
+        raise SourceError(f"{masked(address)}: {scheme}: is no scheme of a source; {hint}")
     raise SourceError(
-        f"{address}: no such file or folder; a source is an image, a folder, a glob, a video, "
-        f"a camera index, - or one of {', '.join(f'{name}:' for name in SOURCES)}"
+        f"{masked(address)}: no such file or folder; a source is an image, a folder, a glob, a "
+        f"video, a camera index, - or one of {known}"
     )
+
+
+def _is_url(target: str) -> bool:
+    start, end = userinfo(target)
+    return ("://" in target or start < end) and not exists(Path(target), SourceError)

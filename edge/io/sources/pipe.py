@@ -105,7 +105,9 @@ class Pipe:
         assert self._side is not None
         more = os.read(self._side, _CHUNK)
         if more:
-            self.said = (self.said + more)[-_MOST_SAID:]
+            self.said += more
+            if len(self.said) > _MOST_SAID:  # from a whole line on: half a password is not found
+                self.said = self.said[-_MOST_SAID:].partition(b"\n")[2]
         else:
             self._poll.unregister(self._side)
             self._side = None

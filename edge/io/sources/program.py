@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +12,10 @@ from contextlib import suppress
 from edge.errors import SourceError
 from edge.io.sources.live import Shot
 from edge.io.sources.pipe import Pipe
+from edge.redaction import redacted
 
 _ENDING = 2.0  # seconds that a program has to end after it was asked to
+_REFUSED = re.compile(r"(?i)\b401\b|unauthorized|authorization failed")
 _PIPE = 1 << 20  # bytes: a picture or so, so that the program is not held up between two reads
 
 
@@ -96,8 +99,10 @@ class Program:
         if self._process.stderr is not None and not self._process.stderr.closed:
             os.set_blocking(self._process.stderr.fileno(), False)
             said += self._process.stderr.read() or b""
-        lines = said.decode(errors="replace").strip().splitlines()
+        lines = redacted(said.decode(errors="replace").strip(), foreign=True).splitlines()
         why = "" if not status else f" with status {status}"
+        if any(_REFUSED.search(line) for line in lines):
+            why += ": the login was refused, wrong user name or password"
         return why + (f": {lines[-1].strip()}" if lines else "")
 
 

@@ -35,7 +35,8 @@ def test_a_file_whose_name_has_the_mark_is_that_file(tmp_path):
         ("rate=5&rate=6", "given twice"),
         ("rate=0", "a rate is above 0"),
         ("priority=nan", "a priority is from"),
-        ("", "'' is none of rate, priority"),
+        ("", "what follows # is rate or priority=NUMBER"),
+        ("Hunter2", "1: what follows # is rate or priority=NUMBER; a # of the URL itself"),
     ],
 )
 def test_mistakes_are_named(options, message):

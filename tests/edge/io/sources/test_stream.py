@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from urllib.parse import quote
 
 import pytest
 from stream_servers import mjpeg_server, rtsp_server
@@ -16,7 +17,6 @@ from stream_servers import mjpeg_server, rtsp_server
 from edge.errors import SourceError
 from edge.io.sources import open_source
 from edge.io.sources.live import Patience
-from edge.io.sources.stream import masked, with_secrets
 from edge.types import Event, Frame
 
 # A server may take a second to answer on a machine with other work: silence is longer than that.
@@ -117,29 +117,37 @@ def test_a_camera_that_need_not_be_there_at_first_is_waited_for():
     assert list(source) == []
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("rtsp://admin:pa55@cam/1", "rtsp://admin:***@cam/1"),
-        ("rtsp://admin:p@55@cam/1", "rtsp://admin:***@cam/1"),
-        ("rtsp://admin:${CAM}@cam/1", "rtsp://admin:***@cam/1"),
-        ("rtsp://cam:554/1", "rtsp://cam:554/1"),
-        ("http://cam/a@b:c", "http://cam/a@b:c"),
-    ],
-)
-def test_passwords_are_not_shown(url, shown):
-    assert masked(url) == shown
+@pytest.fixture(params=["rtsp", "http"])
+def guarded(request, tmp_path):
+    """A server that wants a login of the most awkward kind."""
+    server = rtsp_server(tmp_path, []) if request.param == "rtsp" else mjpeg_server([])
+    server.login = ("admin", "a/b@c#d?e%41")
+    server.kind = request.param
+    with server:
+        yield server
 
 
-def test_secrets_come_from_the_environment_or_a_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("CAM_PASSWORD", "p/w")
-    (tmp_path / "user").write_text("admin\n")
-    url = with_secrets(f"rtsp://${{file:{tmp_path}/user}}:${{CAM_PASSWORD}}@cam")
-    assert url == "rtsp://admin:p/w@cam"
-    with pytest.raises(SourceError, match="secret NOT_THERE: no such variable"):
-        with_secrets("rtsp://${NOT_THERE}@cam")
-    with pytest.raises(SourceError, match="secret file:/not/there: No such file"):
-        with_secrets("rtsp://${file:/not/there}@cam")
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+@pytest.mark.parametrize("written", ["${CAM}", "${CAM_ENCODED|raw}", "a/b@c#d?e%2541"])
+def test_any_password_lets_in(guarded, scheme, written, monkeypatch):
+    guarded.scheme = scheme
+    monkeypatch.setenv("CAM", guarded.login[1])
+    monkeypatch.setenv("CAM_ENCODED", quote(guarded.login[1], safe=""))
+    address = f"{guarded.kind}://admin:{written}@127.0.0.1:{guarded.port}/camera"
+    (frame, *_), _ = watch(open_source(address, SOON), 1)
+    assert frame.source == f"{guarded.kind}://admin:***@127.0.0.1:{guarded.port}/camera"
+    assert guarded.refused == 0
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+def test_a_login_that_is_refused_is_said(guarded, scheme):
+    guarded.scheme = scheme
+    place = f"127.0.0.1:{guarded.port}/camera"
+    with pytest.raises(SourceError, match=r"admin:\*\*\*@.*: the login was refused .401") as error:
+        open_source(f"{guarded.kind}://admin:Hunter2@{place}", SOON)
+    assert "Hunter2" not in str(error.value)
+    with pytest.raises(SourceError, match=r"it wants a login .401.*USER:\$\{PASSWORD\}@"):
+        open_source(f"{guarded.kind}://{place}", SOON)
 
 
 def test_a_process_that_is_stopped_in_a_silent_stream_ends_well(tmp_path):
