@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import surroundings
 from hypothesis import HealthCheck, settings
+
+from edge import redaction
 
 # A busy machine is slow; that is no failure. And the same examples each time: a red run is red
 # again.
@@ -16,9 +20,28 @@ settings.register_profile(
 )
 settings.load_profile("edge")
 
-# A shell that starts a job in the background may have it ignore Ctrl-C, and all that it starts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ["EDGE_TUNE"] = "off"  # what somebody tuned on this machine is no part of a test
+FOLDERS = pytest.StashKey[surroundings.Folders]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    writer = session.config.get_terminal_writer()
+    writer.fullwidth = writer.fullwidth  # the terminal's, not the one that tests are told of
+    stack = ExitStack()
+    session.config.add_cleanup(stack.close)
+    folders = session.config.stash[FOLDERS] = stack.enter_context(surroundings.settled())
+    folders.watch(surroundings.ROOT)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind(pytestconfig: pytest.Config) -> Iterator[None]:
+    with surroundings.unchanged(pytestconfig.stash[FOLDERS]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _knows_no_secrets() -> None:
+    """A word that was a password in one test is none in the next."""
+    redaction._secrets = redaction._Secrets()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import pytest
 from edge.types import Size
 
 torch = pytest.importorskip("torch", reason="networks need the extra distill")
-torch.set_num_threads(1)  # networks this small gain little by more, and lose where cores are busy
 
 
 @cache

@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DIR",
         help="pictures as the camera will see them, labels not needed: a folder, a glob, a "
-        "dataset or test:conveyor?seed=N&frames=N",
+        "dataset or its data.yaml (the split train, where there is one) or "
+        "test:conveyor?seed=N&frames=N",
     )
     parser.add_argument(
         "--val",
@@ -301,7 +302,16 @@ def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | No
 
 def _material(args: argparse.Namespace, labels: Sequence[str]) -> Material:
     judges = None if args.val is None else open_pictures(args.val, labels, strict=True)
-    return divide(open_pictures(args.data, labels, strict=False), judges, args.images, args.seed)
+    data = open_pictures(args.data, labels, strict=False)
+    material = divide(data, judges, args.images, args.seed)
+    for line in (*data.notes, *(() if judges is None else judges.notes)):
+        print(line, file=sys.stderr)
+    if material.overlap:
+        print(
+            f"note: {material.overlap} images of --data are left out: --val holds them out",
+            file=sys.stderr,
+        )
+    return material
 
 
 def _limits(args: argparse.Namespace) -> Limits:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.learning_data import apart, held_out_data, training_data
 from edge.errors import CalibrationError, DataError, SourceError
-from edge.io.datasets import FORMATS, Objects, Sample, open_dataset
+from edge.io.datasets import FORMATS, Dataset, Objects, Sample, summary
 from edge.io.selection import Look, alike, fault, look
 from edge.io.sources.images import open_source
 from edge.types import Frame, Size, UInt8Array
@@ -31,10 +32,12 @@ class Pictures:
     Attributes:
         samples: Without labels, each has none.
         labelled: Whether what is in them is known.
+        notes: What a user should know of the dataset that they are from, a line each.
     """
 
     samples: tuple[Sample, ...]
     labelled: bool
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -63,25 +66,28 @@ class Material:
     Attributes:
         observed: For the calibration.
         judged: For the gate and the report.
+        overlap: How many images were not observed because they judge.
     """
 
     observed: Pictures
     judged: Pictures
+    overlap: int = 0
 
 
 def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictures:
-    """The pictures of a dataset, a folder, a glob, or `test:conveyor?seed=N&frames=N`.
+    """The images of a dataset, a folder, a glob, or `test:conveyor?seed=N&frames=N`.
 
     Args:
         address: Where they are.
         labels: Of the model: those of the data are for it.
-        strict: Refuse labels that are damaged or not for this model; else they count as none, and
-            of a folder every picture in it is taken.
+        strict: For images that judge: of a dataset the split val, where there is one, and labels
+            that are damaged or not for this model are refused. Else for images to observe: the
+            split train, where there is one, and such labels count as none.
 
     Raises:
         SourceError: Nothing is there.
         DataError: With `strict`: the labels are damaged, or name a class that the model does not
-            have.
+            have. Or a data file does not say where images are.
         NotInstalledError: OpenCV is missing.
     """
     path = Path(address.rpartition("?split=")[0] or address)
@@ -90,14 +96,30 @@ def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictu
     )
     if not is_data:
         return _unlabelled(address)
+    if strict:
+        return _pictures(held_out_data(address).for_model(labels), labelled=True)
     try:
-        return Pictures(open_dataset(address).for_model(labels).samples, True)
+        data = training_data(address)
     except DataError:
-        if strict:
+        return _without_labels(address, path)
+    try:
+        return _pictures(data.for_model(labels), labelled=True)
+    except DataError:
+        return _pictures(data, labelled=False)
+
+
+def _without_labels(address: str, path: Path) -> Pictures:
+    """Those that a dataset names, whatever its labels are; of a folder at worst all in it."""
+    try:
+        return _pictures(training_data(address, labels=False), labelled=False)
+    except DataError:
+        if not path.is_dir():
             raise
-    if path.is_dir():
-        return _unlabelled(f"{glob.escape(str(path))}/**/*")
-    return Pictures(open_dataset(address).samples, False)
+    return _unlabelled(f"{glob.escape(str(path))}/**/*")
+
+
+def _pictures(data: Dataset, *, labelled: bool) -> Pictures:
+    return Pictures(data.samples, labelled, tuple(summary({"": data})))
 
 
 def _unlabelled(address: str) -> Pictures:
@@ -116,8 +138,14 @@ def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> M
         seed: Of the choice.
 
     Raises:
-        CalibrationError: There are too few to divide.
+        CalibrationError: There are too few to divide, or all of them judge.
     """
+    overlap = 0
+    if judges is not None:
+        rest = apart(data.samples, judges.samples)
+        overlap, data = len(data) - len(rest), Pictures(rest, data.labelled)
+        if not rest:
+            raise CalibrationError(f"all {overlap} images to calibrate on are held out to judge by")
     order = np.random.default_rng(seed).permutation(len(data)).tolist()
     held = 0 if judges is not None else min(_MOST_JUDGES, -(-len(data) // _HELD_OUT))
     if len(data) - held < 1:
@@ -126,7 +154,8 @@ def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> M
             "by; 64 to 128 of them are a good number"
         )
     observed = data.at(sorted(order[held:][:images]))
-    return Material(observed, data.at(sorted(order[:held])) if judges is None else judges)
+    judged = data.at(sorted(order[:held])) if judges is None else judges
+    return Material(observed, judged, overlap)
 
 
 @dataclass(frozen=True, slots=True)

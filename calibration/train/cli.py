@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibration.checkpoints.training_recipe import Augment, Recipe, without_ranges
+from calibration.learning_data import held_out_data, training_data, without
 from calibration.nets.config import NETS, STRIDES, Config, YOLOv6
 from calibration.train.show import Show
 from edge.cli import UsageError, options
 from edge.errors import CalibrationError, ModelError, NotInstalledError
-from edge.io.datasets import Dataset, open_dataset
+from edge.io.datasets import Dataset, open_dataset, summary
+from edge.io.datasets.splits import role
 
 if TYPE_CHECKING:
     from calibration.train.checkpoint import Checkpoint
@@ -31,13 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="a YOLO folder, a COCO .json file, a VOC folder (of all these the split train, where "
-        "there is one; DIR?split=NAME takes another), or test:conveyor?seed=N&frames=N",
+        help="a YOLO folder or its data.yaml, a COCO folder or .json file, a VOC folder (of all "
+        "these the split train, else what is in neither val nor test; DIR?split=NAME takes "
+        "another), or test:conveyor?seed=N&frames=N. Held-out images are never trained on",
     )
     parser.add_argument(
         "--val",
         metavar="DIR",
-        help="pictures to choose the best epoch by; default: the split val of --data",
+        help="held-out images to choose the best epoch by, of data with a split val that one; "
+        "default: the split val (or valid) of --data",
     )
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the results"
@@ -134,6 +138,8 @@ def run(args: argparse.Namespace) -> int:
         training, data, held_out = _new(args)
         out.mkdir(parents=True, exist_ok=True)
     recipe, machine = training.recipe, training.machine
+    for line in summary({"train": data, "val": held_out}):
+        print(line, file=sys.stderr)
     print(
         f"{len(data)} pictures, {len(held_out)} held out, {len(training.labels)} classes; "
         f"{recipe.input}x{recipe.input}, {recipe.epochs} epochs of batches of {recipe.batch}; "
@@ -180,7 +186,7 @@ def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
     from calibration.train.loop import Training
 
     begin = None if args.weights is None else _begin(args.weights, folded=args.qat)
-    data = _training_part(args)
+    data, held_out = _data(args)
     labels = data.names or tuple(str(i) for i in range(_classes(data)))
     if begin is not None and {label.casefold() for label in labels} <= {
         label.casefold() for label in begin.labels
@@ -205,7 +211,7 @@ def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
     if begin is not None:
         whole = len(without_ranges(training.net.state_dict()))
         print(f"{args.weights}: {training.fitting} of {whole} tensors taken over", file=sys.stderr)
-    return training, data, _held_out(args, data).for_model(labels)
+    return training, data, held_out.for_model(labels)
 
 
 def _check_qat(args: argparse.Namespace, begin: Checkpoint | None, labels: tuple[str, ...]) -> None:
@@ -252,7 +258,7 @@ def _resumed(args: argparse.Namespace, out: Path) -> tuple[Training, Dataset, Da
     from calibration.train.loop import Training
 
     saved = checkpoint.read(out / "last.pt")
-    data = _training_part(args).for_model(saved.labels)
+    data, held_out = (part.for_model(saved.labels) for part in _data(args))
     teacher = None
     if saved.recipe.distil:
         if args.teacher is None:
@@ -261,24 +267,25 @@ def _resumed(args: argparse.Namespace, out: Path) -> tuple[Training, Dataset, Da
     training = Training(saved.config, saved.recipe, saved.labels, _machine(args), teacher=teacher)
     training.resume(saved, len(data))
     print(f"going on after epoch {training.epoch}", file=sys.stderr)
-    return training, data, _held_out(args, data).for_model(saved.labels)
+    return training, data, held_out
 
 
-def _training_part(args: argparse.Namespace) -> Dataset:
+def _data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    """What to learn from, and the held-out images; none of these is among the first."""
     if args.data is None:
         raise UsageError("--data names the pictures to learn from")
-    dataset = open_dataset(args.data)
-    if dataset.split is None and "train" in dataset.splits:
-        return open_dataset(args.data, "train")
-    return dataset
-
-
-def _held_out(args: argparse.Namespace, data: Dataset) -> Dataset:
+    data = training_data(args.data)
     if args.val is not None:
-        return open_dataset(args.val)
-    if "val" not in data.splits or data.split == "val":
-        raise UsageError("the data has no split val; --val names the pictures to judge by")
-    return open_dataset(data.path, "val")
+        held_out = held_out_data(args.val)
+    elif role(data.split or "") != "val" and "val" in map(role, data.splits):
+        held_out = open_dataset(data.path, "val")
+    else:
+        found = f" (found: {', '.join(data.splits)})" if data.splits else ""
+        raise UsageError(
+            f"the data has no split val{found}; --val names the held-out images, such as another "
+            "folder or DIR?split=NAME"
+        )
+    return without(data, held_out.samples), held_out
 
 
 def _classes(data: Dataset) -> int:

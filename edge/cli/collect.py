@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge import pipeline
 from edge.detector import Detector
 from edge.errors import DataError
-from edge.io.datasets import Dataset, Objects, Pictures, Sample
+from edge.io.datasets import Dataset, Objects, Pictures, Sample, summary
 from edge.io.sinks.progress import Progress
 from edge.types import Detections, Failure, Result
 
@@ -43,8 +43,10 @@ def collect(detector: Detector, dataset: Dataset) -> Collected:
     return Collected(collector.truth, collector.found, failed, summary.interrupted)
 
 
-def remark_on_splits(dataset: Dataset) -> None:
-    """Say so where parts of the data are there to choose from and all of it is used."""
+def describe(dataset: Dataset) -> None:
+    """Say what the data is made of, and where there are parts to choose from and all is used."""
+    for line in summary({"": dataset}):
+        print(line, file=sys.stderr)
     if dataset.splits and dataset.split is None:
         known = ", ".join(dataset.splits)
         print(f"the whole of the data is used; --split chooses from {known}", file=sys.stderr)

@@ -15,7 +15,7 @@ from typing import get_args
 from edge.backends import BACKENDS
 from edge.backends.base import Precision
 from edge.cli import UsageError, options
-from edge.cli.collect import Collected, collect, remark_on_splits
+from edge.cli.collect import Collected, collect, describe
 from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference, differences
 from edge.io.datasets import Dataset
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
         sides = [Side.parse(text, args.model) for text in args.compare]
     except ValueError as error:
         raise UsageError(str(error)) from error
-    remark_on_splits(dataset)
+    describe(dataset)
     collected: list[Collected] = []
     labels: list[tuple[str, ...]] = []
     effects: list[dict[str, object]] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge import bundled
 from edge.cli import UsageError, compare, options
-from edge.cli.collect import collect, remark_on_splits
+from edge.cli.collect import collect, describe
 from edge.detector import Detector
 from edge.errors import SinkError
 from edge.evaluate import Evaluation, curves, evaluate
@@ -61,10 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         required=True,
         metavar="DIR",
-        help="a YOLO folder (images/, labels/), a COCO .json file, a VOC folder, or "
-        "test:conveyor?seed=N&frames=N",
+        help="a YOLO folder (images/, labels/) or its data.yaml, a COCO folder or .json file, a "
+        "VOC folder, or test:conveyor?seed=N&frames=N",
     )
-    parser.add_argument("--split", metavar="S", help="only this part of the data, such as val")
+    parser.add_argument(
+        "--split",
+        metavar="S",
+        help="only this part of the data, by its name or by what it is for: train, val or test",
+    )
     options.add_detection_arguments(parser, conf=0.03, iou=0.65)
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="write the detections as COCO results (JSON)"
@@ -97,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         for option, file in (("--save", args.save), ("--curves", args.curves)):
             if file is not None:
                 _prepare(option, file, dataset)
-        remark_on_splits(dataset)
+        describe(dataset)
         collected = collect(detector, dataset)
         circumstances = _circumstances(args, detector, dataset)
     if collected.interrupted:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import boards
 import pytest
+import surroundings
 
 CPUS = ("cortex-a72", "cortex-a76")  # Raspberry Pi 4; Raspberry Pi 5, and close to Jetson Orin's
 NUMPYS = ("1", "2")  # 1.26, as in Debian 12, and today's
@@ -38,6 +40,14 @@ class Arm:
         )
         assert done.returncode == 0, f"{args} ended with {done.returncode}:\n{done.stderr}"
         return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tools() -> Iterator[None]:
+    """The emulator, compilers and binutils, as this machine has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", surroundings.MACHINE["PATH"])
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ Takes the package index that pip is configured with, as an installation does.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import surroundings
 
 import edge
 from edge.backends import BACKENDS
@@ -26,8 +26,12 @@ pytestmark = pytest.mark.slow
 
 
 def call(*command: str | Path, cwd: Path, status: int = 0) -> str:
-    """Run a command outside the checkout. Returns what it printed, errors included."""
-    clean = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    """Run a command outside the checkout, with this machine's compiler and package index.
+
+    Returns what it printed, errors included.
+    """
+    unset = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+    clean = {k: v for k, v in surroundings.MACHINE.items() if k not in unset}
     done = subprocess.run(
         command,
         cwd=cwd,

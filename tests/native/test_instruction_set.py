@@ -9,13 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import surroundings
 
 from tests.native.instruction_set import instructions, misplaced, newer
 
 BUILT = Path(__file__).parents[2] / "build"
 
 pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64" or not shutil.which("objdump"), reason="needs x86-64 binutils"
+    platform.machine() != "x86_64"
+    or not shutil.which("objdump", path=surroundings.MACHINE["PATH"]),
+    reason="needs x86-64 binutils",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from edge.io.sources.images import read_image
 from edge.types import Float32Array, Int32Array, Mask, Size, UInt8Array
 
 Float64Array = npt.NDArray[np.float64]
+# Why something that lies in a dataset is no part of it; in words in `summary`.
+Kind = Literal["orphan", "missing", "repeated", "other", "unlabeled", "held_out"]
 FARTHEST = 1e9  # pixels: no picture has so many on a side
 
 
@@ -97,6 +100,8 @@ class Sample:
         size: Size of the picture, where the dataset states it.
         fractions: Whether the rectangles are fractions of the picture's size instead of pixels.
         render: Makes the picture, where it is not a file; `path` is then its address.
+        split: The part of the dataset that it is from, where that has a name.
+        has_labels: Whether the dataset says what is in it. If not, nothing is: it is background.
     """
 
     path: Path
@@ -105,6 +110,8 @@ class Sample:
     size: Size | None = None
     fractions: bool = False
     render: Callable[[], UInt8Array] | None = None
+    split: str | None = None
+    has_labels: bool = True
 
     def image(self) -> UInt8Array:
         """The picture, (H, W, 3) BGR, upright.
@@ -147,6 +154,8 @@ class Dataset:
         splits: Names of the parts that the dataset has.
         split: The part that was read; None: all.
         files: That the labels were read from, which no result may replace.
+        left_out: How many files or images of each kind are no part of it, though they lie there.
+        warnings: What else a user should know of it, in sentences.
     """
 
     path: Path
@@ -157,6 +166,8 @@ class Dataset:
     splits: tuple[str, ...] = ()
     split: str | None = None
     files: tuple[Path, ...] = ()
+    left_out: Mapping[Kind, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

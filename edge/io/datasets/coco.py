@@ -2,8 +2,8 @@
 
 Class ids count the categories from 0 in the order of their ids, which makes COCO's 1 to 90 its
 well-known 0 to 79. As in the reference evaluator, an annotation of an image that is not listed is
-passed over, and so is the key `ignore`. Boxes are in pixels of the picture without regard to its
-EXIF orientation; the pictures of COCO itself have none.
+passed over, and so is the key `ignore`. Boxes are in pixels of the image without regard to its
+EXIF orientation; the images of COCO itself have none.
 
 Source: cocodataset.org, "Data format", object detection.
 """
@@ -17,8 +17,9 @@ from typing import Any
 
 from edge.errors import DataError
 from edge.io.datasets.base import FARTHEST, Dataset, Objects, Sample
+from edge.io.datasets.locate import Located, locate
 from edge.io.datasets.names import read_text
-from edge.paths import exists
+from edge.io.datasets.splits import Split, choose
 from edge.types import Size
 
 WANTED = "COCO: a .json file, or a folder with one, with images, annotations and categories"
@@ -30,12 +31,18 @@ def recognises(path: Path) -> bool:
     return path.suffix.lower() == ".json" or bool(_files(path))
 
 
-def read(path: Path, split: str | None = None) -> Dataset:
+def split_names(path: Path) -> tuple[str, ...]:
+    """The parts that `read` can choose from."""
+    return () if path.suffix.lower() == ".json" else tuple(s.name for s in _files(path).values())
+
+
+def read(path: Path, split: str | None = None, *, labels: bool = True) -> Dataset:
     """Read a file.
 
     Args:
-        path: The file; or its folder, or the one above `annotations/`.
+        path: The file; or its folder, or the one above `annotations/` or `train/`, `valid/`, ….
         split: Chooses among the files of a folder: part of the name, such as `val2017` or `val`.
+        labels: Whether to read the annotations; else no image has objects.
 
     Raises:
         DataError: The file is not of this form; several files, or none, match; the pictures are
@@ -43,7 +50,7 @@ def read(path: Path, split: str | None = None) -> Dataset:
     """
     file, splits = _choose(path, split)
     try:
-        content = json.loads(read_text(file))
+        content = json.loads(read_text(file, None))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not JSON: {error}") from error
     if isinstance(content, list):
@@ -59,22 +66,30 @@ def read(path: Path, split: str | None = None) -> Dataset:
     if len(images) < len(tables["images"]):
         raise DataError(f"{file}: two images have the same id")
     rows: dict[int, list[tuple[str, Mapping[str, Any]]]] = {number: [] for number in images}
-    for where, row in tables["annotations"]:
+    for where, row in tables["annotations"] if labels else ():
         rows.get(_whole(row, "image_id", where), []).append((where, row))
 
     folders = _folders(file)
+    named = {number: _text(row, "file_name", where) for number, (where, row) in images.items()}
+    found = {number: locate(name, folders, working=False) for number, name in named.items()}
     samples = tuple(
         Sample(
-            _picture(_text(image, "file_name", where), folders),
+            _image(found[number], folders[0] / named[number]),
             number,
             _objects(rows[number], places),
             _size(image, where),
+            split=split,
         )
         for number, (where, image) in sorted(images.items())
     )
     if samples and not any(sample.path.exists() for sample in samples):
         looked = ", ".join(str(folder) for folder in folders)
-        raise DataError(f"{file}: none of its {len(samples)} pictures found in {looked}")
+        first = next(iter(named.values()))
+        raise DataError(
+            f"{file}: none of its {len(samples)} images found, such as {first!r:.120}; looked in "
+            f"{looked}"
+        )
+    moved = sum(each is not None and each.is_moved for each in found.values())
     return Dataset(
         path,
         "COCO",
@@ -84,11 +99,18 @@ def read(path: Path, split: str | None = None) -> Dataset:
         splits,
         split,
         (file,),
+        warnings=(f"{file}: {moved} images are found by the end of their path",) if moved else (),
     )
 
 
-def _files(path: Path) -> list[Path]:
-    return sorted([*path.glob("*.json"), *path.glob("annotations/*.json")])
+def _files(path: Path) -> dict[Path, Split]:
+    """The files of a folder, and the names of the parts that they are."""
+    found = {
+        file: Split(file.stem, _words(file.stem))
+        for file in sorted([*path.glob("*.json"), *path.glob("annotations/*.json")])
+    }
+    exported = sorted(path.glob("*/_annotations.coco.json"))  # Roboflow's
+    return found | {file: Split(file.parent.name) for file in exported}
 
 
 def _choose(path: Path, split: str | None) -> tuple[Path, tuple[str, ...]]:
@@ -97,25 +119,29 @@ def _choose(path: Path, split: str | None) -> tuple[Path, tuple[str, ...]]:
             raise DataError(f"{path}: one file has no splits, got {split!r}; name the folder")
         return path, ()
     files = _files(path)
-    splits = tuple(file.stem for file in files)
-    matching = [file for file in files if split is None or split in _words(file.stem)]
+    splits = split_names(path)
+    chosen = list(files.values()) if split is None else choose(list(files.values()), split, path)
+    matching = [file for file, part in files.items() if part in chosen]
+    if len(matching) > 1:  # beside the captions and keypoints of the same images
+        instances = [file for file in matching if file.name.startswith("instances_")]
+        matching = instances if len(instances) == 1 else matching
     if len(matching) == 1:
         return matching[0], splits
     what = "files" if split is None else f"files for the split {split!r}"
     raise DataError(
         f"{path}: {len(matching)} {what}, wanted one; choose by --split or name the file: "
-        + ", ".join(file.name for file in files)
+        + ", ".join(str(file.relative_to(path)) for file in files)
     )
 
 
-def _words(stem: str) -> set[str]:
-    """What may be said for `instances_val2017`: itself, `val2017` and `val`."""
-    words = set(stem.split("_"))
-    return {stem} | words | {word.rstrip("0123456789") for word in words} - {""}
+def _words(stem: str) -> tuple[str, ...]:
+    """What may be said for `instances_val2017`: `val2017` and `val`."""
+    words = dict.fromkeys(stem.split("_"))
+    return tuple(dict.fromkeys([*words, *(word.rstrip("0123456789") for word in words)]))
 
 
 def _folders(file: Path) -> list[Path]:
-    """Where pictures usually lie: beside the file, or beside the folder of annotations."""
+    """Where images usually lie: beside the file, or beside the folder of annotations."""
     near, above = file.parent, file.parent.parent
     split = file.stem.rsplit("_", 1)[-1]
     folders = [near, near / "images", near / split, near / "images" / split]
@@ -124,11 +150,9 @@ def _folders(file: Path) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _picture(name: str, folders: list[Path]) -> Path:
-    for folder in folders:
-        if exists(folder / name, DataError) and (folder / name).is_file():
-            return folder / name
-    return folders[0] / name  # missing: said when it is read
+def _image(found: Located | None, missing: Path) -> Path:
+    """The file; or where it should be, which is said when it is read."""
+    return found.path if found is not None and found.path.is_file() else missing
 
 
 def _size(image: Mapping[str, Any], where: str) -> Size | None:

@@ -1,9 +1,11 @@
-"""Picture files of a dataset: which there are, and the number that each goes by."""
+"""Image files of a dataset: which there are, and the number that each goes by."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edge.errors import DataError
@@ -23,6 +25,58 @@ def pictures(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from error
     return sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def walk(folder: Path, leave: Collection[Path] = ()) -> Iterator[Path]:
+    """The files in a folder and all below it, in no order; hidden ones left out.
+
+    Links are followed, but into no folder twice: a loop ends. Folders come before links to them.
+
+    Args:
+        folder: Where to begin.
+        leave: Folders to stay out of.
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting = deque([folder])
+    while waiting:
+        here = waiting.popleft()
+        try:
+            facts = here.stat()
+            entries = [entry for entry in os.scandir(here) if not entry.name.startswith(".")]
+            folders = {entry.name: entry for entry in entries if _is_folder(entry)}
+        except OSError as error:
+            raise DataError(f"{here}: {error.strerror}") from error
+        if (facts.st_dev, facts.st_ino) in seen:
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
+        yield from (here / entry.name for entry in entries if entry.name not in folders)
+        for name, entry in folders.items():
+            if here / name not in leave:
+                add = waiting.append if entry.is_symlink() else waiting.appendleft
+                add(here / name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def resolved(paths: Iterable[Path]) -> list[Path]:
+    """Each path without links, by which two paths of one file are known."""
+    folders: dict[Path, Path] = {}
+    found = []
+    for path in paths:
+        folder = path.parent
+        if folder not in folders:
+            folders[folder] = Path(os.path.realpath(folder))
+        link = path.is_symlink()
+        found.append(Path(os.path.realpath(path)) if link else folders[folder] / path.name)
+    return found
 
 
 def image_ids(paths: Sequence[Path]) -> list[int]:

@@ -19,6 +19,7 @@ from edge.errors import DataError
 from edge.io.datasets.base import FARTHEST, Dataset, Objects, Sample
 from edge.io.datasets.files import image_ids, pictures
 from edge.io.datasets.names import read_text
+from edge.io.datasets.splits import Split, choose
 from edge.types import Size
 
 WANTED = "VOC: Annotations/*.xml and JPEGImages/"
@@ -31,34 +32,41 @@ def recognises(path: Path) -> bool:
     return (path / "JPEGImages").is_dir() and (path / "Annotations").is_dir()
 
 
-def read(path: Path, split: str | None = None) -> Dataset:
+def split_names(path: Path) -> tuple[str, ...]:
+    """The parts that `read` can choose from."""
+    lists = sorted((path / _LISTS).glob("*.txt"))
+    return tuple(file.stem for file in lists if not _MARKED.fullmatch(read_text(file)))
+
+
+def read(path: Path, split: str | None = None, *, labels: bool = True) -> Dataset:
     """Read the annotations of a folder. The names of the classes are sorted.
 
     Args:
         path: The folder.
         split: Only what `ImageSets/Main/<split>.txt` lists; None: every annotation.
+        labels: Whether to read what is in the annotations; else no image has objects.
 
     Raises:
         DataError: A file is damaged or has another form; an annotation or a picture is missing;
             there is no such list.
     """
     lists = sorted((path / _LISTS).glob("*.txt"))
-    splits = tuple(file.stem for file in lists if not _MARKED.fullmatch(read_text(file)))
+    splits = split_names(path)
     files = _listed(path, split, splits) if split is not None else _all(path)
     images = {picture.stem: picture for picture in pictures(path / "JPEGImages")}
-    read_ = [(file, _read(file)) for file in files]
+    read_ = [(file, _read(file) if labels else (None, [])) for file in files]
     names = sorted({name for _, (_, objects) in read_ for name, *_ in objects})
     samples = []
     numbers = image_ids(files)
     for (file, (size, objects)), number in zip(read_, numbers, strict=True):
         if file.stem not in images:
             raise DataError(f"{file}: no picture {file.stem}.* in {path / 'JPEGImages'}")
-        labels = Objects.of(
+        objects_ = Objects.of(
             [rectangle for _, _, rectangle in objects],
             [names.index(name) for name, _, _ in objects],
             ignored=[difficult for _, difficult, _ in objects],
         )
-        samples.append(Sample(images[file.stem], number, labels, size))
+        samples.append(Sample(images[file.stem], number, objects_, size, split=split))
     samples.sort(key=lambda sample: sample.image_id)
     return Dataset(
         path,
@@ -79,16 +87,17 @@ def _all(path: Path) -> list[Path]:
 
 
 def _listed(path: Path, split: str, splits: tuple[str, ...]) -> list[Path]:
-    if split not in splits:
-        raise DataError(
-            f"{path}: no split {split!r} in {_LISTS}; found: {', '.join(splits) or 'none'}"
-        )
-    lines = read_text(path / _LISTS / f"{split}.txt").splitlines()
+    chosen = choose([Split(name) for name in splits], split, path / _LISTS)
+    lines = [
+        line
+        for part in chosen
+        for line in read_text(path / _LISTS / f"{part.name}.txt").splitlines()
+    ]
     names = sorted({line.strip() for line in lines} - {""})
     files = [path / "Annotations" / f"{name}.xml" for name in names]
     for file in files:
         if not file.is_file():
-            raise DataError(f"{file}: missing, though {_LISTS / split}.txt lists it")
+            raise DataError(f"{file}: missing, though {_LISTS / chosen[0].name}.txt lists it")
     return files
 
 

@@ -1,120 +1,161 @@
-"""YOLO folders: `images/` and `labels/` side by side, one text file for each picture.
+"""YOLO datasets: images, and one text file with labels for each, in `labels/` for `images/`.
 
-    images/a.jpg      images/val/a.jpg      val/images/a.jpg
-    labels/a.txt      labels/val/a.txt      val/labels/a.txt
+    images/a.jpg      images/val/a.jpg      val/images/a.jpg      images/train/site/a.jpg
+    labels/a.txt      labels/val/a.txt      val/labels/a.txt      labels/train/site/a.txt
 
-A line is `class x y width height`: the class id, the centre and the extent, in fractions of the
-picture as it is shown (its EXIF orientation applied), or `class x1 y1 x2 y2 x3 y3 …`: an outline,
-of which the enclosing box is taken. A picture without a label file has no objects. Class names are
-read from `data.yaml` (or another .yaml with the key `names`) or `classes.txt`, where there is one.
+A line is `class x y width height`: the class id, the center and the extent, in fractions of the
+image as it is shown (its EXIF orientation applied), or `class x1 y1 x2 y2 x3 y3 …`: an outline,
+of which the enclosing box is taken. An image without a label file has no objects. What `data.yaml`
+says of splits and class names is obeyed; without it the folders are the splits, and names are read
+from `classes.txt`, where there is one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge.errors import DataError
-from edge.io.datasets.base import Dataset, Objects, Sample
-from edge.io.datasets.files import image_ids, pictures
-from edge.io.datasets.names import read_lines, read_text, read_yaml
+from edge.io.datasets import data_file, splits, yolo_layout
+from edge.io.datasets.base import Dataset, Kind, Objects, Sample
+from edge.io.datasets.files import image_ids, resolved
+from edge.io.datasets.names import read_text
+from edge.io.datasets.yolo_images import images, orphans
+from edge.io.datasets.yolo_layout import Layout, Part
 
-WANTED = "YOLO: images/ and labels/, or such a pair inside or of folders train, val, test"
+WANTED = (
+    "YOLO: images/ and labels/, or such a pair inside or of folders train, val, test, or a "
+    "data.yaml that says where they lie"
+)
 _ROUNDING = 1e-3  # how far outside 0 to 1 a writer's rounding may put a value
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A folder of pictures, and the folder of their labels."""
-
-    split: str
-    pictures: Path
-    labels: Path
-
-
 def recognises(path: Path) -> bool:
-    """Whether a path is such a folder, or the .yaml file inside it."""
-    return bool(_parts(_root(path)))
+    """Whether a path is a data file, or a folder with one or with `images/` and `labels/`."""
+    if yolo_layout.is_data_file(path) or not path.is_dir():
+        return yolo_layout.is_data_file(path)
+    parts = yolo_layout.discovered(path)
+    if any(yolo_layout.labels_folder(folder).is_dir() for part in parts for folder in part.places):
+        return True
+    # A folder with COCO's labels may have a data file too.
+    has_json = any(True for pattern in ("*.json", "*/*.json") for _ in path.glob(pattern))
+    data = None if has_json else data_file.of_folder(path)
+    return data is not None and bool(data.splits)
 
 
-def read(path: Path, split: str | None = None) -> Dataset:
-    """Read the labels of a folder.
+def split_names(path: Path) -> tuple[str, ...]:
+    """The parts that `read` can choose from."""
+    return splits.names([part.split for part in yolo_layout.read(path).parts])
+
+
+def read(path: Path, split: str | None = None, *, labels: bool = True) -> Dataset:
+    """Read the images of a folder or data file, and their labels.
 
     Args:
-        path: The folder, or the .yaml file inside it.
+        path: The folder, or the data file.
         split: Only this part; None: all.
+        labels: Whether to read them; else no image has objects.
 
     Raises:
-        DataError: A label file has a line of another form, names a class that does not exist, or
-            has no picture; there is no such part, or no picture.
+        DataError: A label file has a line of another form or names a class that does not exist;
+            the data file is damaged; there is no such part, or nothing in it.
     """
-    root = _root(path)
-    names = _names(root)
-    parts = _parts(root)
-    splits = tuple(part.split for part in parts if part.split)
-    if split is not None:
-        parts = [part for part in parts if part.split == split]
-        if not parts:
-            raise DataError(f"{path}: no split {split!r}; found: {', '.join(splits) or 'none'}")
-    labels: dict[Path, Path] = {}
-    for part in parts:
-        labels |= _pairs(part)
-    paths = sorted(labels)
-    if not any(file.exists() for file in labels.values()):
-        raise DataError(f"{path}: {len(paths)} pictures, and no label file for any of them")
+    layout = yolo_layout.read(path)
+    chosen = _chosen(layout, path, split)
+    gathered = _gather(chosen, layout, path, whole=split is None, labels=labels)
+    paths = sorted(gathered.labels)
     samples = [
-        Sample(picture, number, _read_labels(labels[picture], names), fractions=True)
-        for picture, number in zip(paths, image_ids(paths), strict=True)
+        Sample(
+            image,
+            number,
+            _read_labels(gathered.labels[image], layout.names) if labels else Objects.of([], []),
+            fractions=True,
+            split=gathered.splits[image],
+            has_labels=gathered.labels[image].exists(),
+        )
+        for image, number in zip(paths, image_ids(paths), strict=True)
     ]
     samples.sort(key=lambda sample: sample.image_id)
-    files = (*labels.values(), *_name_files(root))
-    return Dataset(path, "YOLO", tuple(samples), names, splits=splits, split=split, files=files)
+    missing = [part.missing for part in layout.parts if part.missing and part not in chosen]
+    return Dataset(
+        path,
+        "YOLO",
+        tuple(samples),
+        layout.names,
+        splits=splits.names([part.split for part in layout.parts]),
+        split=split,
+        files=(*gathered.labels.values(), *gathered.lists, *layout.files),
+        left_out=gathered.left_out,
+        warnings=(*layout.warnings, *(f"{why}; not used" for why in missing)),
+    )
 
 
-def _root(path: Path) -> Path:
-    return path.parent if path.suffix.lower() in (".yaml", ".yml") else path
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """The images of some parts.
+
+    Attributes:
+        labels: The label file of each image, there or not.
+        splits: The part of each image; None where that has no name.
+        lists: That images were read from.
+        left_out: How many files of each kind.
+    """
+
+    labels: dict[Path, Path]
+    splits: dict[Path, str | None]
+    lists: tuple[Path, ...]
+    left_out: Counter[Kind]
 
 
-def _parts(root: Path) -> list[_Part]:
-    parts = [_Part("", root / "images", root / "labels")]
-    parts += [_Part(f.name, f, root / "labels" / f.name) for f in sorted(root.glob("images/*"))]
-    parts += [_Part(f.parent.name, f, f.parent / "labels") for f in sorted(root.glob("*/images"))]
-    # Pictures without labels beside them, such as a challenge's test set, are no part of this.
-    return [part for part in parts if part.labels.is_dir() and part.pictures.is_dir()]
+def _chosen(layout: Layout, path: Path, split: str | None) -> list[Part]:
+    chosen = list(layout.parts)
+    if split is not None:
+        named = splits.choose([part.split for part in layout.parts], split, path)
+        chosen = [part for part in layout.parts if part.split in named]
+    for part in chosen:
+        if part.missing:
+            others = [other.split.name for other in layout.parts if not other.missing]
+            hint = f"; --split chooses from {', '.join(others)}" if others and not split else ""
+            raise DataError(part.missing + hint)
+    return chosen
 
 
-def _pairs(part: _Part) -> dict[Path, Path]:
-    found = {picture: part.labels / f"{picture.stem}.txt" for picture in pictures(part.pictures)}
-    known = {*found.values(), part.labels / "classes.txt"}
-    orphans = sorted(file for file in part.labels.glob("*.txt") if file not in known)
-    if orphans:
-        raise DataError(
-            f"{orphans[0]}: no picture of that name in {part.pictures}"
-            + (f"; {len(orphans)} such files" if len(orphans) > 1 else "")
-        )
-    return found
-
-
-def _name_files(root: Path) -> list[Path]:
-    """The files that may name the classes, in the order in which they are asked."""
-    return [
-        *sorted([*root.glob("*.yaml"), *root.glob("*.yml")]),
-        root / "classes.txt",
-        root / "labels" / "classes.txt",
-    ]
-
-
-def _names(root: Path) -> tuple[str, ...] | None:
-    for file in _name_files(root):
-        if file.suffix != ".txt":
-            names = read_yaml(file)
-            if names is not None:
-                return names
-        elif file.is_file():
-            return read_lines(file) or None
-    return None
+def _gather(
+    parts: Sequence[Part], layout: Layout, path: Path, *, whole: bool, labels: bool
+) -> _Gathered:
+    by_image: dict[Path, Path] = {}
+    of_split: dict[Path, str | None] = {}
+    left_out: Counter[Kind] = Counter()
+    seen: set[Path] = set()
+    total = 0
+    for part in parts:
+        found = images(part, layout.roots)
+        files = {image: yolo_layout.label_file(image) for image in found.paths}
+        total += len(files)
+        left_out += found.left_out
+        is_labeled = any(file.exists() for file in files.values())
+        if whole and labels and not is_labeled:  # such as a challenge's test set
+            left_out["unlabeled"] += len(files)
+            continue
+        left_out["orphan"] += orphans(part, set(files.values()))
+        for image, real in zip(files, resolved(files), strict=True):
+            if real in seen:
+                left_out["repeated"] += 1
+                continue
+            seen.add(real)
+            by_image[image], of_split[image] = files[image], part.split.name or None
+    places = [place for part in parts for place in part.places]
+    if total == 0:
+        looked = ", ".join(map(str, places)) or "none"
+        raise DataError(f"{path}: no images in it; looked in {looked}")
+    if labels and not any(file.exists() for file in by_image.values()):
+        raise DataError(f"{path}: {total} images, and no label file for any of them")
+    lists = tuple(place for place in places if not place.is_dir())
+    return _Gathered(by_image, of_split, lists, +left_out)
 
 
 def _read_labels(file: Path, names: tuple[str, ...] | None) -> Objects:
@@ -150,7 +191,7 @@ def _rectangle(fields: list[str], where: str) -> tuple[float, float, float, floa
         raise DataError(f"{where}: not numbers: {' '.join(fields)}") from error
     if not all(-_ROUNDING <= value <= 1 + _ROUNDING for value in values):
         raise DataError(
-            f"{where}: values are fractions of the picture, 0 to 1; got {' '.join(fields)}"
+            f"{where}: values are fractions of the image, 0 to 1; got {' '.join(fields)}"
         )
     if len(values) > 4:
         points = np.array(values).reshape(-1, 2)

@@ -50,12 +50,33 @@ def test_damaged_labels_count_as_none_where_none_are_needed(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
     photos(tmp_path / "images", 3)
-    (tmp_path / "labels" / "of-a-lost-picture.txt").write_text("0 .5 .5 .1 .1")
+    (tmp_path / "labels" / "000.txt").write_text("0 .5 .5 .1")
     found = open_pictures(str(tmp_path), ("a",), strict=False)
     assert len(found) == 3
     assert not found.labelled
-    with pytest.raises(DataError, match="no picture of that name"):
+    with pytest.raises(DataError, match="got 4 fields"):
         open_pictures(str(tmp_path), ("a",), strict=True)
+
+
+def test_a_data_file_says_which_images_there_are(tmp_path):
+    for name in ("images/train", "images/val", "images/other"):
+        (tmp_path / name).mkdir(parents=True)
+        photos(tmp_path / name, 2)
+    for number in range(2):  # whatever is found here, labels are not needed
+        (tmp_path / "images/val" / f"{number:03}.png").write_bytes(b"%d" % number)
+    file = tmp_path / "data.yaml"
+    file.write_text("train: [images/train, images/other]\nval: images/val\nnames: [a]\n")
+    for address in (str(file), str(tmp_path)):
+        observed = open_pictures(address, ("b",), strict=False)
+        assert {s.path.parent.name for s in observed.samples} == {"train", "other"}
+        assert "data: other" not in observed.notes[0]
+        assert observed.notes[0].startswith("data: train 4 images")
+    (tmp_path / "labels/val").mkdir(parents=True)
+    (tmp_path / "labels/val/000.txt").write_text("0 .5 .5 .1 .1")
+    assert len(open_pictures(str(file), ("a",), strict=True)) == 2
+    file.write_text("train: images/gone\n")
+    with pytest.raises(DataError, match="'train' is 'images/gone'"):
+        open_pictures(str(file), ("a",), strict=False)
 
 
 def test_nothing_is_an_error(tmp_path):
@@ -80,11 +101,13 @@ def test_the_same_seed_divides_the_same_way():
     assert divide(data, None, 8, 5) != divide(data, None, 8, 6)
 
 
-def test_pictures_to_judge_by_leave_all_others_to_observe():
+def test_images_to_judge_by_leave_all_others_to_observe():
     data = open_pictures(BELT, LABELS, strict=True)
     found = divide(data, data.at([0]), 128, 0)
-    assert len(found.observed) == 12
-    assert len(found.judged) == 1
+    assert (len(found.observed), len(found.judged), found.overlap) == (11, 1, 1)
+    assert data.samples[0] not in found.observed.samples
+    with pytest.raises(CalibrationError, match="all 12 images to calibrate on are held out"):
+        divide(data, data, 128, 0)
 
 
 def test_one_picture_cannot_be_divided():

@@ -38,6 +38,7 @@ def test_a_training_leaves_its_files_and_says_where(data, tmp_path, capsys):
     wanted = {"best.pt", "best.onnx", "best.edge", "last.pt", "log.csv", "curve.svg"}
     assert {p.name for p in out.iterdir()} == wanted
     shown = capsys.readouterr().err
+    assert "data: train 4 images (4 objects), val 2 images (2 objects)" in shown
     assert "4 pictures, 2 held out, 2 classes; 64x64, 2 epochs of batches of 2; cpu" in shown
     assert "epoch 2/2" in shown
     assert f"to {out}" in shown
@@ -126,9 +127,25 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(
     assert not out.exists()
 
 
-def test_data_without_held_out_pictures_is_refused(data, tmp_path, capsys):
+def test_data_without_held_out_images_is_refused(data, tmp_path, capsys):
     assert run("--data", f"{data}?split=val", "-o", tmp_path / "out") == 2
-    assert "--val names the pictures to judge by" in capsys.readouterr().err
+    assert "no split val (found: train, val); --val names the held" in capsys.readouterr().err
+    (data / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [a, b]\n")
+    assert run("--data", data, "-o", tmp_path / "out") == 1
+    assert "all 4 images to learn from are held out to judge by" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_data_file_that_is_named_is_obeyed(data, tmp_path, capsys):
+    (data / "aaa.yaml").write_text("names: [wrong, names]\n")
+    (data / "list.txt").write_text("images/train/0.png\nimages/train/1.png\nimages/val/0.png\n")
+    named = data / "named.yaml"
+    named.write_text("train: list.txt\nvalid: ../images/val\ntest: gone\nnames: [cap, label]\n")
+    assert run("--data", named, "-o", tmp_path / "out", "--epochs", 1) == 0
+    shown = capsys.readouterr().err
+    assert "train 2 images (2 objects), valid 2 images (2 objects); left out: 1 image that" in shown
+    assert f"note: {named}: 'test' is 'gone'" in shown
+    assert package.read(tmp_path / "out" / "best.edge").spec.labels == ("cap", "label")
 
 
 def test_the_missing_extra_is_named_and_help_does_without():

@@ -8,7 +8,6 @@ from quant_graphs import MODEL, detector, pictures
 from quant_references import min_max_spec, run, tensors
 
 torch = pytest.importorskip("torch")
-torch.set_num_threads(1)  # networks this small gain nothing by more, and lose where cores are busy
 
 from calibration.quant.learn import learn as module  # noqa: E402
 from calibration.quant.learn.learn import learn  # noqa: E402
@@ -116,17 +115,23 @@ def test_the_distance_is_the_objective():
 
 
 def test_codes_of_weights_that_are_learned_bring_heads_nearer_still():
-    problem, spec = posed("ncnn")
-    plain = learn(problem, spec, Learning(60), seed=0)
-    learned = learn(problem, spec, Learning(60, weights=True), seed=0)
-    moves = [layer.moves for layer in problem.scheme(learned).layers.values()]
-    assert all(layer.moves is None for layer in problem.scheme(plain).layers.values())
-    assert any(each is not None and each.any() for each in moves)
-    assert problem.loss(learned).total < problem.loss(plain).total < problem.loss(spec).total
+    problem, spec = posed("ncnn", widened=0.5)
+    before, ratios = problem.loss(spec).total, []
+    for seed in range(3):
+        plain, learned = (
+            learn(problem, spec, Learning(60, weights=weights), seed) for weights in (False, True)
+        )
+        moves = [layer.moves for layer in problem.scheme(learned).layers.values()]
+        assert all(layer.moves is None for layer in problem.scheme(plain).layers.values())
+        assert any(each is not None and each.any() for each in moves)
+        near = problem.loss(plain).total
+        assert near < 0.6 * before  # 0.45
+        ratios.append(problem.loss(learned).total / near)
+    assert np.median(ratios) < 0.985  # 0.955 to 0.97, by seeds
 
 
 def test_features_behind_the_heads_are_brought_nearer_where_that_is_asked():
-    problem, spec = posed("ncnn", widened=3.0)
+    problem, spec = posed("ncnn", widened=0.5)
     (name,) = necks(problem.graph, MODEL)
 
     def apart(spec: QuantSpec) -> float:
@@ -143,7 +148,8 @@ def test_features_behind_the_heads_are_brought_nearer_where_that_is_asked():
     plain, asked = (
         learn(problem, spec, Learning(30, necks=weight), seed=0) for weight in (0.0, 1000.0)
     )
-    assert apart(asked) < apart(plain) < apart(spec)
+    assert apart(plain) < 0.8 * apart(spec)  # 0.65, by any seed
+    assert apart(asked) < 0.985 * apart(plain)  # 0.968 to 0.971, by seeds
     assert apart(problem.with_floats(spec, dict.fromkeys(problem.layers(spec), ""))) < 1e-6
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from edge.errors import DataError
-from edge.io.datasets import open_dataset
+from edge.io.datasets import open_dataset, split_names
 from edge.types import Size
 
 CONTENT = {
@@ -81,10 +81,11 @@ def test_finds_the_pictures_in_the_usual_places(make, tmp_path, file, pictures):
     ]
 
 
-def test_says_where_it_looked_for_the_pictures(make, tmp_path):
+def test_says_where_it_looked_for_the_images(make, tmp_path):
     file = make(CONTENT, pictures="elsewhere")
     with pytest.raises(
-        DataError, match=f"none of its 2 pictures found in {file.parent}, {tmp_path}"
+        DataError,
+        match=f"none of its 2 images found, such as 'b.jpg'; looked in {file.parent}, {tmp_path}",
     ):
         open_dataset(file)
 
@@ -104,8 +105,44 @@ def test_chooses_a_file_of_a_folder_by_split(make, tmp_path):
         assert len(open_dataset(tmp_path, split)) == 2
     (tmp_path / "val2017").rename(tmp_path / "images")  # seen from both files
     assert len(open_dataset(tmp_path, "train")) == 1
-    with pytest.raises(DataError, match="0 files for the split 'test'"):
+    with pytest.raises(DataError, match="no split 'test'; found: instances_train2017, inst"):
         open_dataset(tmp_path, "test")
+
+
+def test_takes_the_instances_among_files_of_one_split(make, tmp_path):
+    make(CONTENT)
+    for other in ("captions", "person_keypoints"):
+        make("{", f"annotations/{other}_val2017.json")
+    assert len(open_dataset(tmp_path, "val")) == 2
+    make("{", "annotations/other_instances_val2017.json")
+    (tmp_path / "annotations" / "instances_val2017.json").unlink()
+    with pytest.raises(DataError, match="3 files for the split 'val', wanted one; choose by"):
+        open_dataset(tmp_path, "val")
+
+
+def test_the_folders_of_roboflow_are_splits(make, tmp_path):
+    for split in ("train", "valid"):
+        make(CONTENT, f"{split}/_annotations.coco.json", split)
+    assert split_names(tmp_path) == ("train", "valid")
+    for split in ("valid", "val"):
+        (first, _) = open_dataset(tmp_path, split).samples
+        assert first.path == tmp_path / "valid" / "a.jpg"
+
+
+@pytest.mark.parametrize("where", ["images\\{}", "../images/{}", "images/../images/{}"])
+def test_finds_images_by_paths_of_other_systems(make, tmp_path, where):
+    content = changed("images", 0, file_name=where.format("b.jpg"))
+    dataset = open_dataset(make(content, "labels.json", "images"))
+    assert [s.path.name for s in dataset.samples if s.path.exists()] == ["a.jpg", "b.jpg"]
+    assert dataset.warnings == ()
+
+
+@pytest.mark.parametrize("where", ["/data/upload/1/{}", "C:\\x\\{}", "http://localhost:80/data/{}"])
+def test_finds_images_of_another_machine_by_name_and_says_so(make, where):
+    content = changed("images", 0, file_name=where.format("b.jpg"))
+    dataset = open_dataset(make(content, "labels.json", "images"))
+    assert [s.path.name for s in dataset.samples if s.path.exists()] == ["a.jpg", "b.jpg"]
+    assert "1 images are found by the end of their path" in dataset.warnings[0]
 
 
 def test_a_folder_with_one_file_needs_no_split(make, tmp_path):

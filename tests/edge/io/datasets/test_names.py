@@ -1,60 +1,23 @@
+import os
+
 import pytest
 
 from edge.errors import DataError
-from edge.io.datasets.names import read_lines, read_yaml
+from edge.io.datasets.names import class_names, read_lines, read_text
+
+
+@pytest.mark.parametrize("node", [["a", "b"], {"0": "a", "1": "b"}, {"1": "b", "0": "a"}])
+def test_takes_a_list_or_a_map_from_class_id(tmp_path, node):
+    assert class_names(node, tmp_path / "data.yaml") == ("a", "b")
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "names: [person, 'fire hydrant', \"o'clock\"]",
-        "nc: 3\nnames: ['person',\n   'fire hydrant',\n   \"o'clock\"]  # three\nval: x\n",
-        "names:\n  - person\n  - fire hydrant\n  - 'o''clock'\nnc: 3\n",
-        "names:\n- person\n- fire hydrant\n- o'clock\nnc: 3\n",
-        "path: x # y\nnames:\n  0: person\n  1: fire hydrant  # red\n\n  2: o'clock\ntrain: t\n",
-        'names: {0: person, 1: fire hydrant, 2: "o\'clock"}',
-        'names:\n  2: "o\'clock"\n  0: person\n  1: fire hydrant\n',
-        "\ufeffnames: [person, fire hydrant, o'clock]",
-    ],
+    "node",
+    ["", "person", [], {}, [["a"]], [{"a": "b"}], {"0": "a", "2": "b"}, {"a": "0"}, {"": ""}],
 )
-def test_reads_the_forms_that_tools_write(tmp_path, text):
-    file = tmp_path / "data.yaml"
-    file.write_text(text, "utf-8")
-    assert read_yaml(file) == ("person", "fire hydrant", "o'clock")
-
-
-def test_keeps_a_hash_inside_a_name(tmp_path):
-    file = tmp_path / "data.yaml"
-    file.write_text("names: ['a # b', c#]")
-    assert read_yaml(file) == ("a # b", "c#")
-
-
-def test_finds_no_names_where_there_is_no_such_key(tmp_path):
-    file = tmp_path / "data.yaml"
-    file.write_text("path: x\ninner:\n  names: [a]\n")
-    assert read_yaml(file) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "names: person",
-        "names: &anchor [a]",
-        "names: [a, b",
-        "names: []",
-        "names:\nnc: 3",
-        "names:\n  0: a\n  2: b\n",
-        "names:\n  - a\n  1: b\n",
-        "names: {a: 0, b: 1}",
-        "names: ['a]",
-        "names: [[a], [b]]",
-    ],
-)
-def test_says_what_it_reads_when_it_is_something_else(tmp_path, text):
-    file = tmp_path / "data.yaml"
-    file.write_text(text)
+def test_says_what_names_are_when_it_is_something_else(tmp_path, node):
     with pytest.raises(DataError, match=r"data\.yaml: .*names.*"):
-        read_yaml(file)
+        class_names(node, tmp_path / "data.yaml")
 
 
 def test_reads_one_name_per_line(tmp_path):
@@ -68,3 +31,14 @@ def test_refuses_what_is_not_text(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"classes\.txt: not UTF-8 text"):
         read_lines(file)
+
+
+def test_refuses_what_is_no_file_or_too_large(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(DataError, match="not a file"):
+            read_text(tmp_path / name)
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DataError, match="1099511627776 bytes; at most"):
+        read_text(tmp_path / "large")

@@ -3,7 +3,7 @@ import importlib
 import pytest
 
 from edge.errors import DataError
-from edge.io.datasets import FORMATS, open_dataset
+from edge.io.datasets import FORMATS, open_dataset, split_names
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -30,7 +30,24 @@ def test_says_that_there_is_nothing(tmp_path):
         open_dataset(tmp_path / "nothing?split=val")
 
 
-def test_refuses_data_without_pictures(tmp_path):
+@pytest.mark.parametrize(
+    ("beside", "hint"), [("a.txt", "name a data.yaml there"), ("a.xml", "to Annotations/ and JPEG")]
+)
+def test_says_what_to_do_with_labels_beside_images(tmp_path, beside, hint):
+    for name in ("a.jpg", beside):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=f"labels beside them: .*{hint}"):
+        open_dataset(tmp_path)
+
+
+def test_says_the_parts_without_reading_them(tmp_path):
+    for name in ("images/train", "labels/train", "images/val"):
+        (tmp_path / name).mkdir(parents=True)
+    assert split_names(tmp_path) == ("train", "val")
+    assert split_names(f"{tmp_path}?split=val") == split_names("test:conveyor?frames=1") == ()
+
+
+def test_refuses_data_without_images(tmp_path):
     (tmp_path / "a.json").write_text('{"images": [], "annotations": [], "categories": []}')
-    with pytest.raises(DataError, match="no pictures in it"):
+    with pytest.raises(DataError, match="no images in it"):
         open_dataset(tmp_path)

@@ -69,7 +69,8 @@ def test_reads_the_lists_of_splits(make):
     assert len(open_dataset(folder)) == 3
     assert [s.path.stem for s in open_dataset(folder, "train").samples] == ["a", "b"]
     assert [s.image_id for s in open_dataset(folder, "train").samples] == [1, 2]
-    with pytest.raises(DataError, match="no split 'test' in ImageSets/Main; found: nums, train"):
+    assert [s.path.stem for s in open_dataset(folder, "valid").samples] == ["c"]
+    with pytest.raises(DataError, match="ImageSets/Main: no split 'test'; found: nums, train"):
         open_dataset(folder, "test")
     with pytest.raises(DataError, match=r"0\.xml: missing, though ImageSets/Main/nums\.txt lists"):
         open_dataset(folder, "nums")

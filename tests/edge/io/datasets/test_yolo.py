@@ -67,7 +67,11 @@ def test_reads_splits(make, form):
 
 def test_leaves_out_a_split_without_labels(make):
     folder = make({"images/val/a.jpg": "", "labels/val/a.txt": "", "images/test/b.jpg": ""})
-    assert names_of(open_dataset(folder)) == ["a.jpg"]
+    dataset = open_dataset(folder)
+    assert (names_of(dataset), dataset.left_out) == (["a.jpg"], {"unlabeled": 1})
+    with pytest.raises(DataError, match="1 images, and no label file for any of them"):
+        open_dataset(folder, "test")
+    assert names_of(open_dataset(folder, "test", labels=False)) == ["b.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -114,15 +118,15 @@ def test_allows_for_rounding_at_the_border(make):
     assert len(open_dataset(folder).samples[0].labels) == 1
 
 
-def test_refuses_labels_without_a_picture(make):
-    folder = make({"images/a.jpg": "", "labels/a.txt": "", "labels/b.txt": "", "labels/c.txt": ""})
-    with pytest.raises(DataError, match=r"b\.txt: no picture of that name in .*; 2 such files"):
-        open_dataset(folder)
+def test_counts_labels_without_an_image(make):
+    files = {"images/a.jpg": "", "labels/a.txt": "", "labels/b.txt": "0 x", "labels/s/c.txt": ""}
+    dataset = open_dataset(make({**files, "labels/classes.txt": "x", "labels/readme.md": ""}))
+    assert (names_of(dataset), dataset.left_out) == (["a.jpg"], {"orphan": 2})
 
 
 def test_refuses_a_folder_without_any_labels(make):
     folder = make({"images/a.jpg": "", "labels/readme.md": ""})
-    with pytest.raises(DataError, match="1 pictures, and no label file for any of them"):
+    with pytest.raises(DataError, match="1 images, and no label file for any of them"):
         open_dataset(folder)
 
 
