@@ -184,7 +184,11 @@ class State:
             if thread.is_alive():
                 yield f"thread {thread.name}"
         for number in sorted(after.descriptors - self.descriptors):
-            yield f"descriptor {number}: {os.readlink(f'/proc/self/fd/{number}')}"  # noqa: PTH115
+            where = Path(f"/proc/self/fd/{number}")
+            while os.path.lexists(where) and time.monotonic() < end:
+                time.sleep(0.01)  # a thread that has been told to end may close it yet
+            with suppress(FileNotFoundError):
+                yield f"descriptor {number}: {os.readlink(where)}"  # noqa: PTH115
         for path in sorted(after.files - self.files):
             yield f"file {path}"
 
