@@ -39,12 +39,11 @@ _SET = {
     # where cores are busy.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves
     "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
 }
 # Set once per process by edge.backends and edge.io.opencv; and by pytest.
-_MAY_CHANGE = {
-    "OMP_WAIT_POLICY", "ORT_DISABLE_TELEMETRY", "OPENCV_FFMPEG_LOGLEVEL", "PYTEST_CURRENT_TEST",
-}  # fmt: skip
+_MAY_CHANGE = {"OMP_WAIT_POLICY", "OPENCV_FFMPEG_LOGLEVEL", "PYTEST_CURRENT_TEST"}
 _WATCHED = signal.valid_signals() - {signal.SIGALRM}  # which is pytest-timeout's
 _PYTHONS = {signal.SIGPIPE, signal.SIGXFSZ}  # which Python itself ignores
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -185,7 +184,11 @@ class State:
             if thread.is_alive():
                 yield f"thread {thread.name}"
         for number in sorted(after.descriptors - self.descriptors):
-            yield f"descriptor {number}: {os.readlink(f'/proc/self/fd/{number}')}"  # noqa: PTH115
+            where = Path(f"/proc/self/fd/{number}")
+            while os.path.lexists(where) and time.monotonic() < end:
+                time.sleep(0.01)  # a thread that has been told to end may close it yet
+            with suppress(FileNotFoundError):
+                yield f"descriptor {number}: {os.readlink(where)}"  # noqa: PTH115
         for path in sorted(after.files - self.files):
             yield f"file {path}"
 

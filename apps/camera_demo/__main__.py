@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 import threading
+from typing import NoReturn
 
 from window import Window
 
@@ -21,12 +22,15 @@ from edge.io.sinks import open_save
 from edge.io.sinks.jsonl import JsonLines
 from edge.io.sinks.progress import Progress
 from edge.pipeline import Feed, Summary, open_feed, run
+from edge.redaction import redacted, remember
 from edge.stopping import stops_as_interrupts
 
 
 def main() -> int:
     """Parse the command line and run. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="camera_demo", description=__doc__.partition("\n")[0])
+    for word in sys.argv[1:]:
+        remember(word)
+    parser = Parser(prog="camera_demo", description=__doc__.partition("\n")[0])
     parser.add_argument("--model", required=True, help="a .edge package, or a model file")
     parser.add_argument("--source", default="usb:0", help="default usb:0; test:conveyor needs none")
     parser.add_argument("--conf", type=float, default=0.25, help="lowest score that is shown")
@@ -57,6 +61,14 @@ def main() -> int:
         os._exit(1)  # threads may be held up anywhere
     print(summary, file=sys.stderr)
     return 1 if summary.failures else 0
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line, without its passwords."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and exit."""
+        super().error(redacted(message))
 
 
 def watch(args: argparse.Namespace, detector: Detector) -> Summary:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,7 +27,7 @@ from edge.version import __version__
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-_FLAG = re.compile(r"^--[a-z-]+=")
+_NO_ADDRESS = frozenset({"--classes", "--compare", "--labels", "--licence", "--note"})
 
 
 class Command(Protocol):
@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _prepare_streams()
     sys.excepthook = _crash
+    threading.excepthook = lambda args: _crash(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _crash(args.exc_type, args.exc_value, args.exc_traceback)
     try:
         with stops_as_interrupts():
             args = _parse(words)
@@ -107,7 +109,9 @@ def _complain(text: str) -> None:
         print(printable(redacted(text)), file=sys.stderr)
 
 
-def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _crash(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
     """What Python prints of a defect, without secrets."""
     text = "".join(traceback.format_exception(kind, error, trace))
     with suppress(OSError):
@@ -123,15 +127,26 @@ def _drain() -> None:
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
+    _remember(words)  # what is wrong with them may be said at any time from here on
     root, commands = _parsers(words)
     parser = commands.get(words[0]) if words else None
     if parser is not None and any("--config" in a.option_strings for a in parser._actions):
         from edge.cli import config
 
         words = [words[0], *config.with_file(parser, words[1:])]
-    for word in words:
-        redaction.remember(_FLAG.sub("", word))
     return root.parse_args(words)
+
+
+def _remember(words: Sequence[str]) -> None:
+    """Learn the passwords of a command line; "a: b@c" is one only where an address may stand."""
+    option = ""
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if word.startswith("--"):
+            option = flag
+        value = value if word.startswith("--") and equals else word
+        if option not in _NO_ADDRESS or "://" in value:
+            redaction.remember(value)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -24,6 +24,7 @@ from edge.io.sinks.targets import prepare_file, write_whole
 from edge.io.sources import open_source
 from edge.package import Package
 from edge.recognise import open_model
+from edge.redaction import redacted
 from edge.text import printable
 from edge.types import Size
 
@@ -156,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
         configurations,
         source,
         settings,
-        note=args.note,
+        note=redacted(args.note),
         progress=_say,
     )
     text = json.dumps(report.as_json(), ensure_ascii=False)

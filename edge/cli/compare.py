@@ -19,6 +19,7 @@ from edge.cli.collect import Collected, collect, describe
 from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference, differences
 from edge.io.datasets import Dataset
+from edge.redaction import masked, redacted
 from edge.text import printable
 from edge.types import Detections
 
@@ -58,7 +59,8 @@ class Side:
             return cls(text, Path(text), None, None)
         if not _is_artefact(words):
             raise ValueError(
-                f"--compare: after @ comes BACKEND, PRECISION or BACKEND-PRECISION, got {text!r}"
+                "--compare: after @ comes BACKEND, PRECISION or BACKEND-PRECISION, got "
+                f"{masked(text)!r}"
             )
         if not at and model is None:
             raise ValueError(f"--compare {text}: of which model? --model names it")
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
     labels: list[tuple[str, ...]] = []
     effects: list[dict[str, object]] = []
     for side in sides:
-        print(f"{printable(side.name)}:", file=sys.stderr)
+        print(f"{printable(redacted(side.name))}:", file=sys.stderr)
         one = argparse.Namespace(**vars(args))
         one.model, one.backend, one.precision = side.model, side.backend, side.precision
         with options.load_detector(one, multi_label=True) as detector:
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
                 raise UsageError("--compare: the two models do not have the same classes")
             collected.append(collect(detector, dataset.for_model(detector.spec.labels)))
             effects.append(
-                {"name": side.name, "precision": detector.backend.precision,
+                {"name": redacted(side.name), "precision": detector.backend.precision,
                  "threads": detector.backend.threads, "input": str(detector.spec.input)}
             )  # fmt: skip
         if collected[-1].interrupted:

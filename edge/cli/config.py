@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge import redaction
 from edge.cli import UsageError
 from edge.errors import ModelError
 from edge.formats import toml
@@ -57,6 +58,8 @@ def with_file(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str
         raise UsageError(f"{file}: {error.strerror}") from error
     except ModelError as error:
         raise UsageError(str(error)) from error
+    for text in _texts(document):
+        redaction.remember(text)
     options = _options(parser)
     found: list[str] = []
     for key, value in document.items():
@@ -85,6 +88,17 @@ def as_toml(args: argparse.Namespace) -> bytes:
                     "file; name it instead, as in rtsp://USER:${PASSWORD}@HOST"
                 )
     return toml.dumps(document)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a document, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value:
+            yield from _texts(each)
+            if isinstance(value, Mapping):
+                yield from _texts(value[each])
 
 
 def _options(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Action]:

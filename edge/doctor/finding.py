@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from edge.redaction import redacted
+
 # ok: as it should be. note: worth knowing. warning: will hurt. error: `edge run` will not work.
 Level: TypeAlias = Literal["ok", "note", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing about this machine.
+    """One thing about this machine. No secret of the run is in it.
 
     Attributes:
         check: What was looked at, in one word or two.
@@ -26,3 +28,7 @@ class Finding:
     what: str
     why: str = ""
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("what", "why", "fix"):
+            object.__setattr__(self, name, redacted(getattr(self, name)))

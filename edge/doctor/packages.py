@@ -11,7 +11,6 @@ from typing import Any
 from edge import board, child, installed, redaction
 from edge.doctor.finding import Finding, Level
 from edge.errors import BackendError
-from edge.redaction import masked
 
 _PATIENCE = 120.0  # seconds: the first import from a slow card takes long
 
@@ -161,9 +160,10 @@ def check_picamera(root: Path) -> Iterator[Finding]:
 
 def try_run(model: Path | None, source: str | None) -> Iterator[Finding]:
     """What `edge run` does with this model and this source, for one frame."""
-    words = [("--model", model), ("--source", None if source is None else masked(source))]
+    for address in (str(model or ""), source or ""):
+        redaction.remember(address)
+    words = [("--model", model), ("--source", source)]
     name = " ".join(f"{option} {value}" for option, value in words if value is not None)
-    redaction.remember(source or "")
     task = {"model": None if model is None else str(model), "source": source or "test:conveyor"}
     found = _try("run", **task)
     if "failed" in found:

@@ -28,7 +28,7 @@ import numpy as np
 
 from edge.errors import SourceError
 from edge.io.sources.wire import plane_shapes
-from edge.redaction import masked, redacted
+from edge.redaction import is_file, masked, redacted
 from edge.types import Detections, Failure, Frame, Latency, PixelFormat, Result, Size
 
 MAGIC = b"edge recording 1\n"
@@ -156,10 +156,10 @@ def _item(head: dict[str, Any] | None, body: bytes) -> Result | Failure | None:
     try:
         # Earlier versions wrote some passwords down.
         source = str(head["source"])
-        source = masked(source) if "://" in source else source
+        source = source if is_file(source) else masked(source)
         where = int(head["frame"]), float(head["time"]), source
         if "error" in head:
-            return Failure(*where, redacted(str(head["error"])))
+            return Failure(*where, redacted(str(head["error"]), foreign=True))
         form: PixelFormat = next(f for f in get_args(PixelFormat) if f == head["format"])
         shapes = tuple(tuple(int(n) for n in shape) for shape in head["shapes"])
         if shapes != plane_shapes(Size(*shapes[0][:2]), form):

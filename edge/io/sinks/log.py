@@ -37,7 +37,7 @@ class Log:
         texts = {key: redacted(text) for key, text in more.items() if isinstance(text, str)}
         line = {
             "event": event,
-            "subject": redacted(subject),
+            "subject": subject,
             "time": round(time, 6),
             **more,
             **texts,

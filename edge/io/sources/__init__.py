@@ -15,7 +15,7 @@ from edge.errors import SourceError
 from edge.io.base import Source
 from edge.io.sources.live import USUAL, Patience
 from edge.paths import exists
-from edge.redaction import masked, userinfo
+from edge.redaction import is_file, masked, userinfo
 
 __all__ = ["FILES", "LIVE", "SOURCES", "USUAL", "Patience", "open_source"]
 
@@ -89,7 +89,7 @@ def _resolve(address: str) -> tuple[str, str]:
         return ("images" if path.is_dir() or is_image(path) else "video"), address
     if re.fullmatch(r"\d+(\?.*=.*)?", address):
         return "usb", address
-    if glob.has_magic(address):
+    if glob.has_magic(address) and not target.startswith("//"):
         return "images", address
     known = ", ".join(f"{name}:" for name in SOURCES)
     if target.startswith("//"):
@@ -104,4 +104,4 @@ def _resolve(address: str) -> tuple[str, str]:
 
 def _is_url(target: str) -> bool:
     start, end = userinfo(target)
-    return ("://" in target or start < end) and not exists(Path(target), SourceError)
+    return ("://" in target or start < end) and not is_file(target)

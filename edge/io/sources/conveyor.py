@@ -47,7 +47,7 @@ class Scene:
         for item in query.split("&") if query else ():
             key, _, value = item.partition("=")
             if key not in ("seed", "frames", "size"):
-                raise SourceError(f"test:{target}: {key!r} is none of seed=N, frames=N, size=WxH")
+                raise SourceError(f"test:{target}: its options are seed=N, frames=N, size=WxH")
             if key in given:
                 raise SourceError(f"test:{target}: {key} is given twice")
             given[key] = value

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-import shlex
 import shutil
 import threading
 
@@ -15,9 +12,6 @@ from edge.io.sources.program import Program
 from edge.io.sources.url import expand
 from edge.io.sources.wire import y4m
 from edge.redaction import masked
-
-# Options of FFmpeg whose value is a secret, or holds one.
-_SECRET = re.compile(r"-(?:headers|cookies|.*(?:key|pass|token|secret|auth|user).*)")
 
 
 def open_source(target: str, patience: Patience = USUAL) -> Live:
@@ -31,9 +25,11 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
         SourceError: There is no such program, or it cannot read that.
     """
     if not shutil.which("ffmpeg"):
-        raise SourceError(f"ffmpeg:{masked(target)}: no ffmpeg; sudo apt-get install -y ffmpeg")
-    # A password may hold what a shell would read as a quote.
-    words = [target] if re.match(r"\w+://\S+$", target) else _words(target)
+        raise SourceError(
+            f"{masked(f'ffmpeg:{target}')}: no ffmpeg; sudo apt-get install -y ffmpeg"
+        )
+    redaction.remember(f"ffmpeg:{target}")
+    words = redaction.ffmpeg_words(target)
     if "-i" not in words:
         words = ["-i", target]
     rtsp = "-rtsp_transport" not in words and words[words.index("-i") + 1 :][0:1]
@@ -42,20 +38,8 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
     name = " ".join(masked(word) for word in words[words.index("-i") + 1 :])
 
     def connect(stopped: threading.Event) -> Program:
-        opened = [expand(word) for word in words]
-        for option, value in itertools.pairwise(opened):
-            if _SECRET.fullmatch(option):
-                for each in (value, *re.split(r"[\s:=;,]+", value)):
-                    redaction.remember_value(each)
-        command = ["ffmpeg", "-nostdin", "-loglevel", "error", *opened]
+        command = ["ffmpeg", "-nostdin", "-loglevel", "error", *map(expand, words)]
         command += ["-an", "-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p", "-"]
-        return Program(command, y4m, stopped, stall=patience.stall, rate=None)
+        return Program(command, y4m, stopped, stall=patience.stall, rate=None, login=True)
 
     return Live(name, connect, patience)
-
-
-def _words(target: str) -> list[str]:
-    try:
-        return shlex.split(target)
-    except ValueError as error:
-        raise SourceError(f"ffmpeg:{masked(target)}: {error}") from error

@@ -6,8 +6,9 @@ import base64
 import re
 import socket
 import ssl
-from http.client import parse_headers
-from typing import BinaryIO
+import threading
+import time
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 from urllib.request import (
     AbstractDigestAuthHandler,
@@ -17,117 +18,139 @@ from urllib.request import (
     parse_keqv_list,
 )
 
+from edge.redaction import redacted
+
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-_REFUSED = (401, 403)
 _UNUSED = "http://unused/"  # urllib signs HTTP only; what is signed is the selector
-_MOST = 5.0  # seconds
+_LIMIT = 1 << 16  # bytes of an answer's head
+_SECONDS = 5.0  # for all of it
+_LOOK = 0.2  # seconds between two looks at `stopped`
 
 
-def refusal(url: str, timeout: float) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    phrase: str
+    challenges: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return redacted(f"{self.status} {self.phrase}".strip(), foreign=True)
+
+
+def refusal(url: str, stopped: threading.Event) -> str | None:
     """Why a server does not hand out a stream; None where that cannot be told.
 
     It is asked once more as a player asks, with the user and password of the URL where it wants
-    some. That is a second failed login for each one of the player's.
+    some. That is a second failed login for each one of the player's. Redirections are not followed.
 
     Args:
         url: With its password, percent-encoded.
-        timeout: Seconds for each answer.
+        stopped: Ends the wait when set.
 
     Source: RFC 2326 (RTSP), RFC 7617 (Basic), RFC 7616 (Digest).
     """
     try:
         parts = urlsplit(url)
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        status, phrase, challenges = _ask(url, timeout)
-        if status == 401 and parts.username is not None:
-            answer = _answer(challenges, url, user, password)
-            if answer is not None:
-                status, phrase, _ = _ask(url, timeout, answer)
+        server = _Server(url, stopped)
+        first = server.ask()
+        if first.status < 400:
+            return None
+        if first.status == 403:
+            return f"the server forbids it ({first})"
+        if first.status != 401:
+            return f"the server says {first}"
+        if parts.username is None or parts.password is None:
+            place = parts.netloc.rpartition("@")[2]
+            return f"it wants a login ({first}), as in {parts.scheme}://USER:${{PASSWORD}}@{place}"
+        signed = server.sign(first.challenges, unquote(parts.username), unquote(parts.password))
+        if signed is None:
+            return f"it wants a login of a kind that is not known here ({first})"
+        second = server.ask(signed)
+        if second.status in (401, 403):
+            return f"the login was refused ({second}): wrong user name or password"
+        return f"the server says {second}" if second.status >= 400 else None
     except OSError as error:
         return error.strerror
     except (ValueError, LookupError):
         return None
-    if status < 400:
-        return None
-    if status not in _REFUSED:
-        return f"the server says {status} {phrase}"
-    if parts.username is None:
-        return (
-            f"it wants a login ({status} {phrase}), as in "
-            f"{parts.scheme}://USER:${{PASSWORD}}@{parts.hostname}"
+
+
+class _Server:
+    """Who hands out a stream, asked for its description."""
+
+    def __init__(self, url: str, stopped: threading.Event) -> None:
+        self._parts = parts = urlsplit(url)
+        self._stopped = stopped
+        self._until = time.monotonic() + _SECONDS
+        self._rtsp = parts.scheme.startswith("rtsp")
+        self._method, self._version = (
+            ("DESCRIBE", "RTSP/1.0") if self._rtsp else ("GET", "HTTP/1.1")
         )
-    return f"the login was refused ({status} {phrase}): wrong user name or password"
+        place = parts.netloc.rpartition("@")[2]
+        self._target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        if self._rtsp:
+            self._target = parts._replace(netloc=place, fragment="").geturl()
+        self._lines = ["CSeq: 1", "Accept: application/sdp"]
+        if not self._rtsp:
+            self._lines = [f"Host: {place}", "Connection: close"]
+
+    def ask(self, authorization: str = "") -> _Answer:
+        """Its answer to one request, on a connection of its own."""
+        place = self._parts.hostname or "", self._parts.port or _PORTS[self._parts.scheme]
+        with socket.create_connection(place, self._left()) as plain:
+            connection = plain
+            if self._parts.scheme.endswith("s"):
+                plain.settimeout(self._left())
+                connection = _context().wrap_socket(plain, server_hostname=place[0])
+            lines = [f"{self._method} {self._target} {self._version}", *self._lines]
+            lines += [f"Authorization: {authorization}"] if authorization else []
+            connection.settimeout(self._left())
+            connection.sendall("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape"))
+            return _parsed(self._head(connection))
+
+    def _head(self, connection: socket.socket) -> str:
+        head = bytearray()
+        while b"\r\n\r\n" not in head and len(head) < _LIMIT:
+            connection.settimeout(min(_LOOK, self._left()))
+            try:
+                more = connection.recv(4096)
+            except TimeoutError:
+                continue
+            if not more:
+                break
+            head += more
+        return head.partition(b"\r\n\r\n")[0].decode("latin-1")
+
+    def _left(self) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0 or self._stopped.is_set():
+            raise TimeoutError(0, "no answer")
+        return left
+
+    def sign(self, challenges: tuple[str, ...], user: str, password: str) -> str | None:
+        """The value of `Authorization`; None where the server wants what is not known here."""
+        offered = {each.partition(" ")[0].lower(): each.partition(" ")[2] for each in challenges}
+        if "digest" in offered:
+            known = HTTPPasswordMgrWithDefaultRealm()
+            known.add_password(None, _UNUSED, user, password)
+            request = Request(_UNUSED, method=self._method)
+            request.selector = self._target
+            wanted = parse_keqv_list(parse_http_list(offered["digest"]))
+            digest = AbstractDigestAuthHandler(known).get_authorization(request, wanted)
+            return None if digest is None else f"Digest {digest}"
+        if "basic" in offered:
+            return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        return None
 
 
-def _ask(url: str, timeout: float, answer: str = "") -> tuple[int, str, list[str]]:
-    """Status, its phrase, and the challenges of a server."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    seconds = min(timeout, _MOST)
-    with socket.create_connection((host, port), seconds) as plain:
-        plain.settimeout(seconds)
-        connection = plain
-        if parts.scheme.endswith("s"):
-            connection = _context().wrap_socket(plain, server_hostname=host)
-        lines = [f"{_method(parts.scheme)} {_target(url)} {_version(parts.scheme)}"]
-        if parts.scheme.startswith("rtsp"):
-            lines += ["CSeq: 1", "Accept: application/sdp"]
-        else:
-            lines += [f"Host: {parts.netloc.rpartition('@')[2]}", "Connection: close"]
-        if answer:
-            lines.append(f"Authorization: {answer}")
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
-        with connection.makefile("rb") as stream:
-            return _status(stream)
-
-
-def _status(stream: BinaryIO) -> tuple[int, str, list[str]]:
-    line = stream.readline(1000).decode("latin-1")
-    match = re.match(r"(?:RTSP|HTTP)/\d\.\d (\d{3}) ?([^\r\n]*)", line)
+def _parsed(head: str) -> _Answer:
+    first, *lines = head.split("\r\n")
+    match = re.fullmatch(r"(?:RTSP|HTTP)/\d\.\d (\d{3}) ?(.{0,80}).*", first)
     if match is None:
         raise ValueError("no answer of this protocol")
-    headers = parse_headers(stream)  # at most 100 lines of 64 KB
-    return int(match[1]), match[2].strip(), headers.get_all("WWW-Authenticate", [])
-
-
-def _answer(challenges: list[str], url: str, user: str, password: str) -> str | None:
-    """The value of `Authorization`; None where the server wants what is not known here."""
-    offered = {each.partition(" ")[0].lower(): each.partition(" ")[2] for each in challenges}
-    if "digest" in offered:
-        known = HTTPPasswordMgrWithDefaultRealm()
-        known.add_password(None, _UNUSED, user, password)
-        wanted = parse_keqv_list(parse_http_list(offered["digest"]))
-        digest = AbstractDigestAuthHandler(known).get_authorization(_Description(url), wanted)
-        return None if digest is None else f"Digest {digest}"
-    if "basic" in offered:
-        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    return None
-
-
-class _Description(Request):
-    """The request, as `urllib` looks at it to sign it."""
-
-    def __init__(self, url: str) -> None:
-        scheme = urlsplit(url).scheme
-        super().__init__(_UNUSED, method=_method(scheme))
-        self.selector = _target(url)
-
-
-def _method(scheme: str) -> str:
-    return "DESCRIBE" if scheme.startswith("rtsp") else "GET"
-
-
-def _version(scheme: str) -> str:
-    return "RTSP/1.0" if scheme.startswith("rtsp") else "HTTP/1.1"
-
-
-def _target(url: str) -> str:
-    """What is asked for: in RTSP the URL, in HTTP the path; without user and password."""
-    parts = urlsplit(url)
-    path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-    if not parts.scheme.startswith("rtsp"):
-        return path
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+    headers = [line.partition(":") for line in lines]
+    challenges = (v.strip() for k, _, v in headers if k.lower() == "www-authenticate")
+    return _Answer(int(match[1]), match[2].strip(), tuple(challenges))
 
 
 def _context() -> ssl.SSLContext:

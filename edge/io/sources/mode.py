@@ -40,8 +40,9 @@ class Mode:
             key, _, value = item.partition("=")
             if key not in keys:
                 near = difflib.get_close_matches(key, keys, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise SourceError(f"{target}: {key!r} is none of {', '.join(keys)}{hint}")
+                # Anything else may be a piece of a password, and is not said again.
+                hint = f", got {key!r}; did you mean {near[0]}?" if near else ""
+                raise SourceError(f"{target}: its options are {', '.join(keys)}{hint}")
             if key in given:
                 raise SourceError(f"{target}: {key} is given twice")
             given[key] = value

@@ -15,7 +15,7 @@ from edge.io.sources.pipe import Pipe
 from edge.redaction import redacted
 
 _ENDING = 2.0  # seconds that a program has to end after it was asked to
-_REFUSED = re.compile(r"(?i)\b401\b|unauthorized|authorization failed")
+_REFUSED = re.compile(r"(?i)\b401 unauthorized|authorization failed")
 _PIPE = 1 << 20  # bytes: a picture or so, so that the program is not held up between two reads
 
 
@@ -28,6 +28,7 @@ class Program:
         stopped: Ends a wait when set.
         stall: Seconds without a picture after which it counts as lost.
         rate: Frames per second that it was asked for.
+        login: Whether it logs in somewhere, and may say that it was refused.
 
     Raises:
         SourceError: It cannot be started.
@@ -43,8 +44,10 @@ class Program:
         *,
         stall: float,
         rate: float | None,
+        login: bool = False,
     ) -> None:
         self.rate = rate
+        self._login = login
         self._name = os.path.basename(command[0])  # noqa: PTH119 - a word, not a path
         try:
             # A session of its own: Ctrl-C is for us, who then end it.
@@ -99,9 +102,11 @@ class Program:
         if self._process.stderr is not None and not self._process.stderr.closed:
             os.set_blocking(self._process.stderr.fileno(), False)
             said += self._process.stderr.read() or b""
+        if status is None:  # it may be writing: half a password would not be found
+            said = said[: said.rfind(b"\n") + 1]
         lines = redacted(said.decode(errors="replace").strip(), foreign=True).splitlines()
         why = "" if not status else f" with status {status}"
-        if any(_REFUSED.search(line) for line in lines):
+        if self._login and any(map(_REFUSED.search, lines)):
             why += ": the login was refused, wrong user name or password"
         return why + (f": {lines[-1].strip()}" if lines else "")
 

@@ -26,8 +26,8 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
     opencv.load("reading streams")
     name = masked(target)
 
-    def connect(stopped: threading.Event) -> Stream:  # noqa: ARG001 - its waits are short
-        return Stream(expand(target), name, patience.stall)
+    def connect(stopped: threading.Event) -> Stream:
+        return Stream(expand(target), name, patience.stall, stopped)
 
     return Live(name, connect, patience)
 
@@ -39,9 +39,10 @@ class Stream:
         url: With its password.
         name: For messages.
         stall: Seconds after which it counts as lost, or as not answering.
+        stopped: Ends the question why it does not open.
     """
 
-    def __init__(self, url: str, name: str, stall: float) -> None:
+    def __init__(self, url: str, name: str, stall: float, stopped: threading.Event) -> None:
         self._cv2 = cv2 = opencv.load("reading streams")
         self._name = name
         self._stall = stall
@@ -55,7 +56,7 @@ class Stream:
             self._capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
         if not self._capture.isOpened():
             silent = time.monotonic() - since > 0.9 * stall
-            why = f"no answer for {stall:g} s" if silent else login.refusal(url, stall)
+            why = f"no answer for {stall:g} s" if silent else login.refusal(url, stopped)
             raise SourceError(f"{name}: {why or 'no video there'}")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate <= 240 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 from edge import redaction
 from edge.errors import SourceError
 
+_URL = re.compile(r"\s*(?:\w+:){0,3}[A-Za-z][A-Za-z0-9+.-]*://")
 _ENCODED = re.compile(r"(%[0-9A-Fa-f]{2})")
 
 
@@ -20,10 +22,11 @@ def expand(address: str) -> str:
     may not stand there as they are; `${NAME|raw}` is put in as it is. Elsewhere every value is.
 
     Raises:
-        SourceError: A secret is not there, or empty. The message names it and does not show it.
+        SourceError: A secret is not there, or empty; the message names it and does not show it. Or
+            it cannot be told where the password ends.
     """
     redaction.remember(address)
-    start, end = redaction.userinfo(address, strict=True) if "://" in address else (0, 0)
+    start, end = _userinfo(address) if _URL.match(address) else (0, 0)
     parts = redaction.TEMPLATE.split(address[start:end])
     user = "".join(_inside(p) if i % 2 else _allowed(p) for i, p in enumerate(parts))
     before, after = (
@@ -33,15 +36,28 @@ def expand(address: str) -> str:
     return f"{before}{user}{after}"
 
 
+def _userinfo(address: str) -> tuple[int, int]:
+    """Where user and password are; the same part that is masked, so that none is sent elsewhere."""
+    strict = redaction.userinfo(address, strict=True)
+    if strict != redaction.userinfo(address) and ":" in re.split(r"[/?#]", address[strict[0] :])[0]:
+        raise SourceError(
+            f"{redaction.masked(address)}: it cannot be told where the password ends; in it / is "
+            "written %2F, # %23, ? %3F and @ %40, or name it, as in USER:${PASSWORD}@HOST"
+        )
+    return strict
+
+
 def _inside(template: str) -> str:
     value = _value(template)
-    return value if template.endswith("|raw") else quote(value, safe="")
+    return value if template.endswith("|raw") else quote(os.fsencode(value), safe="")
 
 
 def _allowed(text: str) -> str:
     """A part of a user name and password as RFC 3986 wants it; what is encoded already stays."""
     parts = _ENCODED.split(text)
-    return "".join(p if i % 2 else quote(p, safe=":!$&'()*+,;=") for i, p in enumerate(parts))
+    return "".join(
+        p if i % 2 else quote(os.fsencode(p), safe=":!$&'()*+,;=") for i, p in enumerate(parts)
+    )
 
 
 def _value(template: str) -> str:

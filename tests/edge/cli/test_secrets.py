@@ -109,7 +109,10 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+SHORT = ["rtsp://admin:1@127.0.0.1:9/1", "admin:1@127.0.0.1", "rtsp:admin:1@127.0.0.1"]
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES, *SHORT])
 @pytest.mark.parametrize(
     "words",
     [
@@ -127,6 +130,11 @@ ADDRESSES = [
         ["calibrate", "x.onnx", "--data", "{}", "-o", "x.edge"],
         ["train", "--data", "{}", "-o", "out"],
         ["models", "pull", "{}"],
+        ["run", "--source", "0", "--conf", "{}"],
+        ["run", "--source", "0", "--log", "{}"],
+        ["run", "--config", "{}"],
+        ["eval", "--compare", "{}", "{}", "--data", "test:conveyor?frames=1"],
+        ["tune", "--model", "{}"],
     ],
     ids=lambda words: " ".join(words),
 )
@@ -139,6 +147,31 @@ def test_no_command_repeats_a_password(words, address, tmp_path, monkeypatch, ca
     assert "***" in out + err or "127.0.0.1" not in out + err
     assert "Hunter2" not in out + err
     assert "z@w" not in out + err
+    assert ":1@" not in out + err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'model = ["rtsp:admin:Zq1@cam", "b"]',
+        'json = "admin:Zq1@cam"',
+        'source = {url = "admin:Zq1@cam"}',
+        '"admin:Zq1@cam" = 1',
+    ],
+)
+def test_a_mistake_in_a_file_of_options_repeats_no_password(text, tmp_path, capsys):
+    (tmp_path / "run.toml").write_text(text)
+    assert main(["run", "--config", str(tmp_path / "run.toml")]) == 2
+    assert "Zq1" not in capsys.readouterr().err
+
+
+def test_a_note_repeats_no_password(tmp_path, capsys):
+    note = "cam rtsp://admin:Zq1@cam/1, x?token=Zq2"
+    words = ["bench", "--note", note, "--duration", "0.1", "--repeat", "3", "--json"]
+    main([*words, "--share", str(tmp_path / "b.json")])
+    said = capsys.readouterr()
+    for text in (said.out, said.err, (tmp_path / "b.json").read_text()):
+        assert "Zq" not in text
 
 
 def test_a_file_of_options_names_its_passwords(capsys):

@@ -64,6 +64,23 @@ def test_its_options_and_secrets_are_handed_on_and_not_shown(said, monkeypatch):
     assert "-hwaccel drm -i http://u:pa55@cam/a" in " ".join(said())
 
 
+def test_half_a_line_is_not_repeated_while_the_program_runs(tmp_path, monkeypatch):
+    """A password that is not whole yet is not known again."""
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys, time\n"
+        "sys.stderr.write('401 > 300\\nopening rtsp://admin:Hunt'); sys.stderr.flush()\n"
+        "time.sleep(60)\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = open_source("ffmpeg:rtsp://admin:Hunter2@cam/1", Patience("never", stall=1.0))
+    with pytest.raises(SourceError, match=r"ffmpeg: no frame for 1 s: 401 > 300$") as error:
+        list(source)
+    source.close()
+    assert "Hunt" not in str(error.value)
+
+
 def test_without_it_the_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceError, match="apt-get install -y ffmpeg"):
