@@ -108,3 +108,15 @@ def test_the_tutorial_runs_as_it_stands_there(workplace):
         [sys.executable, "-c", example], capture_output=True, text=True, check=True
     ).stdout
     assert [line.split()[0] for line in said.splitlines()] == ["0", "1", "2"]
+
+
+@pytest.mark.slow
+def test_pages_of_the_api_are_made_without_a_warning(tmp_path):
+    pytest.importorskip("torch")
+    script = Path(__file__).with_name("api_pages.py")
+    command = [sys.executable, script, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Detector" in (tmp_path / "edge.html").read_text(encoding="utf-8")
+    made = {page.relative_to(tmp_path).as_posix() for page in tmp_path.rglob("*.html")}
+    assert {"edge/ops.html", "edge/pipeline.html", "calibration/quant/spec/spec.html"} <= made
