@@ -38,8 +38,16 @@ class Detector:
 
     Not thread safe: it reuses its input buffer. Make one per thread.
 
-        with Detector.load("model.edge") as detector:
-            found = detector(image)
+    Example:
+        The first frame of the test scene, by the bundled detector:
+
+        >>> from edge import Detector, bundled
+        >>> from edge.io.sources import open_source
+        >>> frame = next(iter(open_source("test:conveyor")))
+        >>> with Detector.load(bundled.MODEL, threads=1, score_threshold=0.92) as detector:
+        ...     found = detector(frame.planes[0])
+        ...     print([detector.spec.labels[class_id] for class_id in found.class_ids])
+        ['gear', 'gear', 'washer']
     """
 
     def __init__(

@@ -22,7 +22,16 @@ from edge.redaction import redacted
 
 
 class EdgeError(Exception):
-    """Base class of the errors of this package. No secret of the run is in its message."""
+    """Base class of the errors of this package. No secret of the run is in its message.
+
+    Example:
+        >>> from edge import Detector, EdgeError
+        >>> try:
+        ...     Detector.load("missing.edge")
+        ... except EdgeError as error:
+        ...     print(error)
+        missing.edge: no such file or folder
+    """
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))

@@ -24,7 +24,15 @@ Placement: TypeAlias = Literal["centre", "top-left", "stretch"]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Height and width in pixels, always in this order."""
+    """Height and width in pixels, always in this order.
+
+    Example:
+        >>> from edge import Size
+        >>> Size.parse("480x640")
+        Size(height=480, width=640)
+        >>> str(Size(320, 320))
+        '320x320'
+    """
 
     height: int
     width: int
@@ -64,6 +72,13 @@ class Frame:
         source: Path or URI that the frame came from.
         captured: Seconds of `time.monotonic` at capture, by the driver's clock where it has one;
             None for what is not live.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import Frame
+        >>> frame = Frame.of(np.zeros((480, 640, 3), np.uint8))
+        >>> frame.format, str(frame.size)
+        ('BGR', '480x640')
     """
 
     planes: tuple[UInt8Array, ...]
@@ -181,6 +196,18 @@ class Detections:
             are exclusive edges.
         scores: (N,) float32 in [0, 1].
         class_ids: (N,) int32, indices into `ModelSpec.labels`.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import Detections
+        >>> found = Detections(
+        ...     boxes=np.array([[10, 20, 60, 80], [5, 5, 9, 9]], np.float32),
+        ...     scores=np.array([0.9, 0.4], np.float32),
+        ...     class_ids=np.array([0, 2], np.int32),
+        ... )
+        >>> sure = found[found.scores > 0.5]
+        >>> len(sure), sure.boxes.tolist()
+        (1, [[10.0, 20.0, 60.0, 80.0]])
     """
 
     boxes: Float32Array
@@ -236,6 +263,16 @@ class Letterbox:
         resized: Size of the image inside the input.
         top: Rows of padding above it.
         left: Columns of padding to its left.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import Letterbox, Size
+        >>> fitted = Letterbox.fit(Size(480, 640), Size(320, 320))
+        >>> str(fitted.resized), fitted.top, fitted.left
+        ('240x320', 40, 0)
+        >>> whole = np.array([[0, 40, 320, 280]], np.float32)  # the image inside the input
+        >>> fitted.to_image(whole).tolist()
+        [[0.0, 0.0, 640.0, 480.0]]
     """
 
     image: Size

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python tests/architectures_table.py
 
-writes the table into `calibration/ARCHITECTURES.md`.
+writes the table into `calibration/docs/reference/architectures.md`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emitted import canonical, distance, reference, run
 
 from calibration.emit import EMITTERS, CannotEmitError, emitter
 
-DOCUMENT = Path(__file__).parents[1] / "calibration" / "ARCHITECTURES.md"
+DOCUMENT = Path(__file__).parents[1] / "calibration/docs/reference/architectures.md"
 NAMES = {"ncnn": "ncnn", "mnn": "MNN", "tflite": "TensorFlow Lite", "onnxruntime": "ONNX Runtime"}
 # The largest difference to ONNX Runtime on the file as it came, as a part of the largest value.
 # MNN has GELU as a polynomial.

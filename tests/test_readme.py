@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+import pages
 import pytest
 
-from edge import cli
-
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = pages.read("README.md")
 
 
 def blocks(language, section):
     """The code blocks of a language under a heading."""
-    text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return pages.blocks(pages.section(README, section), language)
 
 
 @pytest.fixture
 def workplace(shared, tmp_path, monkeypatch):
     """A folder with what the examples name: a model, a photograph, a folder, a dataset."""
-    pytest.importorskip("cv2")
+    if not find_spec("cv2"):
+        pytest.skip("needs OpenCV")
     for suffix in ("param", "bin"):
         shutil.copy(shared / "models" / "yolov6lite" / f"yolov6-lite-s.{suffix}", tmp_path)
     val = shared / "data" / "coco" / "val"
@@ -62,25 +61,14 @@ def test_the_first_command_needs_no_model_and_no_source(tmp_path, monkeypatch):
 
 def test_the_commands_work_in_their_order(workplace):
     (block,) = blocks("sh", "Use")
-    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     # Downloads and checkpoints are tested where a server and torch are: calibration, registry.
     apart = ("pull", "yolov6n.pt")
-    commands = [words[1:] for words in lines if words and not set(apart) & set(words)]
+    commands = [words[1:] for words in pages.commands(block) if not set(apart) & set(words)]
     assert len(commands) >= 4
     for words in commands:
         done = edge(words)
         assert done.returncode == 0, (words, done.stderr)
     assert [path.name for path in (workplace / "found").iterdir()] == ["photo.jpg"]
-
-
-def test_all_other_commands_are_understood():
-    for section in ("A camera", "INT8", "Train", "Measured"):
-        commands = "\n".join(blocks("sh", section)).splitlines()
-        assert commands
-        for command in commands:
-            words = shlex.split(command, comments=True)
-            assert words[0] == "edge"
-            cli._parse(words[1:])
 
 
 def test_the_python_example_finds_something(workplace):

@@ -45,6 +45,15 @@ class ModelSpec:
         input_name: Name of the network's input tensor.
         output_names: Names of the output tensors, in the order that the decoder reads them.
         preprocessing: From an image to the network input.
+
+    Example:
+        >>> from edge import ModelSpec, Size
+        >>> spec = ModelSpec("yolov6", "rows", Size(320, 320), labels=("bolt", "nut"))
+        >>> str(spec.resized(Size(256, 416)).input)
+        '256x416'
+        >>> spec.resized(Size(250, 416))
+        Traceback (most recent call last):
+        ValueError: the input size of this model is a multiple of 32, got 250x416
     """
 
     family: str

@@ -41,6 +41,15 @@ def decode_rows(
 
     Returns:
         In the order of rows, then classes. Scores and boxes that are not finite are dropped.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import ops
+        >>> from edge.types import Tensor
+        >>> rows = Tensor(np.array([[50, 40, 20, 10, 0.1, 0.8]], np.float32))  # two classes
+        >>> found = ops.decode_rows(rows, objectness=False, score_threshold=0.5)
+        >>> found.boxes.tolist(), found.class_ids.tolist()
+        ([[40.0, 35.0, 60.0, 45.0]], [1])
     """
     return Candidates(
         *native.decode_rows(rows, objectness, corners, score_threshold, multi_label, target)

@@ -40,6 +40,15 @@ def letterbox(
     Raises:
         TypeError: An array has another dtype, or gaps inside its rows.
         ValueError: A shape, the placement or the padding does not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import Frame, Letterbox, Size, ops
+        >>> frame = Frame.of(np.full((480, 640, 3), 255, np.uint8))
+        >>> out = np.empty((1, 3, 320, 320), np.float32)
+        >>> ops.letterbox(frame, Letterbox.fit(frame.size, Size(320, 320)), out)
+        >>> float(out[0, 0, 160, 160]), round(float(out[0, 0, 0, 0]), 3)  # the image, the padding
+        (1.0, 0.447)
     """
     image, input_ = geometry.image, geometry.input
     native.letterbox(

@@ -17,7 +17,14 @@ MAGNITUDES = 32768  # bins that `add_magnitudes` counts in
 
 
 def value_range(values: Float32Array, *, target: str | None = None) -> tuple[float, float]:
-    """The least and the greatest of the finite values; (inf, -inf) when there are none."""
+    """The least and the greatest of the finite values; (inf, -inf) when there are none.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import ops
+        >>> ops.value_range(np.array([2, -1, np.nan, 0.5], np.float32))
+        (-1.0, 2.0)
+    """
     return native.value_range(values, target)
 
 
@@ -61,6 +68,14 @@ def magnitude_percentile(counts: Counts, percent: float) -> float:
 
     Raises:
         ValueError: `percent` is outside 0-100.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import ops
+        >>> counts = np.zeros(ops.MAGNITUDES, np.int64)
+        >>> ops.add_magnitudes(np.arange(101, dtype=np.float32), counts)
+        >>> 90 <= ops.magnitude_percentile(counts, 90) <= 90 * (1 + 1 / 128)
+        True
     """
     if not 0 <= percent <= 100:
         raise ValueError(f"percent is 0 to 100, got {percent}")

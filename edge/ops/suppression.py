@@ -45,6 +45,14 @@ def nms(
     Returns:
         (K,) int32 indices into `boxes`, best score first.
 
+    Example:
+        >>> import numpy as np
+        >>> from edge import ops
+        >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10]], np.float32)
+        >>> scores = np.array([0.9, 0.8, 0.7], np.float32)
+        >>> ops.nms(boxes, scores, np.zeros(3, np.int32)).tolist()
+        [0, 2]
+
     Source: Zheng et al. 2020, arXiv:1911.08287, for the distance.
     """
     return native.nms(
@@ -177,6 +185,13 @@ def merge(
 
     Returns:
         One box per cluster with the mean of its scores, best first.
+
+    Example:
+        >>> import numpy as np
+        >>> from edge import ops
+        >>> boxes = np.array([[0, 0, 10, 10], [2, 0, 12, 10]], np.float32)
+        >>> ops.merge(boxes, np.full(2, 0.5, np.float32), np.zeros(2, np.int32)).boxes.tolist()
+        [[1.0, 0.0, 11.0, 10.0]]
 
     Source: Solovyev et al. 2021, arXiv:1910.13302, sec. 3, for one model.
     """

@@ -86,7 +86,7 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
         spec = ranges_per_tensor.search(problem, spec, said, cost, options.search)
         yield f"+ clips of {options.search} tensors searched", problem, spec
     ways = {
-        "+ ranges, steps, biases learned, channel-wise term alone": Learning(
+        "+ ranges, scales, biases learned, channel-wise term alone": Learning(
             options.steps, heads=0.0
         ),
         "+ the same, channel-wise and head terms": Learning(options.steps),

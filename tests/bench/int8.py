@@ -7,7 +7,7 @@ Needs EDGE_SHARED or the shared data beside the checkout, the extras of every ru
 a tool that is not installed (ai-edge-quantizer) is left out.
 
 What was measured goes to int8.json beside this file, model by model: a run with --only replaces
-those alone. --write puts the tables into calibration/CALIBRATION.md.
+those alone. --write puts the tables into calibration/docs/explanation/int8-measured.md.
 """
 
 # ruff: noqa: E402
@@ -59,7 +59,7 @@ from edge.types import Detections, Frame
 from tests.bench.ablation import first_and_last
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "calibration" / "CALIBRATION.md"
+PAGE = ROOT / "calibration/docs/explanation/int8-measured.md"
 BEGIN, END = "<!-- tests/bench/int8.py from here -->", "<!-- to here -->"
 TARGETS = ("ncnn", "mnn", "tflite", "onnxruntime")
 TURNS = 5  # races; the median of them counts
@@ -383,7 +383,7 @@ def main() -> int:
     parser.add_argument("--judges", type=int, default=1000, help="to judge by, at most")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--no-run", action="store_true", help="only write what was measured before")
-    parser.add_argument("--write", action="store_true", help="into CALIBRATION.md, between marks")
+    parser.add_argument("--write", action="store_true", help="into int8-measured.md, between marks")
     args = parser.parse_args()
     shared = Path(os.environ.get("EDGE_SHARED") or ROOT.parent / "shared")
     results = json.loads(args.out.read_text()) if args.out.exists() else {}

@@ -1,4 +1,4 @@
-"""What `calibration/ARCHITECTURES.md` says, tried."""
+"""What `calibration/docs/reference/architectures.md` says, tried."""
 
 import pytest
 

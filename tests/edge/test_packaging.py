@@ -77,6 +77,7 @@ def test_the_sdist_has_the_sources_and_not_the_tests(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "CMakeLists.txt", "LICENSE", "native/bindings/module.cpp"} <= names
+    assert {"edge/docs/README.md", "calibration/docs/README.md"} <= names  # the README links there
     assert not {name.partition("/")[0] for name in names} & {"tests", ".ci", "build", ".github"}
 
 
@@ -88,6 +89,7 @@ def test_the_wheel_has_the_package_its_types_and_its_licence_and_nothing_else(wh
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"edge", "calibration", f"edge_yolo-{edge.__version__}.dist-info"}
+    assert not [name for name in names if "/docs/" in name]  # read in the sources
     ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / "edge").rglob("*.py")}
     assert ours <= names
     probe = {f"edge/doctor/models/probe.{kind}" for kinds in BACKENDS.values() for kind in kinds}

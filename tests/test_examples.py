@@ -1,0 +1,37 @@
+"""The examples in the docstrings of the public names, run."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+import edge
+from edge import ops
+
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (edge, ops)
+    for name in module.__all__
+    if callable(getattr(module, name))
+}
+
+
+def examples(name):
+    """The examples of a public name, those of its methods too."""
+    found = doctest.DocTestFinder().find(PUBLIC[name], name, globs={})
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if examples(name)])
+def test_examples_work(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner, said = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
+    for test in examples(name):
+        runner.run(test, out=said.append)
+    assert runner.tries > 0
+    assert runner.failures == 0, "".join(said)
+
+
+def test_every_public_name_of_the_package_has_an_example():
+    assert [name for name in PUBLIC if name.count(".") == 1 and not examples(name)] == []
