@@ -13,7 +13,7 @@ import numpy as np
 from edge import models, ops
 from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
-from edge.models.base import ModelSpec, Preprocessing
+from edge.models.base import ModelSpec, Preprocessing, Scoring
 from edge.package import Package
 from edge.recognise import open_model
 from edge.types import (
@@ -79,12 +79,11 @@ class Detector:
             raise ValueError(f"max_detections is at least 1, got {max_detections}")
         self.spec = spec
         self.backend = backend
-        self._form = models.form(spec.family, spec.form)
-        self._score_threshold = score_threshold
+        self._layout = models.layout(spec.family, spec.form)
+        self._scoring = Scoring(score_threshold, multi_label)
         self._iou_threshold = iou_threshold
         self._max_detections = max_detections
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
-        self._multi_label = multi_label
         # A quantised input whose codes are not the pixels themselves is rounded from this.
         whole = _codes_are_pixels(backend.input, spec.preprocessing)
         self._real = None if whole else np.empty(backend.input.shape, np.float32)
@@ -211,15 +210,10 @@ class Detector:
         self.close()
 
     def _detections(self, outputs: Sequence[Tensor], geometry: Letterbox) -> Detections:
-        found = self._form.decode(
-            outputs,
-            self.spec,
-            score_threshold=self._score_threshold,
-            multi_label=self._multi_label,
-        )
+        found = self._layout.decode(outputs, self.spec, self._scoring)
         if self._class_ids is not None:
             found = _take(found, np.isin(found.class_ids, self._class_ids))
-        if self._form.suppress:
+        if self._layout.suppress:
             kept = ops.nms(
                 found.boxes,
                 found.scores,
