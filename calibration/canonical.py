@@ -164,7 +164,7 @@ def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
     out = np.zeros((1, 3, size.height, size.width), np.float32)
     geometry = Letterbox.fit(frame.size, size, pre.placement)
     ops.letterbox(
-        frame, geometry, out, colour=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
+        frame, geometry, out, color=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
     )
     return out
 

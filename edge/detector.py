@@ -180,7 +180,7 @@ class Detector:
             geometry,
             view if self._real is None else self._real,
             layout=self.backend.input.layout,
-            colour=pre.colour,
+            color=pre.colour,
             mean=pre.mean,
             scale=pre.scale,
             pad=pre.pad,

@@ -48,7 +48,7 @@ FCOS = Family(
     name="fcos",
     layouts=MappingProxyType(
         {
-            "heads": replace(_PRODUCT, root=True),
+            "heads": replace(_PRODUCT, sqrt=True),
             "heads-product": _PRODUCT,
         }
     ),

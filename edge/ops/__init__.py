@@ -1,44 +1,47 @@
-"""The kernels, as Python sees them.
+"""The kernels, as Python sees them: those of the extension, each documented where it is bound.
 
 Arrays are borrowed, never copied: a wrong dtype or an unsupported stride is a TypeError, a wrong
-shape or value a ValueError. The GIL is released. Every kernel gives the same bits on every SIMD
-target; `target` names one of `targets()`, and None takes the best.
+shape or value a ValueError, and both say what was found. Options go by keyword. The GIL is
+released. Every kernel gives the same bits on every SIMD target; `target` names one of `targets()`,
+and None takes the best.
+
+Where nothing else is said, decoders give `Candidates` in the order of levels, points, classes, and
+drop scores and boxes that are not finite. Every head may be a strided view, as long as there is no
+gap between the rows of its grid: ncnn's padded channels and transposed (H, W, C) are fine.
 """
 
-from edge.ops.decoding import (
+from edge._native import (
+    MAGNITUDES,
+    add_magnitudes,
     decode_anchors,
     decode_boxes,
-    decode_centres,
+    decode_centers,
     decode_distances,
-    decode_final,
+    decode_end2end,
     decode_peaks,
     decode_rows,
-)
-from edge.ops.extension import target, targets
-from edge.ops.pixels import letterbox
-from edge.ops.statistics import (
-    MAGNITUDES,
-    add_histogram,
-    add_magnitudes,
-    magnitude_percentile,
+    letterbox,
+    merge,
+    nms,
+    soft_nms,
+    target,
+    targets,
     value_range,
 )
-from edge.ops.suppression import matrix_nms, merge, nms, soft_nms
+from edge.ops.statistics import magnitude_percentile
 
 __all__ = [
     "MAGNITUDES",
-    "add_histogram",
     "add_magnitudes",
     "decode_anchors",
     "decode_boxes",
-    "decode_centres",
+    "decode_centers",
     "decode_distances",
-    "decode_final",
+    "decode_end2end",
     "decode_peaks",
     "decode_rows",
     "letterbox",
     "magnitude_percentile",
-    "matrix_nms",
     "merge",
     "nms",
     "soft_nms",

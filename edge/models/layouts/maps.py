@@ -22,7 +22,7 @@ class Distances(OutputLayout):
         bins: Of the distribution that a distance is the mean of; 1 for the distance itself, None
             for as many as there are channels.
         offset: Of a cell's point from its corner, in cells.
-        root: With centerness, the score is the square root of the product.
+        sqrt: With centerness, the score is the square root of the product.
         rows: Maps are tables (N, channels): one of each part and level, or one of all levels.
     """
 
@@ -32,7 +32,7 @@ class Distances(OutputLayout):
     per_level: bool = True
     bins: int | None = None
     offset: float = 0.5
-    root: bool = False
+    sqrt: bool = False
     rows: bool = False
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
@@ -41,12 +41,12 @@ class Distances(OutputLayout):
         return ops.decode_distances(
             found["classes"],
             boxes=found["boxes"],
-            centreness=found.get("centerness"),
+            centerness=found.get("centerness"),
             strides=spec.strides,
             bins=self.bins or found["boxes"][0].values.shape[0] // 4,
             offset=self.offset,
             logits=self.score == "logit",
-            root=self.root,
+            sqrt=self.sqrt,
             in_pixels=self.unit == "pixels",
             **options(self, scoring),
         )
@@ -68,10 +68,10 @@ class Centers(OutputLayout):
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
         found = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
-        return ops.decode_centres(
+        return ops.decode_centers(
             found["classes"],
             boxes=found["boxes"],
-            objects=found["objectness"],
+            objectness=found["objectness"],
             strides=spec.strides,
             logits=self.score == "logit",
             **options(self, scoring),

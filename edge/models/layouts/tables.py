@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from edge import ops
 from edge.errors import ModelError
-from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Scoring
+from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Score, Scoring
 from edge.models.layouts.arguments import APART, TOGETHER, options, pixels_per
 from edge.models.shapes import columns, expect_channels, prior_boxes, unbatched
-from edge.ops.decoding import Activation, Background
 from edge.types import Candidates, Tensor
 
-_ACTIVATIONS: MappingProxyType[str, Activation] = MappingProxyType(
+_ACTIVATIONS: Mapping[Score, Literal["none", "sigmoid", "softmax"]] = MappingProxyType(
     {"probability": "none", "logit": "sigmoid", "softmax": "softmax"}
 )
 
@@ -54,7 +53,7 @@ class Rows(OutputLayout):
             columns(rows, 0, 4),
             corners=self.corners,
             scale=pixels_per(self.unit, spec),
-            most=self.limit,
+            limit=self.limit,
             **options(self, scoring),
         )
 
@@ -75,7 +74,7 @@ class BoxesScores(OutputLayout):
     parts: Parts = APART
     planar: bool = False
     corners: bool = False
-    background: Background | None = None
+    background: Literal["first", "last"] | None = None
     limit: int | None = None
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
@@ -104,7 +103,7 @@ class BoxesScores(OutputLayout):
             corners=self.corners,
             scale=pixels_per(self.unit, spec),
             priors=priors,
-            most=self.limit,
+            limit=self.limit,
             **options(self, scoring),
         )
 
@@ -135,7 +134,7 @@ class EndToEnd(OutputLayout):
             for part, at in where.items():
                 values = table.values[:, at if part == "boxes" else at.start]
                 found[part] = replace(table, values=values)
-        return ops.decode_final(
+        return ops.decode_end2end(
             found["boxes"],
             found["score"],
             found["class_id"].values,

@@ -114,7 +114,7 @@ def test_boxes_and_scores(seed, codes, count, scoring, score, background, planar
     found = layout.decode([batched(given_), batched(boxes)], spec(count), scoring)
     activation = {"probability": "none", "logit": "sigmoid"}.get(score, score)
     wanted = reference.decode_boxes(
-        scores, boxes, activation=activation, background=background, most=limit,
+        scores, boxes, activation=activation, background=background, limit=limit,
         scale=(INPUT.width, INPUT.height), **options(scoring),
     )  # fmt: skip
     same(found, wanted)
@@ -155,12 +155,12 @@ def test_distances(seed, codes, count, scoring, bins, fixed, unit, score, how):
     else:
         given_, parts = scores + sides + quality, CENTERNESS
     layout = Distances(
-        parts=parts, score=score, unit=unit, bins=bins if fixed else None, root=how == "root"
+        parts=parts, score=score, unit=unit, bins=bins if fixed else None, sqrt=how == "root"
     )
     found = layout.decode([batched(tensor) for tensor in given_], spec(count), scoring)
     wanted = reference.decode_distances(
-        scores, boxes=sides, centreness=quality if parts == CENTERNESS else None, strides=STRIDES,
-        bins=bins, logits=score == "logit", root=how == "root", in_pixels=unit == "pixels",
+        scores, boxes=sides, centerness=quality if parts == CENTERNESS else None, strides=STRIDES,
+        bins=bins, logits=score == "logit", sqrt=how == "root", in_pixels=unit == "pixels",
         **options(scoring),
     )  # fmt: skip
     same(found, wanted)
@@ -194,7 +194,7 @@ def test_centers(seed, codes, count, scoring, apart, score):
     else:
         layout, given_ = Centers(score=score, parts=(("boxes", "objectness", "classes"),)), heads
     found = layout.decode(given_, spec(count), scoring)
-    same(found, reference.decode_centres(
+    same(found, reference.decode_centers(
         heads, strides=STRIDES, logits=score == "logit", **options(scoring)
     ))  # fmt: skip
 
@@ -243,7 +243,7 @@ def test_end_to_end(seed, scoring, order, fractions):
         "class_id": rng.integers(-1, 5, (20, 1)), "image": np.zeros((20, 1)),
     }  # fmt: skip
     scale, unit = ((1, 1), "pixels") if not fractions else ((64, 48), "fractions")
-    wanted = reference.decode_final(
+    wanted = reference.decode_end2end(
         Tensor(columns["boxes"]), Tensor(columns["score"][:, 0]), columns["class_id"][:, 0],
         score_threshold=scoring.threshold, scale=scale,
     )  # fmt: skip
