@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -32,6 +34,8 @@ from edge.types import (
     UInt8Array,
 )
 
+Nms: TypeAlias = Literal["greedy", "soft", "merge"]
+
 
 class Detector:
     """A model ready to run on images.
@@ -52,6 +56,8 @@ class Detector:
         max_detections: int = 300,
         classes: Collection[str | int] | None = None,
         multi_label: bool = False,
+        nms: Nms = "greedy",
+        agnostic_nms: bool = False,
     ) -> None:
         """Join a model's description and a runtime that has loaded it.
 
@@ -59,11 +65,16 @@ class Detector:
             spec: What the outputs mean.
             backend: Loaded with `spec.output_names`; closed with the detector.
             score_threshold: Only scores above this are found.
-            iou_threshold: A box that overlaps a better one of its class by more is dropped.
+            iou_threshold: What happens to a box that overlaps a better one of its class by more
+                is said by `nms`.
             max_detections: At most this many are found in an image.
             classes: Only these, by name or id; None for all.
             multi_label: A box may be found once for each class above the threshold, as
                 evaluation wants, instead of once for its best.
+            nms: "greedy" drops such a box. "soft" lowers its score, times 1 - IoU, and drops it
+                where that is no longer above the threshold. "merge" gives the mean of both,
+                weighted by score. Models that suppress by themselves are left alone.
+            agnostic_nms: Boxes of different classes count as overlapping too.
 
         Raises:
             ValueError: An option is out of range.
@@ -77,10 +88,14 @@ class Detector:
             raise TypeError(f"max_detections is a whole number, got {max_detections!r}")
         if max_detections < 1:
             raise ValueError(f"max_detections is at least 1, got {max_detections}")
+        if nms not in get_args(Nms):
+            raise ValueError(f"nms must be one of {', '.join(get_args(Nms))}, got {nms!r}")
         self.spec = spec
         self.backend = backend
         self._layout = models.layout(spec.family, spec.form)
         self._scoring = Scoring(score_threshold, multi_label)
+        self._nms = nms
+        self._agnostic_nms = agnostic_nms
         self._iou_threshold = iou_threshold
         self._max_detections = max_detections
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
@@ -103,6 +118,8 @@ class Detector:
         max_detections: int = 300,
         classes: Collection[str | int] | None = None,
         multi_label: bool = False,
+        nms: Nms = "greedy",
+        agnostic_nms: bool = False,
     ) -> Detector:
         """Load a model package, or a model file that is recognised by itself.
 
@@ -120,6 +137,8 @@ class Detector:
             max_detections: See the constructor.
             classes: See the constructor.
             multi_label: See the constructor.
+            nms: See the constructor.
+            agnostic_nms: See the constructor.
 
         Raises:
             ModelError: The files are not a usable model.
@@ -151,6 +170,8 @@ class Detector:
                 max_detections=max_detections,
                 classes=classes,
                 multi_label=multi_label,
+                nms=nms,
+                agnostic_nms=agnostic_nms,
             )
         except BaseException:
             opened.close()
@@ -213,21 +234,34 @@ class Detector:
         found = self._layout.decode(outputs, self.spec, self._scoring)
         if self._class_ids is not None:
             found = _take(found, np.isin(found.class_ids, self._class_ids))
-        if self._layout.suppress:
-            kept = ops.nms(
-                found.boxes,
-                found.scores,
-                found.class_ids,
-                iou_threshold=self._iou_threshold,
-                max_detections=self._max_detections,
-            )
-        else:
-            best_first = np.argsort(-found.scores, kind="stable")
-            kept = best_first[: self._max_detections].astype(np.int32)
-        found = _take(found, kept)
+        found = self._suppressed(found)
         boxes = geometry.to_image(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
+
+    def _suppressed(self, found: Candidates) -> Candidates:
+        """The best, best first, after what `nms` does to those that overlap."""
+        if not self._layout.suppress:
+            best_first = np.argsort(-found.scores, kind="stable")
+            return _take(found, best_first[: self._max_detections].astype(np.int32))
+        columns = (found.boxes, found.scores, found.class_ids)
+        iou, limit, agnostic = self._iou_threshold, self._max_detections, self._agnostic_nms
+        if self._nms == "merge":
+            return ops.merge(
+                *columns, iou_threshold=iou, max_detections=limit, class_agnostic=agnostic
+            )
+        if self._nms == "soft":
+            kept, scores = ops.soft_nms(
+                *columns,
+                decay="linear",  # the one that a threshold of overlap says something of
+                iou_threshold=iou,
+                score_threshold=self._scoring.threshold,
+                max_detections=limit,
+                class_agnostic=agnostic,
+            )
+            return replace(_take(found, kept), scores=scores)
+        kept = ops.nms(*columns, iou_threshold=iou, max_detections=limit, class_agnostic=agnostic)
+        return _take(found, kept)
 
 
 def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:
