@@ -83,11 +83,11 @@ class Detector:
         """
         for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
             if not 0 <= value <= 1:
-                raise ValueError(f"{name} is from 0 to 1, got {value}")
+                raise ValueError(f"{name} must be from 0 to 1, got {value}")
         if not isinstance(max_detections, int | np.integer):
-            raise TypeError(f"max_detections is a whole number, got {max_detections!r}")
+            raise TypeError(f"max_detections must be a whole number, got {max_detections!r}")
         if max_detections < 1:
-            raise ValueError(f"max_detections is at least 1, got {max_detections}")
+            raise ValueError(f"max_detections must be at least 1, got {max_detections}")
         if nms not in get_args(Nms):
             raise ValueError(f"nms must be one of {', '.join(get_args(Nms))}, got {nms!r}")
         self.spec = spec
@@ -148,7 +148,7 @@ class Detector:
         """
         options = BackendOptions(threads, precision, device)
         if input is not None and not isinstance(input, Size):
-            raise TypeError(f"input is a Size(height, width), got {input!r}")
+            raise TypeError(f"input must be a Size(height, width), got {input!r}")
         package = model if isinstance(model, Package) else open_model([Path(model)]).package
         artefact = package.artefact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)

@@ -138,10 +138,10 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"score_threshold": 1.5}, "score_threshold is from 0 to 1, got 1.5"),
-            ({"iou_threshold": -0.1}, "iou_threshold is from 0 to 1"),
+            ({"score_threshold": 1.5}, "score_threshold must be from 0 to 1, got 1.5"),
+            ({"iou_threshold": -0.1}, "iou_threshold must be from 0 to 1"),
             ({"score_threshold": float("nan")}, "score_threshold"),
-            ({"max_detections": 0}, "max_detections is at least 1"),
+            ({"max_detections": 0}, "max_detections must be at least 1"),
             ({"classes": ["cta"]}, "no class 'cta'; did you mean 'cat'"),
             ({"classes": [2]}, "no class 2"),
             ({"classes": [-1]}, "no class -1"),
@@ -155,8 +155,8 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"max_detections": 1.5}, "max_detections is a whole number, got 1.5"),
-            ({"input": (320, 320)}, r"input is a Size\(height, width\), got \(320, 320\)"),
+            ({"max_detections": 1.5}, "max_detections must be a whole number, got 1.5"),
+            ({"input": (320, 320)}, r"input must be a Size\(height, width\), got \(320, 320\)"),
         ],
     )
     def test_of_another_type_are_refused(self, lite, options, message):

@@ -23,6 +23,8 @@ _ACTIVATIONS: Mapping[Score, Literal["none", "sigmoid", "softmax"]] = MappingPro
 class Rows(OutputLayout):
     """One table: a row for each box, its four numbers and its probabilities.
 
+    With objectness, boxes are in pixels, and there is no limit.
+
     Attributes:
         planar: A column for each box instead.
         corners: Boxes are x1, y1, x2, y2; otherwise center x, center y, width, height.
