@@ -164,7 +164,7 @@ def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
     out = np.zeros((1, 3, size.height, size.width), np.float32)
     geometry = Letterbox.fit(frame.size, size, pre.placement)
     ops.letterbox(
-        frame, geometry, out, colour=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
+        frame, geometry, out, color=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
     )
     return out
 
@@ -183,7 +183,7 @@ def _shortened(
         artefact = float_artefact("onnxruntime", cut.graph)
         found = float_file.decode(float_file.run(artefact, cut.spec, pixels), cut.spec)
         lost = float_file.alone(target, found, float_file.FULL)
-        if not models.form(cut.spec.family, cut.spec.form).suppress:
+        if not models.layout(cut.spec.family, cut.spec.form).suppress:
             # The whole may have suppressed what nobody would behind the cut.
             lost += float_file.alone(found, target, float_file.FULL)
         if seen and not lost:

@@ -1,149 +1,151 @@
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import AnyArray, Float32Array, Int32Array, Tensor, UInt8Array
+from edge.types import (
+    AnyArray,
+    Candidates,
+    Colour,
+    Float32Array,
+    Frame,
+    Int32Array,
+    Layout,
+    Letterbox,
+    Tensor,
+)
 
-_Columns = tuple[Float32Array, Float32Array, Int32Array]
+MAGNITUDES: int
 
 def letterbox(
-    planes: tuple[UInt8Array, ...],
-    pixel_format: str,
-    image_size: tuple[int, int],
-    input_size: tuple[int, int],
-    place: tuple[int, int, int, int],
+    frame: Frame,
+    geometry: Letterbox,
     out: AnyArray,
-    interleaved: bool,
-    rgb: bool,
-    mean: Sequence[float],
-    scale: Sequence[float],
-    pad: Sequence[int],
-    target: str | None,
-    /,
+    *,
+    layout: Layout = "NCHW",
+    color: Colour = "RGB",
+    mean: Sequence[float] = ...,
+    scale: Sequence[float] = ...,
+    pad: Sequence[int] = ...,
+    target: str | None = None,
 ) -> None: ...
 def decode_rows(
     rows: Tensor,
+    *,
     objectness: bool,
-    corners: bool,
     score_threshold: float,
-    multi_label: bool,
-    target: str | None,
-    /,
-) -> _Columns: ...
+    multi_label: bool = False,
+    corners: bool = False,
+    target: str | None = None,
+) -> Candidates: ...
 def decode_boxes(
     scores: Tensor,
     boxes: Tensor,
+    *,
     score_threshold: float,
-    multi_label: bool,
-    activation: str,
-    background: str | None,
-    corners: bool,
-    scale: tuple[float, float],
-    priors: Float32Array | None,
-    variances: tuple[float, float],
-    most: int | None,
-    target: str | None,
-    /,
-) -> _Columns: ...
+    multi_label: bool = False,
+    activation: Literal["none", "sigmoid", "softmax"] = "none",
+    background: Literal["first", "last"] | None = None,
+    corners: bool = False,
+    scale: tuple[float, float] = ...,
+    priors: Float32Array | None = None,
+    variances: tuple[float, float] = ...,
+    limit: int | None = None,
+    target: str | None = None,
+) -> Candidates: ...
 def decode_distances(
     heads: Sequence[Tensor],
-    boxes: Sequence[Tensor] | None,
-    centreness: Sequence[Tensor] | None,
+    *,
     strides: Sequence[float],
-    bins: int,
-    offset: float,
-    in_pixels: bool,
     score_threshold: float,
-    multi_label: bool,
-    logits: bool,
-    root: bool,
-    target: str | None,
-    /,
-) -> _Columns: ...
-def decode_centres(
+    multi_label: bool = False,
+    logits: bool = False,
+    bins: int = 1,
+    offset: float = 0.5,
+    boxes: Sequence[Tensor] | None = None,
+    centerness: Sequence[Tensor] | None = None,
+    sqrt: bool = False,
+    in_pixels: bool = False,
+    target: str | None = None,
+) -> Candidates: ...
+def decode_centers(
     heads: Sequence[Tensor],
-    boxes: Sequence[Tensor] | None,
-    objects: Sequence[Tensor] | None,
+    *,
     strides: Sequence[float],
     score_threshold: float,
-    multi_label: bool,
-    logits: bool,
-    objectness: bool,
-    target: str | None,
-    /,
-) -> _Columns: ...
+    multi_label: bool = False,
+    logits: bool = False,
+    boxes: Sequence[Tensor] | None = None,
+    objectness: Sequence[Tensor] | None = None,
+    target: str | None = None,
+) -> Candidates: ...
 def decode_anchors(
     heads: Sequence[Tensor],
+    *,
     anchors: Sequence[Sequence[tuple[float, float]]],
     strides: Sequence[float],
     score_threshold: float,
-    multi_label: bool,
-    logits: bool,
-    objectness: bool,
-    target: str | None,
-    /,
-) -> _Columns: ...
+    multi_label: bool = False,
+    logits: bool = True,
+    objectness: bool = True,
+    target: str | None = None,
+) -> Candidates: ...
 def decode_peaks(
     heat: Tensor,
     sizes: Tensor,
-    offsets: Tensor | None,
+    offsets: Tensor | None = None,
+    *,
     stride: float,
     score_threshold: float,
-    logits: bool,
-    most: int | None,
-    target: str | None,
-    /,
-) -> _Columns: ...
-def decode_final(
+    logits: bool = False,
+    limit: int | None = 100,
+    target: str | None = None,
+) -> Candidates: ...
+def decode_end2end(
     boxes: Tensor,
     scores: Tensor,
     class_ids: AnyArray,
+    *,
     score_threshold: float,
-    corners: bool,
-    scale: tuple[float, float],
-    /,
-) -> _Columns: ...
+    corners: bool = True,
+    scale: tuple[float, float] = ...,
+) -> Candidates: ...
 def nms(
     boxes: Float32Array,
     scores: Float32Array,
     class_ids: Int32Array,
-    iou_threshold: float,
-    max_detections: int | None,
-    top_k: int | None,
-    class_agnostic: bool,
-    centre_distance: bool,
-    target: str | None,
-    /,
+    *,
+    iou_threshold: float = 0.45,
+    max_detections: int | None = None,
+    top_k: int | None = None,
+    class_agnostic: bool = False,
+    target: str | None = None,
 ) -> Int32Array: ...
-def soften(
-    matrix: bool,
+def soft_nms(
     boxes: Float32Array,
     scores: Float32Array,
     class_ids: Int32Array,
-    decay: str,
-    sigma: float,
-    iou_threshold: float,
-    score_threshold: float,
-    max_detections: int | None,
-    top_k: int | None,
-    class_agnostic: bool,
-    /,
+    *,
+    decay: Literal["linear", "gaussian"] = "gaussian",
+    sigma: float = 0.5,
+    iou_threshold: float = 0.3,
+    score_threshold: float = 0.001,
+    max_detections: int | None = None,
+    top_k: int | None = None,
+    class_agnostic: bool = False,
 ) -> tuple[Int32Array, Float32Array]: ...
 def merge(
     boxes: Float32Array,
     scores: Float32Array,
     class_ids: Int32Array,
-    iou_threshold: float,
-    max_detections: int | None,
-    top_k: int | None,
-    class_agnostic: bool,
-    /,
-) -> _Columns: ...
-def value_range(values: Float32Array, target: str | None, /) -> tuple[float, float]: ...
-def add_histogram(
-    values: Float32Array, low: float, high: float, counts: npt.NDArray[np.int64], /
-) -> None: ...
-def add_magnitudes(values: Float32Array, counts: npt.NDArray[np.int64], /) -> None: ...
+    *,
+    iou_threshold: float = 0.55,
+    max_detections: int | None = None,
+    top_k: int | None = None,
+    class_agnostic: bool = False,
+) -> Candidates: ...
+def value_range(values: Float32Array, *, target: str | None = None) -> tuple[float, float]: ...
+def add_magnitudes(values: Float32Array, counts: npt.NDArray[np.int64]) -> None: ...
 def targets() -> tuple[str, ...]: ...
 def target() -> str: ...

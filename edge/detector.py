@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from edge import models, ops
 from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
-from edge.models.base import ModelSpec, Preprocessing
+from edge.models.base import ModelSpec, Preprocessing, Scoring
 from edge.package import Package
 from edge.recognise import open_model
 from edge.types import (
@@ -31,6 +33,8 @@ from edge.types import (
     Tensor,
     UInt8Array,
 )
+
+Nms: TypeAlias = Literal["greedy", "soft", "merge"]
 
 
 class Detector:
@@ -60,6 +64,8 @@ class Detector:
         max_detections: int = 300,
         classes: Collection[str | int] | None = None,
         multi_label: bool = False,
+        nms: Nms = "greedy",
+        agnostic_nms: bool = False,
     ) -> None:
         """Join a model's description and a runtime that has loaded it.
 
@@ -67,11 +73,16 @@ class Detector:
             spec: What the outputs mean.
             backend: Loaded with `spec.output_names`; closed with the detector.
             score_threshold: Only scores above this are found.
-            iou_threshold: A box that overlaps a better one of its class by more is dropped.
+            iou_threshold: What happens to a box that overlaps a better one of its class by more
+                is said by `nms`.
             max_detections: At most this many are found in an image.
             classes: Only these, by name or id; None for all.
             multi_label: A box may be found once for each class above the threshold, as
                 evaluation wants, instead of once for its best.
+            nms: "greedy" drops such a box. "soft" lowers its score, times 1 - IoU, and drops it
+                where that is no longer above the threshold. "merge" gives the mean of both,
+                weighted by score. Models that suppress by themselves are left alone.
+            agnostic_nms: Boxes of different classes count as overlapping too.
 
         Raises:
             ValueError: An option is out of range.
@@ -80,19 +91,22 @@ class Detector:
         """
         for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
             if not 0 <= value <= 1:
-                raise ValueError(f"{name} is from 0 to 1, got {value}")
+                raise ValueError(f"{name} must be from 0 to 1, got {value}")
         if not isinstance(max_detections, int | np.integer):
-            raise TypeError(f"max_detections is a whole number, got {max_detections!r}")
+            raise TypeError(f"max_detections must be a whole number, got {max_detections!r}")
         if max_detections < 1:
-            raise ValueError(f"max_detections is at least 1, got {max_detections}")
+            raise ValueError(f"max_detections must be at least 1, got {max_detections}")
+        if nms not in get_args(Nms):
+            raise ValueError(f"nms must be one of {', '.join(get_args(Nms))}, got {nms!r}")
         self.spec = spec
         self.backend = backend
-        self._form = models.form(spec.family, spec.form)
-        self._score_threshold = score_threshold
+        self._layout = models.layout(spec.family, spec.form)
+        self._scoring = Scoring(score_threshold, multi_label)
+        self._nms = nms
+        self._agnostic_nms = agnostic_nms
         self._iou_threshold = iou_threshold
         self._max_detections = max_detections
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
-        self._multi_label = multi_label
         # A quantised input whose codes are not the pixels themselves is rounded from this.
         whole = _codes_are_pixels(backend.input, spec.preprocessing)
         self._real = None if whole else np.empty(backend.input.shape, np.float32)
@@ -112,6 +126,8 @@ class Detector:
         max_detections: int = 300,
         classes: Collection[str | int] | None = None,
         multi_label: bool = False,
+        nms: Nms = "greedy",
+        agnostic_nms: bool = False,
     ) -> Detector:
         """Load a model package, or a model file that is recognised by itself.
 
@@ -129,6 +145,8 @@ class Detector:
             max_detections: See the constructor.
             classes: See the constructor.
             multi_label: See the constructor.
+            nms: See the constructor.
+            agnostic_nms: See the constructor.
 
         Raises:
             ModelError: The files are not a usable model.
@@ -138,7 +156,7 @@ class Detector:
         """
         options = BackendOptions(threads, precision, device)
         if input is not None and not isinstance(input, Size):
-            raise TypeError(f"input is a Size(height, width), got {input!r}")
+            raise TypeError(f"input must be a Size(height, width), got {input!r}")
         package = model if isinstance(model, Package) else open_model([Path(model)]).package
         artefact = package.artefact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)
@@ -160,6 +178,8 @@ class Detector:
                 max_detections=max_detections,
                 classes=classes,
                 multi_label=multi_label,
+                nms=nms,
+                agnostic_nms=agnostic_nms,
             )
         except BaseException:
             opened.close()
@@ -189,7 +209,7 @@ class Detector:
             geometry,
             view if self._real is None else self._real,
             layout=self.backend.input.layout,
-            colour=pre.colour,
+            color=pre.colour,
             mean=pre.mean,
             scale=pre.scale,
             pad=pre.pad,
@@ -219,29 +239,37 @@ class Detector:
         self.close()
 
     def _detections(self, outputs: Sequence[Tensor], geometry: Letterbox) -> Detections:
-        found = self._form.decode(
-            outputs,
-            self.spec,
-            score_threshold=self._score_threshold,
-            multi_label=self._multi_label,
-        )
+        found = self._layout.decode(outputs, self.spec, self._scoring)
         if self._class_ids is not None:
             found = _take(found, np.isin(found.class_ids, self._class_ids))
-        if self._form.suppress:
-            kept = ops.nms(
-                found.boxes,
-                found.scores,
-                found.class_ids,
-                iou_threshold=self._iou_threshold,
-                max_detections=self._max_detections,
-            )
-        else:
-            best_first = np.argsort(-found.scores, kind="stable")
-            kept = best_first[: self._max_detections].astype(np.int32)
-        found = _take(found, kept)
+        found = self._suppressed(found)
         boxes = geometry.to_image(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
+
+    def _suppressed(self, found: Candidates) -> Candidates:
+        """The best, best first, after what `nms` does to those that overlap."""
+        if not self._layout.suppress:
+            best_first = np.argsort(-found.scores, kind="stable")
+            return _take(found, best_first[: self._max_detections].astype(np.int32))
+        columns = (found.boxes, found.scores, found.class_ids)
+        iou, limit, agnostic = self._iou_threshold, self._max_detections, self._agnostic_nms
+        if self._nms == "merge":
+            return ops.merge(
+                *columns, iou_threshold=iou, max_detections=limit, class_agnostic=agnostic
+            )
+        if self._nms == "soft":
+            kept, scores = ops.soft_nms(
+                *columns,
+                decay="linear",  # the one that a threshold of overlap says something of
+                iou_threshold=iou,
+                score_threshold=self._scoring.threshold,
+                max_detections=limit,
+                class_agnostic=agnostic,
+            )
+            return replace(_take(found, kept), scores=scores)
+        kept = ops.nms(*columns, iou_threshold=iou, max_detections=limit, class_agnostic=agnostic)
+        return _take(found, kept)
 
 
 def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:

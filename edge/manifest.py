@@ -20,6 +20,14 @@ from edge.types import Colour, Layout, Placement, Size
 FORMAT = 1
 SIZE_LIMIT = 8192  # pixels on a side
 LABEL_LIMIT = 65536
+_OLD_FORMS = MappingProxyType(  # names that earlier packages of format 1 have
+    {
+        "centres": "centers",
+        "final": "end2end",
+        "rows6": "end2end_6",
+        "rows7": "end2end_7",
+    }
+)
 T = TypeVar("T")
 
 
@@ -126,7 +134,7 @@ def _spec(model: _Table, input_: _Table) -> ModelSpec:
         raise input_.error("scale", scale, "numbers other than 0")
     spec = ModelSpec(
         family=model.text("family"),
-        form=model.text("form"),
+        form=_OLD_FORMS.get(form := model.text("form"), form),
         input=Size(
             input_.whole("height", 1, SIZE_LIMIT),
             input_.whole("width", 1, SIZE_LIMIT),

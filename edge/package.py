@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 from edge import manifest
 from edge.backends.base import ModelFiles, Precision
 from edge.errors import ModelError
-from edge.models import form
+from edge.models import layout
 from edge.models.base import ModelSpec
 from edge.paths import exists
 from edge.types import Layout
@@ -192,7 +192,7 @@ def _facts(text: bytes, path: Path) -> manifest.Manifest:
     """What `model.toml` says, when a family of ours reads such a model."""
     facts = manifest.loads(text, str(path / MANIFEST))
     try:
-        form(facts.spec.family, facts.spec.form).check(facts.spec)
+        layout(facts.spec.family, facts.spec.form).check(facts.spec)
     except ModelError as error:
         raise type(error)(f"{path / MANIFEST}: {error}") from error
     return facts

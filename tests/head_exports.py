@@ -146,7 +146,7 @@ def suppressed() -> bytes:
 # Family, and the form after the cut, to the file.
 EXPORTS: Mapping[tuple[str, str], Callable[[], bytes]] = MappingProxyType(
     {
-        ("yolox", "centres"): yolox,
+        ("yolox", "centers"): yolox,
         ("nanodet-plus", "maps"): lambda: nanodet((8, 16, 32, 64)),
         ("nanodet", "maps"): lambda: nanodet((8, 16, 32)),
         ("ppyoloe", "split"): ppyoloe,

@@ -112,13 +112,13 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 def select(
-    scores, objectness, boxes, *, threshold, multi_label=False, activation="none", root=False,
+    scores, objectness, boxes, *, threshold, multi_label=False, activation="none", sqrt=False,
     background=None,
 ):  # fmt: skip
     """Scores (N, C), objectness (N,) or None, boxes (N, 4) -> boxes, scores, class_ids."""
     threshold = F(threshold)
     activate = sigmoid if activation == "sigmoid" else lambda x: x
-    bar = threshold * threshold if root else threshold
+    bar = threshold * threshold if sqrt else threshold
     found = []
     for i, row in enumerate(scores):
         quality = F(1)
@@ -137,7 +137,7 @@ def select(
         for c in classes:
             with np.errstate(invalid="ignore", over="ignore"):
                 score = ready[c] * quality
-                score = np.sqrt(score) if root else score
+                score = np.sqrt(score) if sqrt else score
             if score > threshold and np.isfinite(score) and np.isfinite(boxes[i]).all():
                 found.append((boxes[i], score, c))
     return (
@@ -147,9 +147,9 @@ def select(
     )
 
 
-def best(found, most):
-    """The best `most` of boxes, scores, class_ids, the earlier first among equals."""
-    order = np.argsort(-found[1], kind="stable")[:most]
+def best(found, limit):
+    """The best `limit` of boxes, scores, class_ids, the earlier first among equals."""
+    order = np.argsort(-found[1], kind="stable")[:limit]
     return tuple(column[order] for column in found)
 
 
@@ -169,7 +169,7 @@ def decode_rows(rows, *, objectness, score_threshold, multi_label=False, corners
 
 def decode_boxes(
     scores, boxes, *, score_threshold, multi_label=False, activation="none", background=None,
-    corners=False, scale=(1, 1), priors=None, variances=(0.1, 0.2), most=None,
+    corners=False, scale=(1, 1), priors=None, variances=(0.1, 0.2), limit=None,
 ):  # fmt: skip
     values = real(boxes)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -182,10 +182,10 @@ def decode_boxes(
         real(scores), None, values if corners else from_centre(values), threshold=score_threshold,
         multi_label=multi_label, activation=activation, background=background,
     )  # fmt: skip
-    return found if most is None else best(found, most)
+    return found if limit is None else best(found, limit)
 
 
-def decode_final(boxes, scores, class_ids, *, score_threshold, corners=True, scale=(1, 1)):
+def decode_end2end(boxes, scores, class_ids, *, score_threshold, corners=True, scale=(1, 1)):
     with np.errstate(over="ignore", invalid="ignore"):
         values = real(boxes) * np.array([*scale, *scale], F)
     rows = values if corners else from_centre(values)
@@ -218,7 +218,7 @@ def joined(parts):
 
 def decode_distances(
     heads, *, strides, score_threshold, multi_label=False, logits=False, bins=1, offset=0.5,
-    boxes=None, centreness=None, root=False, in_pixels=False,
+    boxes=None, centerness=None, sqrt=False, in_pixels=False,
 ):  # fmt: skip
     parts = []
     for i, (head, stride) in enumerate(zip(heads, strides, strict=True)):
@@ -237,9 +237,9 @@ def decode_distances(
             corners = [centre - distances[:, :2], centre + distances[:, 2:]]
             corners = np.concatenate(corners, axis=1) * F(1 if in_pixels else stride)
         found = select(
-            flat(scores), None if centreness is None else flat(real(centreness[i]))[:, 0], corners,
+            flat(scores), None if centerness is None else flat(real(centerness[i]))[:, 0], corners,
             threshold=score_threshold, multi_label=multi_label,
-            activation="sigmoid" if logits else "none", root=root,
+            activation="sigmoid" if logits else "none", sqrt=sqrt,
         )  # fmt: skip
         parts.append(found)
     return joined(parts)
@@ -254,9 +254,7 @@ def _cells(head, objectness: bool, stride, boxes_of, **options):
     return select(table[:, 5 if objectness else 4 :], quality, boxes, **options)
 
 
-def decode_centres(
-    heads, *, strides, score_threshold, multi_label=False, logits=False, objectness=True
-):
+def decode_centers(heads, *, strides, score_threshold, multi_label=False, logits=False):
     def boxes_of(raw, cells, stride):
         size = np.exp(raw[:, 2:].astype(np.float64)).astype(F)
         return np.concatenate([raw[:, :2] + cells, size], axis=1) * stride
@@ -264,7 +262,7 @@ def decode_centres(
     options = {"threshold": score_threshold, "multi_label": multi_label}
     options["activation"] = "sigmoid" if logits else "none"
     return joined(
-        _cells(real(head), objectness, stride, boxes_of, **options)
+        _cells(real(head), True, stride, boxes_of, **options)
         for head, stride in zip(heads, strides, strict=True)
     )
 
@@ -290,7 +288,7 @@ def decode_anchors(
     return joined(parts)
 
 
-def decode_peaks(heat, sizes, offsets=None, *, stride, score_threshold, logits=False, most=100):
+def decode_peaks(heat, sizes, offsets=None, *, stride, score_threshold, logits=False, limit=100):
     values = real(heat)
     count, height, width = values.shape
     padded = np.full((count, height + 2, width + 2), -np.inf, F)
@@ -310,7 +308,7 @@ def decode_peaks(heat, sizes, offsets=None, *, stride, score_threshold, logits=F
         activation = "sigmoid" if logits else "none"
         found = select(scores, None, boxes, threshold=score_threshold, activation=activation)
         parts.append((*found[:2], np.full(len(found[1]), c, np.int32)))
-    return joined(parts) if most is None else best(joined(parts), most)
+    return joined(parts) if limit is None else best(joined(parts), limit)
 
 
 # --- Suppression --------------------------------------------------------------------------------
@@ -327,17 +325,6 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.float32:
         return overlap / union
 
 
-def distance_iou(a: np.ndarray, b: np.ndarray) -> np.float32:
-    overlap = iou(a, b)
-    if overlap == 0:
-        return overlap
-    with np.errstate(over="ignore", invalid="ignore"):
-        dx = (a[0] + a[2] - b[0] - b[2]) * F(0.5)
-        dy = (a[1] + a[3] - b[1] - b[3]) * F(0.5)
-        w, h = max(a[2], b[2]) - min(a[0], b[0]), max(a[3], b[3]) - min(a[1], b[1])
-        return overlap - (dx * dx + dy * dy) / (w * w + h * h)
-
-
 def by_score(boxes, scores, top_k=None) -> list[int]:
     usable = np.isfinite(scores) & np.isfinite(boxes).all(axis=1)
     order = [int(i) for i in np.argsort(-scores, kind="stable") if usable[i]]
@@ -346,15 +333,14 @@ def by_score(boxes, scores, top_k=None) -> list[int]:
 
 def nms(
     boxes, scores, class_ids, *, iou_threshold=0.45, max_detections=None, top_k=None,
-    class_agnostic=False, centre_distance=False,
+    class_agnostic=False,
 ):  # fmt: skip
-    overlap = distance_iou if centre_distance else iou
     kept: list[int] = []
     for i in by_score(boxes, scores, top_k):
         if max_detections is not None and len(kept) >= max_detections:
             break
         same = [j for j in kept if class_agnostic or class_ids[j] == class_ids[i]]
-        if not any(overlap(boxes[i], boxes[j]) > F(iou_threshold) for j in same):
+        if not any(iou(boxes[i], boxes[j]) > F(iou_threshold) for j in same):
             kept.append(i)
     return np.array(kept, np.int32)
 
@@ -382,34 +368,6 @@ def soft_nms(
             elif overlap > F(iou_threshold):
                 current[j] *= F(1) - overlap
     return np.array(indices, np.int32), np.array(lowered, F)
-
-
-def matrix_nms(
-    boxes, scores, class_ids, *, decay="gaussian", sigma=2.0, score_threshold=0.001,
-    class_agnostic=False,
-):  # fmt: skip
-    order = by_score(boxes, scores)
-    n = len(order)
-    overlaps = np.zeros((n, n), F)
-    for j in range(n):
-        for i in range(j):
-            if class_agnostic or class_ids[order[i]] == class_ids[order[j]]:
-                overlaps[i, j] = iou(boxes[order[i]], boxes[order[j]])
-    covered = overlaps.max(axis=0, initial=0)
-    found = []
-    for j, index in enumerate(order):
-        factors = [F(1)]
-        for i in range(j):
-            if not class_agnostic and class_ids[order[i]] != class_ids[index]:
-                continue
-            if decay == "gaussian":
-                power = F(sigma) * (covered[i] * covered[i] - overlaps[i, j] * overlaps[i, j])
-                factors.append(F(np.exp(np.float64(power))))
-            else:
-                factors.append((F(1) - overlaps[i, j]) / max(F(1) - covered[i], F(1e-6)))
-        found.append((scores[index] * min(factors), index))
-    found = sorted((f for f in found if f[0] > F(score_threshold)), key=lambda f: (-f[0], f[1]))
-    return np.array([f[1] for f in found], np.int32), np.array([f[0] for f in found], F)
 
 
 def merge(boxes, scores, class_ids, *, iou_threshold=0.55, class_agnostic=False):

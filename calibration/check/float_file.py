@@ -13,7 +13,7 @@ from edge import models
 from edge.backends import open_backend
 from edge.backends.base import Backend, BackendOptions, TensorSpec
 from edge.errors import ModelError
-from edge.models.base import ModelSpec
+from edge.models.base import ModelSpec, Scoring
 from edge.package import Artefact
 from edge.types import AnyArray, Candidates, Float32Array, Size, Tensor
 
@@ -228,8 +228,8 @@ def decibels(found: AnyArray, wanted: AnyArray) -> float:
 def decode(outputs: Sequence[AnyArray], spec: ModelSpec) -> Candidates:
     """The candidates of all classes that these outputs hold."""
     tensors = [Tensor(values) for values in outputs]
-    form = models.form(spec.family, spec.form)
-    return form.decode(tensors, spec, score_threshold=_FLOOR, multi_label=True)
+    layout = models.layout(spec.family, spec.form)
+    return layout.decode(tensors, spec, Scoring(_FLOOR, multi_label=True))
 
 
 def clear(found: Candidates, tolerance: Tolerance) -> list[int]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from calibration.graph import Graph, Node
 from edge import models
-from edge.models.base import Anchors, ModelSpec
+from edge.models.base import Anchors, ModelSpec, OutputLayout
 from edge.models.shapes import cells
 from edge.types import AnyArray
 
@@ -51,32 +51,29 @@ def cuts(graph: Graph, spec: ModelSpec) -> Iterator[Cut]:
     (count,) = {len(names) for names in levels.values()} or {0}
     per_level, strides = list(levels.values()), tuple(levels)
     likely = [spec, *(replace(spec, family=name) for name in _ALIKE.get(spec.family, ()))]
-    for said, (name, form) in (
-        (s, f) for s in likely for f in models.family(s.family).forms.items()
+    for said, (name, layout) in (
+        (s, f) for s in likely for f in models.family(s.family).layouts.items()
     ):
-        if not (form.per_level and form.outputs == (count,)):
+        if not layout.per_level or layout.optional or len(layout.parts) != count:
             continue
         for order in permutations(range(count)):  # some may look alike, and come in any order
             parts = [[level[part] for level in per_level] for part in order]
             names = tuple(output for part in parts for output in part)
             sizes = [[graph.shapes[output][1] for output in part] for part in parts]
-            if form.anchored:
+            if layout.anchored:
                 for anchors in _anchors(graph, spec, names):
                     if sizes == [[len(level) * (5 + len(spec.labels)) for level in anchors]]:
                         yield _cut(graph, said, name, names, strides, anchors)
-            elif _fit(sizes, len(spec.labels)):
+            elif _fit(layout, sizes, len(spec.labels)):
                 yield _cut(graph, said, name, names, strides)
 
 
-def _fit(sizes: Sequence[Sequence[int]], classes: int) -> bool:
-    """Whether the channels, of each part by level, may be class scores, boxes, objectness."""
-    if len(sizes) == 1:  # all of a cell in one
-        return all(size > classes and (size - classes) % 4 == 0 for size in sizes[0])
-    scores, boxes, *objects = sizes
-    return (
-        all(size == classes for size in scores)
-        and all(size % 4 == 0 for size in boxes)
-        and all(size == 1 for part in objects for size in part)
+def _fit(layout: OutputLayout, sizes: Sequence[Sequence[int]], classes: int) -> bool:
+    """Whether the channels, of each part by level, may hold what the layout says."""
+    return all(
+        layout.channels(index, size, classes) is not None
+        for index, part in enumerate(sizes)
+        for size in part
     )
 
 

@@ -148,6 +148,8 @@ def _circumstances(
         "threads": detector.backend.threads,
         "score_threshold": args.conf,
         "iou_threshold": args.iou,
+        "nms": args.nms,
+        "agnostic_nms": args.agnostic_nms,
         "max_detections": args.max_det,
         "data": str(dataset.path),
         "split": dataset.split,

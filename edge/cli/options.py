@@ -16,7 +16,7 @@ from edge.backends import BACKENDS, DEVICES, host
 from edge.backends.base import MOST_THREADS, Device, Precision
 from edge.choices import Choice
 from edge.cli import UsageError
-from edge.detector import Detector
+from edge.detector import Detector, Nms
 from edge.errors import BackendNotInstalledError
 from edge.models import FAMILIES
 from edge.package import Package
@@ -75,7 +75,7 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
 def add_detection_arguments(
     parser: argparse.ArgumentParser, *, conf: float, iou: float, max_det: int = 300
 ) -> None:
-    """`--conf --iou --max-det`."""
+    """`--conf --iou --nms --agnostic-nms --max-det`."""
     fraction = number(0, 1)
     parser.add_argument(
         "--conf",
@@ -90,6 +90,16 @@ def add_detection_arguments(
         default=iou,
         metavar="U",
         help=f"overlap above which the weaker of two boxes of a class is dropped (default {iou})",
+    )
+    parser.add_argument(
+        "--nms",
+        choices=get_args(Nms),
+        default="greedy",
+        help="what becomes of the weaker box: dropped (greedy, default), its score lowered (soft), "
+        "or both merged into their mean",
+    )
+    parser.add_argument(
+        "--agnostic-nms", action="store_true", help="boxes of different classes overlap too"
     )
     parser.add_argument(
         "--max-det",
@@ -192,6 +202,8 @@ def _detector(
             max_detections=args.max_det,
             classes=classes or None,
             multi_label=multi_label,
+            nms=args.nms,
+            agnostic_nms=args.agnostic_nms,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

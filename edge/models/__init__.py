@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge.errors import UnsupportedModelError
-from edge.models.base import Family, Form
+from edge.models.base import Family, OutputLayout
 from edge.models.centernet import CENTERNET
 from edge.models.detr import DETR, YOLOS
 from edge.models.fcos import FCOS
@@ -64,17 +64,17 @@ def family(name: str) -> Family:
         raise UnsupportedModelError(f"unknown model family {name!r}; known: {known}") from None
 
 
-def form(family_name: str, form_name: str) -> Form:
-    """One output form of a family.
+def layout(family_name: str, form: str) -> OutputLayout:
+    """How one form of a family lays out its outputs.
 
     Raises:
         UnsupportedModelError: The family or the form is unknown; the message lists the known.
     """
-    forms = family(family_name).forms
+    layouts = family(family_name).layouts
     try:
-        return forms[form_name]
+        return layouts[form]
     except KeyError:
-        known = ", ".join(forms)
+        known = ", ".join(layouts)
         raise UnsupportedModelError(
-            f"family {family_name} has no output form {form_name!r}; known: {known}"
+            f"family {family_name} has no output form {form!r}; known: {known}"
         ) from None

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from itertools import accumulate
+from types import MappingProxyType
+from typing import Literal, Protocol, TypeAlias
 
 from edge.errors import ModelError
 from edge.types import AnyArray, Candidates, Colour, Placement, Size, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
+Part: TypeAlias = Literal[
+    "boxes", "classes", "objectness", "centerness",  # of a box: 4 numbers, or a distribution each
+    "sizes", "offsets",  # of a peak
+    "score", "class_id", "image",  # of what was suppressed inside
+]  # fmt: skip
+_SIZES: Mapping[Part, int] = MappingProxyType({"boxes": 4, "sizes": 2, "offsets": 2})  # others: 1
+Parts: TypeAlias = tuple[tuple[Part, ...], ...]
+Score: TypeAlias = Literal["probability", "logit", "softmax"]
+Unit: TypeAlias = Literal["pixels", "fractions", "cells"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class ModelSpec:
 
     Attributes:
         family: Key into `edge.models.FAMILIES`.
-        form: Which of the family's output forms this is; key into `Family.forms`.
+        form: Which of the family's output forms this is; key into `Family.layouts`.
         input: Size of the network input.
         labels: Class names, by class id.
         strides: Input pixels per cell of each output level, in the order of the outputs.
@@ -78,50 +90,85 @@ class ModelSpec:
         return replace(self, input=size)
 
 
-class Decode(Protocol):
-    """Reads raw outputs."""
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Which candidates are taken.
 
-    def __call__(
-        self,
-        outputs: Sequence[Tensor],
-        spec: ModelSpec,
-        *,
-        score_threshold: float,
-        multi_label: bool = False,
-    ) -> Candidates:
+    Attributes:
+        threshold: A candidate's score is greater than this.
+        multi_label: Every class above the threshold, not only a box's best.
+    """
+
+    threshold: float
+    multi_label: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputLayout(ABC):
+    """How exports lay out their outputs: what `edge.models.layouts` decodes.
+
+    A base class, not a protocol: all that its members say is data, and only `decode` differs.
+
+    Attributes:
+        parts: What the channels (or columns) of each output hold, in order. With `per_level`,
+            the outputs come part by part, each of all levels.
+        score: From what scores and objectness hold to a probability. Where there is objectness
+            or centerness, the score is its product with the class's.
+        unit: Of the boxes: pixels of the input, fractions of it, or cells of their level.
+        per_level: There is one output of each part for each stride, and a stride at least.
+        anchored: There are anchors for each stride.
+        optional: How many of the last parts may be missing.
+        suppress: Whether the candidates still need non-maximum suppression.
+        every_class: Scoring is always multi-label: the network was trained so.
+    """
+
+    parts: Parts
+    score: Score = "probability"
+    unit: Unit = "pixels"
+    per_level: bool = False
+    anchored: bool = False
+    optional: int = 0
+    suppress: bool = True
+    every_class: bool = False
+
+    @abstractmethod
+    def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """The candidates whose score is above the threshold, in input pixels.
 
         Args:
             outputs: In the order of `ModelSpec.output_names`, batch axis included or not.
             spec: What the outputs belong to.
-            score_threshold: A candidate's score is greater than this.
-            multi_label: Every class above the threshold, not only a box's best.
+            scoring: Which candidates are taken.
 
         Raises:
             ModelError: The outputs do not have the shapes that the spec promises.
         """
 
+    def channels(self, index: int, count: int, classes: int) -> dict[Part, slice] | None:
+        """Which channels of an output, of one anchor where there are anchors, hold what.
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One way in which a family's exports lay out their outputs.
+        Args:
+            index: Of the output's entry in `parts`.
+            count: Number of its channels.
+            classes: Number of labels.
 
-    Attributes:
-        decode: Reads it.
-        suppress: Whether the candidates still need non-maximum suppression.
-        outputs: The numbers of outputs that `decode` takes.
-        per_level: They are those of each stride, and there is a stride at least.
-        anchored: There are anchors for each stride.
-    """
-
-    decode: Decode
-    suppress: bool = True
-    outputs: tuple[int, ...] = (1,)
-    per_level: bool = False
-    anchored: bool = False
+        Returns:
+            Slices by part, or None where such a number of channels does not hold the parts.
+        """
+        parts = self.parts[index]
+        sizes = {part: _SIZES.get(part, 1) for part in parts}
+        if "classes" in sizes:
+            sizes["classes"] = classes
+        if "boxes" in sizes:  # the rest
+            sizes["boxes"] += count - sum(sizes.values())
+        boxes = sizes.get("boxes", 4)
+        if sum(sizes.values()) != count or boxes < 4 or boxes % 4:
+            return None
+        ends = list(accumulate(sizes.values()))
+        return {part: slice(end - sizes[part], end) for part, end in zip(parts, ends, strict=True)}
 
     def check(self, spec: ModelSpec) -> None:
-        """Check that a model declares the outputs, strides and anchors that its form reads.
+        """Check that a model declares the outputs, strides and anchors that are read here.
 
         Raises:
             ModelError: It does not; says what was found and what is wanted.
@@ -129,7 +176,10 @@ class Form:
         name, levels = f"{spec.family} {spec.form}", len(spec.strides)
         if self.per_level and not levels:
             raise ModelError(f"{name} needs strides, there are none")
-        wanted = [count * (levels if self.per_level else 1) for count in self.outputs]
+        count = len(self.parts)
+        wanted = [
+            n * (levels if self.per_level else 1) for n in range(count - self.optional, count + 1)
+        ]
         if len(spec.output_names) not in wanted:
             counts = " or ".join(map(str, wanted))
             strides = f" for {levels} strides" if self.per_level else ""
@@ -164,7 +214,7 @@ class Recognition:
     """What a family concludes from what a model shows.
 
     Attributes:
-        form: Key into `Family.forms`.
+        form: Key into `Family.layouts`.
         classes: Number of classes; None where the outputs do not tell.
         outputs: Names, in the order that the decoder reads them.
         evidence: What was seen, as a phrase.
@@ -193,7 +243,7 @@ class Family:
 
     Attributes:
         name: As written in model metadata.
-        forms: The output forms, by name.
+        layouts: Of the outputs, by the name of the form that has them.
         recognise: From what a model shows to a form.
         input: Usual input size.
         preprocessing: Usual preprocessing.
@@ -201,7 +251,7 @@ class Family:
     """
 
     name: str
-    forms: Mapping[str, Form]
+    layouts: Mapping[str, OutputLayout]
     recognise: Recognise
     input: Size
     preprocessing: Preprocessing

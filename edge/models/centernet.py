@@ -6,38 +6,14 @@ Source: Zhou et al. 2019, arXiv:1904.07850, and what exports emit at stride 4: h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from types import MappingProxyType
 
-from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import cells, expect_channels, probabilities, unbatched
-from edge.types import Candidates, Size, Tensor
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Peaks
+from edge.models.shapes import cells, probabilities
+from edge.types import Size
 
 STRIDE = 4
-
-
-def _decode(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-    logits: bool,
-) -> Candidates:
-    """Heat, size and perhaps offset; always multi-label; see `Decode`."""
-    del multi_label
-    heat, sizes, *rest = (unbatched(output, 3) for output in outputs)
-    expect_channels("channels of heat", heat.values.shape[0], len(spec.labels))
-    return ops.decode_peaks(
-        heat,
-        sizes,
-        rest[0] if rest else None,
-        stride=spec.strides[0],
-        logits=logits,
-        score_threshold=score_threshold,
-    )
 
 
 def _recognise(seen: Seen) -> Recognition | None:
@@ -63,14 +39,10 @@ def _recognise(seen: Seen) -> Recognition | None:
 
 CENTERNET = Family(
     name="centernet",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "heads": Form(
-                partial(_decode, logits=True), suppress=False, outputs=(2, 3), per_level=True
-            ),
-            "heads-probability": Form(
-                partial(_decode, logits=False), suppress=False, outputs=(2, 3), per_level=True
-            ),
+            "heads": Peaks(score="logit"),
+            "heads-probability": Peaks(score="probability"),
         }
     ),
     recognise=_recognise,

@@ -7,37 +7,14 @@ height in fractions of the input. The 91 classes of the official models are COCO
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import expect_channels, in_pixels, unbatched
-from edge.types import Candidates, Size, Tensor
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import BoxesScores
+from edge.types import Size
 
 OFFICIAL = (92, 251)  # columns of the models for objects and for panoptic segmentation
-
-
-def decode(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "set"; see `edge.models.base.Decode`."""
-    logits, boxes = (unbatched(output, 2) for output in outputs)
-    expect_channels("columns of logits", logits.values.shape[1], len(spec.labels) + 1)
-    return ops.decode_boxes(
-        logits,
-        boxes,
-        activation="softmax",
-        background="last",
-        scale=in_pixels(spec),
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
 
 
 def pair(seen: Seen) -> tuple[str, str] | None:
@@ -74,7 +51,9 @@ _IMAGENET = Preprocessing(
 )
 DETR = Family(
     name="detr",
-    forms=MappingProxyType({"set": Form(decode, suppress=False, outputs=(2,))}),
+    layouts=MappingProxyType(
+        {"set": BoxesScores(score="softmax", background="last", unit="fractions", suppress=False)}
+    ),
     recognise=_recognise,
     input=Size(800, 1066),
     preprocessing=_IMAGENET,

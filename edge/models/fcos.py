@@ -7,42 +7,15 @@ as the authors do; "heads-product" by the product, as mmdetection does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from types import MappingProxyType
 
-from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import cells, expect_channels, unbatched
-from edge.types import Candidates, Size, Tensor
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Distances
+from edge.models.shapes import cells
+from edge.types import Size
 
 STRIDES = (8, 16, 32, 64, 128)
-
-
-def _decode(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-    root: bool,
-) -> Candidates:
-    """Scores, distances and centre-ness of all levels, in that order; see `Decode`."""
-    maps = [unbatched(output, 3) for output in outputs]
-    count = len(spec.strides)
-    for scores in maps[:count]:
-        expect_channels("channels of class scores", scores.values.shape[0], len(spec.labels))
-    return ops.decode_distances(
-        maps[:count],
-        boxes=maps[count : 2 * count],
-        centreness=maps[2 * count :],
-        strides=spec.strides,
-        logits=True,
-        root=root,
-        in_pixels=True,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
 
 
 def _recognise(seen: Seen) -> Recognition | None:
@@ -70,12 +43,13 @@ def _recognise(seen: Seen) -> Recognition | None:
     )
 
 
+_PRODUCT = Distances(parts=(("classes",), ("boxes",), ("centerness",)), unit="pixels", bins=1)
 FCOS = Family(
     name="fcos",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "heads": Form(partial(_decode, root=True), outputs=(3,), per_level=True),
-            "heads-product": Form(partial(_decode, root=False), outputs=(3,), per_level=True),
+            "heads": replace(_PRODUCT, sqrt=True),
+            "heads-product": _PRODUCT,
         }
     ),
     recognise=_recognise,

@@ -12,80 +12,17 @@ and their points in the middle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 
-from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import (
-    cells,
-    channels,
-    expect_channels,
-    grids,
-    points,
-    table,
-    unbatched,
-)
-from edge.models.yolov6 import decode_split
-from edge.types import Candidates, Size, Tensor
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Distances
+from edge.models.shapes import points, table
+from edge.types import Size
 
 PLUS_STRIDES = (8, 16, 32, 64)
 OLD_STRIDES = (8, 16, 32)
 BINS = (8, 11)  # of the small models, and of the larger old ones
-
-
-def _decode(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-    maps: bool,
-    offset: float,
-) -> Candidates:
-    """Read "maps", else "rows"; see `edge.models.base.Decode`."""
-    if maps:
-        heads, what = [unbatched(output, 3) for output in outputs], "channels"
-    else:
-        heads, what = grids(unbatched(outputs[0], 2), spec), "columns"
-    bins = (heads[0].values.shape[0] - len(spec.labels)) // 4
-    for head in heads:
-        expect_channels(what, head.values.shape[0], len(spec.labels) + 4 * bins)
-    return ops.decode_distances(
-        heads,
-        strides=spec.strides,
-        bins=bins,
-        offset=offset,
-        logits=maps,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def _decode_split_rows(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "split-rows"; see `edge.models.base.Decode`."""
-    heads = []
-    for i, output in enumerate(outputs):
-        size = cells(spec.input, spec.strides[i % len(spec.strides)])
-        planes = unbatched(output, 2).values.T.reshape(-1, size.height, size.width)
-        heads.append(replace(output, values=planes))
-    scores, boxes = heads[: len(spec.strides)], heads[len(spec.strides) :]
-    return ops.decode_distances(
-        [channels(score, 0, len(spec.labels)) for score in scores],
-        boxes=boxes,
-        strides=spec.strides,
-        bins=boxes[0].values.shape[0] // 4,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
 
 
 def _recognise_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
@@ -130,12 +67,14 @@ _BGR = Preprocessing(
     scale=(1 / 57.375, 1 / 57.12, 1 / 58.395),
     pad=(0, 0, 0),
 )
+_MAPS = Distances(parts=(("classes", "boxes"),))
+_ROWS = replace(_MAPS, score="probability", rows=True, per_level=False)
 NANODET_PLUS = Family(
     name="nanodet-plus",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "rows": Form(partial(_decode, maps=False, offset=0.0)),
-            "maps": Form(partial(_decode, maps=True, offset=0.0), per_level=True),
+            "rows": replace(_ROWS, offset=0.0),
+            "maps": replace(_MAPS, offset=0.0),
         }
     ),
     recognise=_recognise_plus,
@@ -145,12 +84,12 @@ NANODET_PLUS = Family(
 )
 NANODET = Family(
     name="nanodet",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "rows": Form(partial(_decode, maps=False, offset=0.5)),
-            "split-rows": Form(_decode_split_rows, outputs=(2,), per_level=True),
-            "maps": Form(partial(_decode, maps=True, offset=0.5), per_level=True),
-            "split": Form(decode_split, outputs=(2,), per_level=True),
+            "rows": _ROWS,
+            "split-rows": Distances(score="probability", rows=True),
+            "maps": _MAPS,
+            "split": Distances(),
         }
     ),
     recognise=_recognise_old,

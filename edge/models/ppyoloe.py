@@ -4,60 +4,19 @@ Source: Xu et al. 2022, arXiv:2203.16250, and what the official exports emit (wi
 `scale_factor` of 1, boxes are in input pixels):
 - "boxes-scores": corners (N, 4) and class probabilities (C, N);
 - "rows": one output (N, 4 + C) of corners and class probabilities, coarsest level first;
-- "final": (K, 6) of class, score, corners, and a count.
+- "end2end": (K, 6) of class, score, corners, and a count.
 "split" is what the last convolutions give, as YOLOv6's, with 17 bins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.final import MOST_ROWS, decode_class_first
-from edge.models.shapes import STRIDES, expect_channels, levels, table, unbatched
-from edge.models.yolov6 import decode_split
-from edge.types import Candidates, Size, Tensor
-
-
-def decode_rows(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "rows"; see `edge.models.base.Decode`."""
-    rows = unbatched(outputs[0], 2)
-    expect_channels("columns", rows.values.shape[1], 4 + len(spec.labels))
-    return ops.decode_rows(
-        rows,
-        objectness=False,
-        corners=True,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def decode_boxes_scores(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "boxes-scores"; see `edge.models.base.Decode`."""
-    boxes, scores = (unbatched(output, 2) for output in outputs)
-    expect_channels("planes of scores", scores.values.shape[0], len(spec.labels))
-    return ops.decode_boxes(
-        replace(scores, values=scores.values.T),
-        boxes,
-        corners=True,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import BoxesScores, Distances, EndToEnd, Rows
+from edge.models.shapes import MOST_ROWS, STRIDES, levels, table
+from edge.types import Size
 
 
 def _recognise(seen: Seen) -> Recognition | None:
@@ -78,7 +37,7 @@ def _recognise(seen: Seen) -> Recognition | None:
                     )
             if shape[1] == 6 and shape[0] <= MOST_ROWS and len(shapes[other]) <= 1:
                 return Recognition(
-                    "final", None, (name,), "a table of 6 columns and a count: suppression inside"
+                    "end2end", None, (name,), "a table of 6 columns and a count: suppression inside"
                 )
     found = table(seen)
     if found is not None and found[1].shape[1] > 4:
@@ -96,14 +55,17 @@ def _recognise(seen: Seen) -> Recognition | None:
     return None
 
 
+CLASS_FIRST = EndToEnd(parts=(("class_id", "score", "boxes"),))
 PPYOLOE_PLUS = Family(
     name="ppyoloe+",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "rows": Form(decode_rows),
-            "boxes-scores": Form(decode_boxes_scores, outputs=(2,)),
-            "final": Form(decode_class_first, suppress=False),
-            "split": Form(decode_split, outputs=(2,), per_level=True),
+            "rows": Rows(parts=(("boxes", "classes"),), corners=True),
+            "boxes-scores": BoxesScores(
+                parts=(("boxes",), ("classes",)), planar=True, corners=True
+            ),
+            "end2end": CLASS_FIRST,
+            "split": Distances(),
         }
     ),
     recognise=_recognise,

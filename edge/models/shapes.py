@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
 
 from edge.errors import ModelError
-from edge.models.base import ModelSpec, Seen
-from edge.types import AnyArray, Size, Tensor
+from edge.models.base import Anchors, ModelSpec, Seen
+from edge.types import AnyArray, Float32Array, Size, Tensor
 
+MOST_ROWS = 1000  # what exports with suppression inside keep at most is 300
 Strides = tuple[tuple[int, ...], ...]
 STRIDES: Strides = ((8, 16, 32), (8, 16, 32, 64))  # three levels, and the larger P6 models' four
 
@@ -56,6 +60,15 @@ def table(seen: Seen) -> tuple[str, AnyArray] | None:
     return (name, values) if values.ndim == 2 else None
 
 
+def small_table(seen: Seen, width: int) -> str | None:
+    """The name of the one output, when it is a table of so many columns and few rows."""
+    found = table(seen)
+    if found is None:
+        return None
+    name, rows = found
+    return name if rows.shape[1] == width and len(rows) <= MOST_ROWS else None
+
+
 def levels(input_size: Size, rows: int, anchors: int, known: Strides) -> tuple[int, ...] | None:
     """The strides whose maps have together so many cells times anchors, or None."""
     for strides in known:
@@ -84,19 +97,9 @@ def grids(rows: Tensor, spec: ModelSpec) -> list[Tensor]:
     return views
 
 
-def channels(output: Tensor, first: int | None, last: int | None) -> Tensor:
-    """A view of some of the channels of a (channels, …) output."""
-    return replace(output, values=output.values[first:last])
-
-
 def columns(output: Tensor, first: int | None, last: int | None) -> Tensor:
     """A view of some of the columns of an (N, columns) output."""
     return replace(output, values=output.values[:, first:last])
-
-
-def in_pixels(spec: ModelSpec) -> tuple[float, float]:
-    """Input pixels per unit of boxes that are relative to the input: horizontally, vertically."""
-    return float(spec.input.width), float(spec.input.height)
 
 
 def unbatched(output: Tensor, axes: int) -> Tensor:
@@ -121,3 +124,19 @@ def expect_channels(what: str, found: int, wanted: int) -> None:
     """
     if found != wanted:
         raise ModelError(f"an output has {found} {what}; the model's labels call for {wanted}")
+
+
+@lru_cache(maxsize=8)
+def prior_boxes(input_size: Size, strides: tuple[int, ...], anchors: Anchors) -> Float32Array:
+    """(N, 4) centre x, centre y, width, height in input pixels, by level, cell, anchor."""
+    parts = [np.empty((0, 4), np.float32)]
+    for stride, sizes in zip(strides, anchors, strict=True):
+        size = cells(input_size, stride)
+        y, x = np.mgrid[: size.height, : size.width]
+        centres = (np.stack([x, y], axis=-1).reshape(-1, 1, 2) + 0.5) * stride
+        wide = np.asarray(sizes, np.float32).reshape(1, -1, 2)
+        shape = (len(centres), wide.shape[1])
+        boxes = np.empty((*shape, 4), np.float32)
+        boxes[..., :2], boxes[..., 2:] = centres, wide
+        parts.append(boxes.reshape(-1, 4))
+    return np.ascontiguousarray(np.concatenate(parts))

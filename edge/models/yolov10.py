@@ -1,33 +1,21 @@
 """YOLOv10 and YOLO26, and YOLOv8-like exports with suppression inside.
 
-Source: Wang et al. 2024, arXiv:2405.14458, and what the exports emit: "rows6", one output (300, 6)
-of x1, y1, x2, y2 in input pixels, score, class; rows that are all zero are padding. "split" is what
-the last convolutions give, as YOLOv8's, of a head that finds each object once.
+Source: Wang et al. 2024, arXiv:2405.14458, and what the exports emit: "end2end_6", one output
+(300, 6) of x1, y1, x2, y2 in input pixels, score, class; rows that are all zero are padding.
+"split" is what the last convolutions give, as YOLOv8's, of a head that finds each object once; as
+in "end2end_6", a cell may have many classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
 
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.final import decode_rows6, small_table
-from edge.models.yolov6 import decode_split
-from edge.types import Candidates, Size, Tensor
-
-
-def decode_each_class(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "split"; see `edge.models.base.Decode`. As in "rows6", a cell may have many classes."""
-    del multi_label
-    return decode_split(outputs, spec, score_threshold=score_threshold, multi_label=True)
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Distances, EndToEnd
+from edge.models.shapes import small_table
+from edge.types import Size
 
 
 def _recognise(seen: Seen) -> Recognition | None:
@@ -39,16 +27,19 @@ def _recognise(seen: Seen) -> Recognition | None:
     if relative and not seen.chosen:
         return None
     return Recognition(
-        "rows6", None, (name,), "a table of 6 columns with boxes in pixels: suppression is inside"
+        "end2end_6",
+        None,
+        (name,),
+        "a table of 6 columns with boxes in pixels: suppression is inside",
     )
 
 
 YOLOV10 = Family(
     name="yolov10",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "rows6": Form(decode_rows6, suppress=False),
-            "split": Form(decode_each_class, suppress=False, outputs=(2,), per_level=True),
+            "end2end_6": EndToEnd(parts=(("boxes", "score", "class_id"),)),
+            "split": Distances(suppress=False, every_class=True),
         }
     ),
     recognise=_recognise,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from edge.models.base import Family, Form, Preprocessing, Recognition, Seen
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Distances
 from edge.models.shapes import probabilities, pyramid
-from edge.models.yolov6 import decode_heads, decode_split
+from edge.models.yolov6 import HEADS
 from edge.types import Size
 
 STRIDES = (8, 16, 32, 64)
@@ -32,10 +33,10 @@ def recognise(seen: Seen) -> Recognition | None:
 
 YOLOV6LITE = Family(
     name="yolov6lite",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "heads": Form(decode_heads, per_level=True),
-            "split": Form(decode_split, outputs=(2,), per_level=True),
+            "heads": HEADS,
+            "split": Distances(),
         }
     ),
     recognise=recognise,

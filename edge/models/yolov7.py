@@ -5,31 +5,28 @@ Source: Wang et al. 2022, arXiv:2207.02696, and what the official exports emit:
   height in input pixels, objectness and class probabilities;
 - "heads": the raw maps, per level (3, H, W, 5 + C) as exported, or (3 * (5 + C), H, W) as the
   last convolution leaves them;
-- "rows7": suppression inside.
+- "end2end_7": suppression inside, as YOLOv6's.
+The score of a model with a single class is its objectness: it was trained so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
-from edge import ops
-from edge.models import final
-from edge.models.base import Anchors, Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.final import small_table
+from edge.models.base import Anchors, Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import AnchorMaps, Rows
 from edge.models.shapes import (
     STRIDES,
     cells,
-    columns,
-    expect_channels,
     levels,
     probabilities,
     pyramid,
+    small_table,
     table,
-    unbatched,
 )
-from edge.types import Candidates, Size, Tensor
+from edge.models.yolov6 import END2END_7
+from edge.types import Size
 
 ANCHORS: Anchors = (
     ((12, 16), (19, 36), (40, 28)),
@@ -42,68 +39,6 @@ P6_ANCHORS: Anchors = (  # of the models with a fourth level, YOLOv5's too
     ((140, 301), (303, 264), (238, 542)),
     ((436, 615), (739, 380), (925, 792)),
 )
-
-
-def decode_rows(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "rows"; see `edge.models.base.Decode`.
-
-    The score of a model with a single class is its objectness: it was trained so.
-    """
-    rows = unbatched(outputs[0], 2)
-    expect_channels("columns", rows.values.shape[1], 5 + len(spec.labels))
-    alone = len(spec.labels) == 1
-    return ops.decode_rows(
-        columns(rows, 0, 5) if alone else rows,
-        objectness=not alone,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def decode_heads(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "heads"; see `edge.models.base.Decode`. For a single class see `decode_rows`."""
-    alone = len(spec.labels) == 1
-    heads = by_anchor(outputs, spec)
-    if alone:
-        heads = [replace(head, values=head.values[:, :5]) for head in heads]
-    return ops.decode_anchors(
-        heads,
-        anchors=spec.anchors,
-        strides=spec.strides,
-        objectness=not alone,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def by_anchor(outputs: Sequence[Tensor], spec: ModelSpec) -> list[Tensor]:
-    """Raw maps of either layout as (A, 5 + C, H, W) views.
-
-    Raises:
-        ModelError: They have another number of channels than the labels call for.
-    """
-    heads = []
-    for output, anchors in zip(outputs, spec.anchors, strict=True):
-        if output.values.ndim == 5 or (output.values.ndim == 4 and output.values.shape[0] != 1):
-            values = unbatched(output, 4).values.transpose(0, 3, 1, 2)
-        else:
-            maps = unbatched(output, 3).values
-            values = maps.reshape(len(anchors), -1, *maps.shape[1:])
-        expect_channels("channels of an anchor", values.shape[1], 5 + len(spec.labels))
-        heads.append(replace(output, values=values))
-    return heads
 
 
 def recognise_rows(seen: Seen) -> Recognition | None:
@@ -162,7 +97,9 @@ def _maps(seen: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | N
 def _recognise(seen: Seen) -> Recognition | None:
     rows7 = small_table(seen, 7)
     if rows7 is not None and (rows7 != "outputs" or seen.chosen):
-        return Recognition("rows7", None, (rows7,), "a table of 7 columns: suppression is inside")
+        return Recognition(
+            "end2end_7", None, (rows7,), "a table of 7 columns: suppression is inside"
+        )
     found = recognise_rows(seen)
     if found is not None:
         return found if found.outputs != ("output0",) or seen.chosen else None
@@ -171,11 +108,11 @@ def _recognise(seen: Seen) -> Recognition | None:
 
 YOLOV7 = Family(
     name="yolov7",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "rows": Form(decode_rows),
-            "heads": Form(decode_heads, per_level=True, anchored=True),
-            "rows7": Form(final.decode_rows7, suppress=False),
+            "rows": Rows(lone_class="objectness"),
+            "heads": AnchorMaps(lone_class="objectness"),
+            "end2end_7": END2END_7,
         }
     ),
     recognise=_recognise,

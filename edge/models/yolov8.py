@@ -11,95 +11,22 @@ Source: what the exports emit:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
-from edge import ops
 from edge.errors import UnsupportedModelError
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import (
-    STRIDES,
-    channels,
-    expect_channels,
-    in_pixels,
-    levels,
-    probabilities,
-    pyramid,
-    table,
-    unbatched,
-)
-from edge.models.yolov6 import decode_split
-from edge.types import AnyArray, Candidates, Size, Tensor
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Distances, Rows
+from edge.models.shapes import STRIDES, levels, probabilities, pyramid, table
+from edge.types import AnyArray, Size
 
 BINS = 16  # of the official models' distributions
 _MASKS, _KEYPOINTS = 32, 51  # planes that segmentation and pose models have after the classes
 _TURNED = 0.1  # in every cell: no class has such scores in a picture of nothing
 _ROWS = 300  # of exports that end with the best boxes; of these more columns than 6:
 _MORE_COLUMNS = {6 + _MASKS: "segmentation", 6 + _KEYPOINTS: "pose", 6 + 1: "oriented-box"}
-
-
-def decode_planar(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "planar"; see `edge.models.base.Decode`."""
-    planes = unbatched(outputs[0], 2)
-    expect_channels("planes", planes.values.shape[0], 4 + len(spec.labels))
-    return ops.decode_rows(
-        replace(planes, values=planes.values.T),
-        objectness=False,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def decode_planar_fractions(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "planar-fractions"; see `edge.models.base.Decode`."""
-    planes = unbatched(outputs[0], 2)
-    expect_channels("planes", planes.values.shape[0], 4 + len(spec.labels))
-    rows = planes.values.T
-    return ops.decode_boxes(
-        replace(planes, values=rows[:, 4:]),
-        replace(planes, values=rows[:, :4]),
-        scale=in_pixels(spec),
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
-
-
-def decode_heads(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "heads"; see `edge.models.base.Decode`."""
-    heads = [unbatched(output, 3) for output in outputs]
-    sides = heads[0].values.shape[0] - len(spec.labels)
-    for head in heads:
-        expect_channels("channels", head.values.shape[0], sides + len(spec.labels))
-    return ops.decode_distances(
-        [channels(head, sides, None) for head in heads],
-        boxes=[channels(head, 0, sides) for head in heads],
-        strides=spec.strides,
-        bins=sides // 4,
-        logits=True,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
 
 
 def _recognise(seen: Seen) -> Recognition | None:
@@ -182,14 +109,15 @@ def _refuse_other_tasks(planes: AnyArray) -> None:
         )
 
 
+PLANAR = Rows(parts=(("boxes", "classes"),), planar=True)
 YOLOV8 = Family(
     name="yolov8",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "planar": Form(decode_planar),
-            "planar-fractions": Form(decode_planar_fractions),
-            "heads": Form(decode_heads, per_level=True),
-            "split": Form(decode_split, outputs=(2,), per_level=True),
+            "planar": PLANAR,
+            "planar-fractions": replace(PLANAR, unit="fractions"),
+            "heads": Distances(parts=(("boxes", "classes"),)),
+            "split": Distances(),
         }
     ),
     recognise=_recognise,

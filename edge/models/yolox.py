@@ -2,39 +2,19 @@
 
 Source: Ge et al. 2021, arXiv:2107.08430, and what the official exports emit, one output
 (N, 5 + C) with probabilities: "raw-rows" with x, y, log width, log height in cells (the default);
-"rows" decoded to input pixels. "centres" is what the last convolutions give, as in YOLOv6 0.1.
+"rows" decoded to input pixels. "centers" is what the last convolutions give, as in YOLOv6 0.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
 
-from edge import ops
-from edge.models.base import Family, Form, ModelSpec, Preprocessing, Recognition, Seen
-from edge.models.shapes import STRIDES, expect_channels, grids, levels, table, unbatched
-from edge.models.yolov6 import decode_centres, decode_rows
-from edge.types import Candidates, Size, Tensor
-
-
-def decode_raw_rows(
-    outputs: Sequence[Tensor],
-    spec: ModelSpec,
-    *,
-    score_threshold: float,
-    multi_label: bool = False,
-) -> Candidates:
-    """Read "raw-rows"; see `edge.models.base.Decode`."""
-    rows = unbatched(outputs[0], 2)
-    expect_channels("columns", rows.values.shape[1], 5 + len(spec.labels))
-    return ops.decode_centres(
-        grids(rows, spec),
-        strides=spec.strides,
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
+from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.layouts import Centers, Rows
+from edge.models.shapes import STRIDES, levels, table
+from edge.types import Size
 
 
 def _recognise(seen: Seen) -> Recognition | None:
@@ -63,11 +43,13 @@ def _recognise(seen: Seen) -> Recognition | None:
 
 YOLOX = Family(
     name="yolox",
-    forms=MappingProxyType(
+    layouts=MappingProxyType(
         {
-            "rows": Form(decode_rows),
-            "raw-rows": Form(decode_raw_rows),
-            "centres": Form(decode_centres, outputs=(3,), per_level=True),
+            "rows": Rows(),
+            "raw-rows": Centers(
+                parts=(("boxes", "objectness", "classes"),), rows=True, per_level=False
+            ),
+            "centers": Centers(score="logit"),
         }
     ),
     recognise=_recognise,

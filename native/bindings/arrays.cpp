@@ -4,14 +4,15 @@ namespace edge::bindings {
 
 std::string text(const py::handle& value) { return py::str(value).cast<std::string>(); }
 
-void wrong_type(const std::string& message) { throw py::type_error(message); }
-void wrong_value(const std::string& message) { throw py::value_error(message); }
+void throw_type_error(const std::string& message) { throw py::type_error(message); }
+void throw_value_error(const std::string& message) { throw py::value_error(message); }
 
 std::string shape_of(const py::array& array) { return text(array.attr("shape")); }
 
 py::array array_of(const py::handle& value, const std::string& what) {
   if (!py::isinstance<py::array>(value)) {
-    wrong_type(what + " is a NumPy array, got " + text(py::type::of(value).attr("__name__")));
+    throw_type_error(what + " must be a NumPy array, got " +
+                     text(py::type::of(value).attr("__name__")));
   }
   return py::reinterpret_borrow<py::array>(value);
 }
@@ -20,15 +21,15 @@ Type type_of(const py::array& array, const std::string& what) {
   if (py::isinstance<py::array_t<float>>(array)) return Type::float32;
   if (py::isinstance<py::array_t<std::int8_t>>(array)) return Type::int8;
   if (py::isinstance<py::array_t<std::uint8_t>>(array)) return Type::uint8;
-  wrong_type(what + " is float32, int8 or uint8, got " + text(array.dtype()));
+  throw_type_error(what + " must be float32, int8 or uint8, got " + text(array.dtype()));
 }
 
 std::ptrdiff_t stride_of(const py::array& array, int axis, const std::string& what) {
   if (array.shape(axis) <= 1) return 0;
   const auto size = array.itemsize();
   if (array.strides(axis) % size != 0) {
-    wrong_type(what + " has a stride that is no multiple of its elements: strides " +
-               text(array.attr("strides")));
+    throw_type_error(what + " must have strides that are multiples of its elements, got strides " +
+                     text(array.attr("strides")));
   }
   return array.strides(axis) / size;
 }
@@ -37,11 +38,11 @@ void require_aligned(const py::array& array, const std::string& what) {
   if (reinterpret_cast<std::uintptr_t>(array.data()) %
           static_cast<std::uintptr_t>(array.itemsize()) !=
       0) {
-    wrong_type(what + " does not lie on a multiple of its element size");
+    throw_type_error(what + " must lie on a multiple of its element size");
   }
 }
 
-py::array values_of(const py::handle& tensor, const std::string& what, Table& table) {
+py::array values_of(const py::handle& tensor, const std::string& what, TensorView& table) {
   const py::array values = array_of(tensor.attr("values"), what);
   table.type = type_of(values, what);
   require_aligned(values, what);
@@ -50,11 +51,12 @@ py::array values_of(const py::handle& tensor, const std::string& what, Table& ta
   table.zero_point = tensor.attr("zero_point").cast<int>();
   if (table.type != Type::float32) {
     if (!(std::isfinite(table.scale) && table.scale > 0)) {
-      wrong_value(what + " holds codes, whose scale is above 0; got " +
-                  std::to_string(table.scale));
+      throw_value_error(what + ": the scale of codes must be above 0, got " +
+                        std::to_string(table.scale));
     }
     if (table.zero_point < -65536 || table.zero_point > 65536) {
-      wrong_value(what + " has an absurd zero point: " + std::to_string(table.zero_point));
+      throw_value_error(what + ": zero point out of range [-65536, 65536], got " +
+                        std::to_string(table.zero_point));
     }
   }
   return values;
@@ -63,15 +65,15 @@ py::array values_of(const py::handle& tensor, const std::string& what, Table& ta
 void require_countable(std::size_t channels, std::size_t points, const std::string& what) {
   constexpr std::size_t kMost = 2147483647;
   if (channels > kMost || points > kMost) {
-    wrong_value(what + " has more points or channels than can be numbered");
+    throw_value_error(what + " must have at most 2147483647 points and channels");
   }
 }
 
-Table rows_of(const py::handle& tensor, const std::string& what) {
-  Table table;
+TensorView rows_of(const py::handle& tensor, const std::string& what) {
+  TensorView table;
   const py::array values = values_of(tensor, what, table);
   if (values.ndim() != 2) {
-    wrong_value(what + " has shape (N, channels), got " + shape_of(values));
+    throw_value_error(what + " must have shape (N, channels), got " + shape_of(values));
   }
   table.channels = static_cast<std::size_t>(values.shape(1));
   table.points = static_cast<std::size_t>(values.shape(0));
@@ -81,7 +83,7 @@ Table rows_of(const py::handle& tensor, const std::string& what) {
   return table;
 }
 
-Grid grid_of(const py::array& values, const Table& start, const std::string& what) {
+Grid grid_of(const py::array& values, const TensorView& start, const std::string& what) {
   const int first = static_cast<int>(values.ndim()) - 3;
   const auto height = values.shape(first + 1);
   const auto width = values.shape(first + 2);
@@ -95,18 +97,18 @@ Grid grid_of(const py::array& values, const Table& start, const std::string& wha
   const std::ptrdiff_t across = stride_of(values, first + 2, what);
   const std::ptrdiff_t down = stride_of(values, first + 1, what);
   if (height > 1 && width > 1 && down != across * width) {
-    wrong_type(what + " has gaps between the rows of its grid: shape " + shape_of(values) +
-               ", strides " + text(values.attr("strides")));
+    throw_type_error(what + " must have no gaps between the rows of its grid, got shape " +
+                     shape_of(values) + ", strides " + text(values.attr("strides")));
   }
   grid.table.point_stride = width > 1 ? across : down;
   return grid;
 }
 
 Grid grid_of(const py::handle& tensor, const std::string& what) {
-  Table table;
+  TensorView table;
   const py::array values = values_of(tensor, what, table);
   if (values.ndim() != 3) {
-    wrong_value(what + " has shape (channels, H, W), got " + shape_of(values));
+    throw_value_error(what + " must have shape (channels, H, W), got " + shape_of(values));
   }
   return grid_of(values, table, what);
 }
@@ -118,7 +120,7 @@ Target target_of(const std::optional<std::string>& wanted) {
     if (*wanted == name(target)) return target;
     known += std::string(known.empty() ? "" : ", ") + name(target);
   }
-  wrong_value("no SIMD target '" + *wanted + "' here; there are " + known);
+  throw_value_error("no SIMD target '" + *wanted + "' here; there are " + known);
 }
 
 }  // namespace edge::bindings

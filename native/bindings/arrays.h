@@ -12,7 +12,7 @@
 #include <string>
 
 #include "edge/dispatch.h"
-#include "edge/table.h"
+#include "edge/tensor_view.h"
 
 namespace edge::bindings {
 
@@ -21,8 +21,8 @@ namespace py = pybind11;
 std::string text(const py::handle& value);
 std::string shape_of(const py::array& array);
 
-[[noreturn]] void wrong_type(const std::string& message);
-[[noreturn]] void wrong_value(const std::string& message);
+[[noreturn]] void throw_type_error(const std::string& message);
+[[noreturn]] void throw_value_error(const std::string& message);
 
 py::array array_of(const py::handle& value, const std::string& what);
 
@@ -31,7 +31,8 @@ Type type_of(const py::array& array, const std::string& what);
 template <class T>
 void require_dtype(const py::array& array, const std::string& what) {
   if (!py::isinstance<py::array_t<T>>(array)) {
-    wrong_type(what + " is " + text(py::dtype::of<T>()) + ", got " + text(array.dtype()));
+    throw_type_error(what + " must be " + text(py::dtype::of<T>()) + ", got " +
+                     text(array.dtype()));
   }
 }
 
@@ -43,18 +44,18 @@ void require_aligned(const py::array& array, const std::string& what);
 void require_countable(std::size_t channels, std::size_t points, const std::string& what);
 
 // The values of a `Tensor`, and the table without its shape.
-py::array values_of(const py::handle& tensor, const std::string& what, Table& table);
+py::array values_of(const py::handle& tensor, const std::string& what, TensorView& table);
 
 // Rows (points, channels) as channels x points.
-Table rows_of(const py::handle& tensor, const std::string& what);
+TensorView rows_of(const py::handle& tensor, const std::string& what);
 
 struct Grid {
-  Table table;
+  TensorView table;
   std::size_t width = 0;
 };
 
 // The last three axes, channels x height x width, as channels x points.
-Grid grid_of(const py::array& values, const Table& start, const std::string& what);
+Grid grid_of(const py::array& values, const TensorView& start, const std::string& what);
 Grid grid_of(const py::handle& tensor, const std::string& what);
 
 Target target_of(const std::optional<std::string>& wanted);

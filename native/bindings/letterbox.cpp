@@ -17,7 +17,7 @@ PixelFormat format_of(const std::string& name) {
   if (name == "NV12") return PixelFormat::nv12;
   if (name == "I420") return PixelFormat::i420;
   if (name == "YUYV") return PixelFormat::yuyv;
-  wrong_value("a frame is BGR, RGB, GRAY, NV12, I420 or YUYV, got '" + name + "'");
+  throw_value_error("a frame must be BGR, RGB, GRAY, NV12, I420 or YUYV, got '" + name + "'");
 }
 
 struct PlaneShape {
@@ -41,11 +41,11 @@ Image image_of(const py::tuple& planes, const std::string& format_name, int heig
   Image image{format_of(format_name), height, width, {}, {}};
   const auto shapes = plane_shapes(image.format, height, width);
   if (image.format == PixelFormat::yuyv && width % 2 != 0) {
-    wrong_value("a YUYV frame has an even width, got " + std::to_string(width));
+    throw_value_error("a YUYV frame must have an even width, got " + std::to_string(width));
   }
   if (planes.size() != shapes.size()) {
-    wrong_value("a frame of " + format_name + " has " + std::to_string(shapes.size()) +
-                " planes, got " + std::to_string(planes.size()));
+    throw_value_error("a frame of " + format_name + " must have " + std::to_string(shapes.size()) +
+                      " planes, got " + std::to_string(planes.size()));
   }
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const std::string what = "plane " + std::to_string(i) + " of the " + format_name + " frame";
@@ -57,13 +57,14 @@ Image image_of(const py::tuple& planes, const std::string& format_name, int heig
                       (wanted.depth == 1 || plane.shape(2) == wanted.depth);
     if (!fits) {
       const std::string depth = wanted.depth == 1 ? "" : ", " + std::to_string(wanted.depth);
-      wrong_value(what + " has shape (" + std::to_string(wanted.height) + ", " +
-                  std::to_string(wanted.width) + depth + "), got " + shape_of(plane));
+      throw_value_error(what + " must have shape (" + std::to_string(wanted.height) + ", " +
+                        std::to_string(wanted.width) + depth + "), got " + shape_of(plane));
     }
     const bool contiguous = (wanted.width == 1 || plane.strides(1) == wanted.depth) &&
                             (wanted.depth == 1 || plane.strides(2) == 1);
     if (!contiguous) {
-      wrong_type(what + " has contiguous rows, got strides " + text(plane.attr("strides")));
+      throw_type_error(what + " must have contiguous rows, got strides " +
+                       text(plane.attr("strides")));
     }
     image.planes[i] = static_cast<const std::uint8_t*>(plane.data());
     image.row_strides[i] = plane.strides(0);
@@ -83,9 +84,10 @@ Input input_of(py::array& out, bool interleaved, int height, int width) {
   if (!fits) {
     const std::string size = std::to_string(height) + ", " + std::to_string(width);
     const std::string shape = interleaved ? size + ", 3" : "3, " + size;
-    wrong_value("out has shape (" + shape + ") or (1, " + shape + "), got " + shape_of(out));
+    throw_value_error("out must have shape (" + shape + ") or (1, " + shape + "), got " +
+                      shape_of(out));
   }
-  if (!out.writeable()) wrong_value("out is read-only");
+  if (!out.writeable()) throw_value_error("out must be writable");
   require_aligned(out, "out");
   input.data = out.mutable_data();
   input.height = height;
@@ -97,30 +99,50 @@ Input input_of(py::array& out, bool interleaved, int height, int width) {
   const bool contiguous =
       interleaved ? channel == 1 && (width == 1 || across == 3) : width == 1 || across == 1;
   if (!contiguous) {
-    wrong_type("out has contiguous rows, got strides " + text(out.attr("strides")));
+    throw_type_error("out must have contiguous rows, got strides " + text(out.attr("strides")));
   }
   input.channel_stride = interleaved ? 0 : channel;
   return input;
 }
 
-void letterbox(const py::tuple& planes, const std::string& format, std::array<int, 2> image_size,
-               std::array<int, 2> input_size, std::array<int, 4> place, py::handle out,
-               bool interleaved, bool rgb, std::array<float, 3> mean, std::array<float, 3> scale,
-               std::array<int, 3> pad, const std::optional<std::string>& target) {
-  const Image image = image_of(planes, format, image_size[0], image_size[1]);
+struct Extent {
+  int height, width;
+};
+
+Extent extent_of(const py::handle& size) {
+  return {size.attr("height").cast<int>(), size.attr("width").cast<int>()};
+}
+
+void letterbox(const py::handle& frame, const py::handle& geometry, const py::handle& out,
+               const std::string& layout, const std::string& color, std::array<float, 3> mean,
+               std::array<float, 3> scale, std::array<int, 3> pad,
+               const std::optional<std::string>& target) {
+  const bool interleaved = layout == "NHWC";
+  if (!interleaved && layout != "NCHW") {
+    throw_value_error("layout must be NCHW or NHWC, got '" + layout + "'");
+  }
+  Pixels pixels{};
+  pixels.rgb = color == "RGB";
+  if (!pixels.rgb && color != "BGR") {
+    throw_value_error("color must be RGB or BGR, got '" + color + "'");
+  }
+  const Extent source = extent_of(geometry.attr("image"));
+  const Image image = image_of(frame.attr("planes"), frame.attr("format").cast<std::string>(),
+                               source.height, source.width);
+  const Extent whole = extent_of(geometry.attr("input"));
   py::array buffer = array_of(out, "out");
-  const Input input = input_of(buffer, interleaved, input_size[0], input_size[1]);
-  const Placement placement{place[0], place[1], place[2], place[3]};
+  const Input input = input_of(buffer, interleaved, whole.height, whole.width);
+  const Extent resized = extent_of(geometry.attr("resized"));
+  const Placement placement{geometry.attr("top").cast<int>(), geometry.attr("left").cast<int>(),
+                            resized.height, resized.width};
   if (placement.top < 0 || placement.left < 0 || placement.height < 1 || placement.width < 1 ||
       placement.height > input.height - placement.top ||
       placement.width > input.width - placement.left) {
-    wrong_value("the geometry places the image outside the input");
+    throw_value_error("the geometry must place the image inside the input");
   }
-  Pixels pixels{};
-  pixels.rgb = rgb;
   for (std::size_t c = 0; c < 3; ++c) {
     if (pad[c] < 0 || pad[c] > 255) {
-      wrong_value("pad is a pixel value, 0-255, got " + std::to_string(pad[c]));
+      throw_value_error("pad must be a pixel value, 0-255, got " + std::to_string(pad[c]));
     }
     pixels.mean[c] = mean[c];
     pixels.scale[c] = scale[c];
@@ -133,6 +155,31 @@ void letterbox(const py::tuple& planes, const std::string& format, std::array<in
 
 }  // namespace
 
-void bind_letterbox(py::module_& m) { m.def("letterbox", &letterbox); }
+void bind_letterbox(py::module_& m) {
+  using namespace py::literals;
+  constexpr float kUnit = 1.0f / 255;
+
+  m.def("letterbox", &letterbox, "frame"_a, "geometry"_a, "out"_a, py::kw_only(),
+        "layout"_a = "NCHW", "color"_a = "RGB", "mean"_a = std::array<float, 3>{},
+        "scale"_a = std::array<float, 3>{kUnit, kUnit, kUnit},
+        "pad"_a = std::array<int, 3>{114, 114, 114}, "target"_a = py::none(),
+        R"(Resize, pad, convert and normalize a frame into a network input.
+
+The pixels are those of `cv2.resize(INTER_LINEAR)` and `copyMakeBorder`, bit for bit.
+
+Args:
+    frame: Any pixel format; rows contiguous, any row stride.
+    geometry: Where the image goes; for an image of the frame's size.
+    out: Overwritten. (3, H, W) or (1, 3, H, W) by "NCHW", rows contiguous; (H, W, 3) or
+        (1, H, W, 3) by "NHWC", pixels contiguous. float32 takes (pixel - mean) * scale, uint8 the
+        pixel, int8 the pixel minus 128.
+    layout: Order of the axes of `out`.
+    color: Order of the channels of `out`.
+    mean: Per channel, in the order of `color`; float32 only.
+    scale: Likewise.
+    pad: Pixel value around the image, in the order of `color`.
+    target: SIMD target.
+)");
+}
 
 }  // namespace edge::bindings

@@ -23,6 +23,8 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   bind_decoding(m);
   bind_suppression(m);
   bind_statistics(m);
-  m.def("targets", &targets);
-  m.def("target", [] { return std::string(edge::name(edge::best_target())); });
+  m.def("targets", &targets, "Names of the SIMD targets that run here, plainest first.");
+  m.def(
+      "target", [] { return std::string(edge::name(edge::best_target())); },
+      "Name of the SIMD target in use.");
 }

@@ -15,7 +15,8 @@ Column<T> column_of(const py::handle& value, const std::string& what, py::ssize_
   const py::array array = array_of(value, what);
   require_dtype<T>(array, what);
   if (array.ndim() != 1 || array.shape(0) != size) {
-    wrong_value(what + " has shape (" + std::to_string(size) + ",), got " + shape_of(array));
+    throw_value_error(what + " must have shape (" + std::to_string(size) + ",), got " +
+                      shape_of(array));
   }
   require_aligned(array, what);
   return {static_cast<const T*>(array.data()), stride_of(array, 0, what),
@@ -26,10 +27,10 @@ BoxList boxes_of(const py::handle& value) {
   const py::array array = array_of(value, "boxes");
   require_dtype<float>(array, "boxes");
   if (array.ndim() != 2 || array.shape(1) != 4) {
-    wrong_value("boxes has shape (N, 4), got " + shape_of(array));
+    throw_value_error("boxes must have shape (N, 4), got " + shape_of(array));
   }
   if (array.shape(0) > 0 && array.strides(1) != 4) {
-    wrong_type("boxes has contiguous rows, got strides " + text(array.attr("strides")));
+    throw_type_error("boxes must have contiguous rows, got strides " + text(array.attr("strides")));
   }
   require_aligned(array, "boxes");
   return {static_cast<const float*>(array.data()), stride_of(array, 0, "boxes"),
@@ -53,14 +54,14 @@ Found found_of(const py::handle& boxes, const py::handle& scores, const py::hand
 
 void require_share(float value, const char* what) {
   if (!(value >= 0 && value <= 1)) {
-    wrong_value(std::string(what) + " is 0 to 1, got " + std::to_string(value));
+    throw_value_error(std::string(what) + " must be 0 to 1, got " + std::to_string(value));
   }
 }
 
 std::size_t count_or_all(std::optional<std::int64_t> count, const char* what) {
   if (!count) return static_cast<std::size_t>(-1);
   if (*count < 0) {
-    wrong_value(std::string(what) + " is not negative, got " + std::to_string(*count));
+    throw_value_error(std::string(what) + " must not be negative, got " + std::to_string(*count));
   }
   return static_cast<std::size_t>(*count);
 }
@@ -78,11 +79,10 @@ Suppression suppression_of(float iou_threshold, std::optional<std::int64_t> max_
 
 py::array nms(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
               float iou_threshold, std::optional<std::int64_t> max_detections,
-              std::optional<std::int64_t> top_k, bool class_agnostic, bool centre_distance,
+              std::optional<std::int64_t> top_k, bool class_agnostic,
               const std::optional<std::string>& target) {
   const Found found = found_of(boxes, scores, class_ids);
-  auto how = suppression_of(iou_threshold, max_detections, top_k, class_agnostic);
-  how.centre_distance = centre_distance;
+  const auto how = suppression_of(iou_threshold, max_detections, top_k, class_agnostic);
   const Target chosen = target_of(target);
   std::vector<std::int32_t> kept;
   {
@@ -92,22 +92,21 @@ py::array nms(const py::handle& boxes, const py::handle& scores, const py::handl
   return py::array_t<std::int32_t>(static_cast<py::ssize_t>(kept.size()), kept.data());
 }
 
-py::tuple soften(bool matrix, const py::handle& boxes, const py::handle& scores,
-                 const py::handle& class_ids, const std::string& decay, float sigma,
-                 float iou_threshold, float score_threshold,
-                 std::optional<std::int64_t> max_detections, std::optional<std::int64_t> top_k,
-                 bool class_agnostic) {
+py::tuple soft_nms(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
+                   const std::string& decay, float sigma, float iou_threshold,
+                   float score_threshold, std::optional<std::int64_t> max_detections,
+                   std::optional<std::int64_t> top_k, bool class_agnostic) {
   const Found found = found_of(boxes, scores, class_ids);
   Softness how;
   if (decay != "linear" && decay != "gaussian") {
-    wrong_value("decay is linear or gaussian, got '" + decay + "'");
+    throw_value_error("decay must be linear or gaussian, got '" + decay + "'");
   }
   how.decay = decay == "linear" ? Decay::linear : Decay::gaussian;
   if (!(std::isfinite(sigma) && sigma > 0)) {
-    wrong_value("sigma is above 0, got " + std::to_string(sigma));
+    throw_value_error("sigma must be above 0, got " + std::to_string(sigma));
   }
   require_share(iou_threshold, "iou_threshold");
-  if (std::isnan(score_threshold)) wrong_value("score_threshold is a number, got nan");
+  if (std::isnan(score_threshold)) throw_value_error("score_threshold must be a number, got nan");
   how.sigma = sigma;
   how.iou_threshold = iou_threshold;
   how.score_threshold = score_threshold;
@@ -117,17 +116,16 @@ py::tuple soften(bool matrix, const py::handle& boxes, const py::handle& scores,
   Softened out;
   {
     py::gil_scoped_release release;
-    const auto run = matrix ? matrix_nms : soft_nms;
-    out = run(found.boxes, found.scores, found.class_ids, how);
+    out = edge::soft_nms(found.boxes, found.scores, found.class_ids, how);
   }
   const auto n = static_cast<py::ssize_t>(out.indices.size());
   return py::make_tuple(py::array_t<std::int32_t>(n, out.indices.data()),
                         py::array_t<float>(n, out.scores.data()));
 }
 
-Columns merge(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
-              float iou_threshold, std::optional<std::int64_t> max_detections,
-              std::optional<std::int64_t> top_k, bool class_agnostic) {
+py::object merge(const py::handle& boxes, const py::handle& scores, const py::handle& class_ids,
+                 float iou_threshold, std::optional<std::int64_t> max_detections,
+                 std::optional<std::int64_t> top_k, bool class_agnostic) {
   const Found found = found_of(boxes, scores, class_ids);
   const auto how = suppression_of(iou_threshold, max_detections, top_k, class_agnostic);
   return decoded(
@@ -137,9 +135,72 @@ Columns merge(const py::handle& boxes, const py::handle& scores, const py::handl
 }  // namespace
 
 void bind_suppression(py::module_& m) {
-  m.def("nms", &nms);
-  m.def("soften", &soften);
-  m.def("merge", &merge);
+  using namespace py::literals;
+  const py::kw_only by_name;
+
+  m.def("nms", &nms, "boxes"_a, "scores"_a, "class_ids"_a, by_name, "iou_threshold"_a = 0.45f,
+        "max_detections"_a = py::none(), "top_k"_a = py::none(), "class_agnostic"_a = false,
+        "target"_a = py::none(),
+        R"(Greedy non-maximum suppression, class by class.
+
+Args:
+    boxes: (N, 4) float32 corners, rows contiguous, any row stride. Those without area, or with
+        corners the wrong way round, overlap nothing; those that are not finite are dropped.
+    scores: (N,) float32, any stride; those that are not finite are dropped.
+    class_ids: (N,) int32, any stride. Boxes of different classes never suppress each other.
+    iou_threshold: A box is dropped when its overlap with a better one is greater.
+    max_detections: At most this many are returned; None for no limit.
+    top_k: Only so many of the best are looked at; None for all.
+    class_agnostic: Classes do not matter.
+    target: SIMD target.
+
+Returns:
+    (K,) int32 indices into `boxes`, best score first, the lower index first among equals.
+)");
+
+  m.def("soft_nms", &soft_nms, "boxes"_a, "scores"_a, "class_ids"_a, by_name,
+        "decay"_a = "gaussian", "sigma"_a = 0.5f, "iou_threshold"_a = 0.3f,
+        "score_threshold"_a = 0.001f, "max_detections"_a = py::none(), "top_k"_a = py::none(),
+        "class_agnostic"_a = false,
+        R"(Suppression that lowers the scores of overlapped boxes instead of dropping them.
+
+Args:
+    boxes: As in `nms`, like scores, class ids, and what is not described here.
+    scores: See `nms`.
+    class_ids: Boxes of different classes never weaken each other.
+    decay: "linear": times 1 - IoU where IoU is above the threshold. "gaussian": times
+        e^(-IoU^2 / sigma).
+    sigma: Of the gaussian.
+    iou_threshold: Of the linear decay.
+    score_threshold: A box is dropped unless its lowered score is greater.
+    max_detections: See `nms`.
+    top_k: See `nms`.
+    class_agnostic: See `nms`.
+
+Returns:
+    (K,) int32 indices into `boxes` and (K,) float32 lowered scores, best first.
+
+Source: Bodla et al. 2017, arXiv:1704.04503.
+)");
+
+  m.def("merge", &merge, "boxes"_a, "scores"_a, "class_ids"_a, by_name, "iou_threshold"_a = 0.55f,
+        "max_detections"_a = py::none(), "top_k"_a = py::none(), "class_agnostic"_a = false,
+        R"(Overlapping boxes become their mean, weighted by score (weighted boxes fusion).
+
+Args:
+    boxes: As in `nms`, like what is not described here.
+    scores: See `nms`; those of 0 or less are dropped.
+    class_ids: Boxes of different classes are never merged.
+    iou_threshold: A box joins the cluster whose mean it overlaps most, if by more than this.
+    max_detections: See `nms`.
+    top_k: See `nms`.
+    class_agnostic: Classes do not matter; a cluster has that of its best box.
+
+Returns:
+    One box per cluster with the mean of its scores, best first.
+
+Source: Solovyev et al. 2021, arXiv:1910.13302, sec. 3, for one model.
+)");
 }
 
 }  // namespace edge::bindings

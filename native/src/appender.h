@@ -56,9 +56,9 @@ void decode_grid(const Head& head, const Scoring& scoring, Candidates& out, Targ
   scan(head, scoring, target, [&](const std::vector<Hit>& hits) {
     Appender boxes(out, hits.size());
     for (const Hit& hit : hits) {
-      boxes.add(box_of(static_cast<float>(hit.point % head.width),
-                       static_cast<float>(hit.point / head.width), hit.point),
-                hit);
+      const std::size_t row = hit.point / head.width;
+      const std::size_t column = hit.point % head.width;
+      boxes.add(box_of(static_cast<float>(column), static_cast<float>(row), hit.point), hit);
     }
   });
 }

@@ -10,15 +10,15 @@ namespace edge {
 namespace {
 
 void from_prior(const float prior[4], const BoxForm& form, float box[4]) {
-  box[0] = box[0] * form.centre_variance * prior[2] + prior[0];
-  box[1] = box[1] * form.centre_variance * prior[3] + prior[1];
+  box[0] = box[0] * form.center_variance * prior[2] + prior[0];
+  box[1] = box[1] * form.center_variance * prior[3] + prior[1];
   box[2] = exp(box[2] * form.size_variance) * prior[2];
   box[3] = exp(box[3] * form.size_variance) * prior[3];
 }
 
-inline Box box_at(const Table& boxes, std::size_t point, const BoxForm& form) {
+inline Box box_at(const TensorView& boxes, std::size_t point, const BoxForm& form) {
   float box[4];
-  boxes.four(point, box);
+  boxes.load_box(point, box);
   if (form.priors != nullptr) from_prior(form.priors + 4 * point, form, box);
   const float a = box[0] * form.scale_x;
   const float b = box[1] * form.scale_y;
@@ -37,8 +37,8 @@ void decode_boxes(const Head& head, const BoxForm& form, const Scoring& scoring,
   });
 }
 
-void decode_final(const Head& head, Span<const std::int32_t> class_ids, const BoxForm& form,
-                  const Scoring& scoring, Candidates& out) {
+void decode_end2end(const Head& head, Span<const std::int32_t> class_ids, const BoxForm& form,
+                    const Scoring& scoring, Candidates& out) {
   Appender boxes(out, class_ids.size());
   for (std::size_t i = 0; i < class_ids.size(); ++i) {
     const float score = head.scores.at(0, i);

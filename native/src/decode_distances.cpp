@@ -7,7 +7,7 @@ namespace edge {
 namespace {
 
 // The mean of softmax over `bins` channels from `first` on.
-float expectation(const Table& boxes, std::size_t first, std::size_t bins, std::size_t point) {
+float expectation(const TensorView& boxes, std::size_t first, std::size_t bins, std::size_t point) {
   float highest = boxes.at(first, point);
   for (std::size_t k = 1; k < bins; ++k) {
     const float value = boxes.at(first + k, point);
@@ -32,7 +32,7 @@ void decode_distances(Span<const Head> heads, const Distances& distances, const 
     decode_grid(head, scoring, out, target, [&](float x, float y, std::size_t point) {
       float side[4];
       if (bins == 1) {
-        head.boxes.four(point, side);
+        head.boxes.load_box(point, side);
       } else {
         for (std::size_t i = 0; i < 4; ++i) {
           side[i] = expectation(head.boxes, i * bins, bins, point);

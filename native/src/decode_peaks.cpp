@@ -6,7 +6,7 @@ namespace edge {
 namespace {
 
 // Whether no neighbour of a cell is greater; those that are not a number are not.
-bool is_peak(const Table& heat, std::size_t width, std::size_t point) {
+bool is_peak(const TensorView& heat, std::size_t width, std::size_t point) {
   const float value = heat.at(0, point);
   const std::size_t x = point % width;
   const std::size_t first = x == 0 ? 0 : 1;
@@ -23,8 +23,8 @@ bool is_peak(const Table& heat, std::size_t width, std::size_t point) {
 
 }  // namespace
 
-void decode_peaks(const Head& head, const Table& offsets, const Scoring& scoring, Candidates& out,
-                  Target target) {
+void decode_peaks(const Head& head, const TensorView& offsets, const Scoring& scoring,
+                  Candidates& out, Target target) {
   Head plane = head;
   for (std::size_t c = 0; c < head.scores.channels; ++c) {
     plane.scores = head.scores.slice(c, 1);
@@ -33,8 +33,9 @@ void decode_peaks(const Head& head, const Table& offsets, const Scoring& scoring
       for (Hit hit : hits) {
         if (!is_peak(plane.scores, head.width, hit.point)) continue;
         const bool placed = offsets.data != nullptr;
-        const float x = static_cast<float>(hit.point % head.width);
-        const float y = static_cast<float>(hit.point / head.width);
+        const std::size_t row = hit.point / head.width;
+        const auto x = static_cast<float>(hit.point % head.width);
+        const auto y = static_cast<float>(row);
         hit.class_id = static_cast<std::int32_t>(c);
         boxes.add(around((x + (placed ? offsets.at(0, hit.point) : 0.5f)) * head.stride,
                          (y + (placed ? offsets.at(1, hit.point) : 0.5f)) * head.stride,

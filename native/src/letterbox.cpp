@@ -22,7 +22,7 @@ struct Taps {
   std::vector<i16> weights;  // pairs
 };
 
-// Half-pixel centres. Positions are rounded to float before they are split, as OpenCV does.
+// Half-pixel centers. Positions are rounded to float before they are split, as OpenCV does.
 Taps taps(int from, int to) {
   Taps out;
   out.low.resize(static_cast<std::size_t>(to));
@@ -72,17 +72,17 @@ class Rows {
 
   const u8* lying(int y) const { return plane(0, y); }
 
-  void convert(int y, u8* const out[3]) const {
+  void yuv_to_bgr(int y, u8* const out[3]) const {
     const u8* first = plane(0, y);
     const auto count = static_cast<std::size_t>(image_.width);
     switch (image_.format) {
       case PixelFormat::yuyv:
-        kernels_.convert(first, first + 1, first + 3, 2, 4, count, out);
+        kernels_.yuv_to_bgr(first, first + 1, first + 3, 2, 4, count, out);
         break;
       case PixelFormat::i420:
-        kernels_.convert(first, plane(1, y / 2), plane(2, y / 2), 1, 1, count, out);
+        kernels_.yuv_to_bgr(first, plane(1, y / 2), plane(2, y / 2), 1, 1, count, out);
         break;
-      default: kernels_.convert(first, plane(1, y / 2), plane(1, y / 2) + 1, 1, 2, count, out);
+      default: kernels_.yuv_to_bgr(first, plane(1, y / 2), plane(1, y / 2) + 1, 1, 2, count, out);
     }
   }
 
@@ -104,7 +104,7 @@ class Resized {
     vertical_ = taps(image.height, size.height);
     horizontal_ = column_taps(image.width, size.width);
     const int last = image.width - 3;  // 8 bytes from here stay inside the row
-    wide_count_ = static_cast<std::size_t>(
+    simd_count_ = static_cast<std::size_t>(
         std::upper_bound(horizontal_.low.begin(), horizontal_.low.end(), last) -
         horizontal_.low.begin());
     for (i32& low : horizontal_.low) low *= channels_of(image.format);  // from here on, bytes
@@ -115,18 +115,18 @@ class Resized {
     const int channels = channels_of(image_.format);
     const auto count = static_cast<std::size_t>(size_.width);
     if (same()) {
-      if (rows_.converted()) return rows_.convert(y, out);
-      return kernels_.split(rows_.lying(y), channels, count, out);
+      if (rows_.converted()) return rows_.yuv_to_bgr(y, out);
+      return kernels_.deinterleave(rows_.lying(y), channels, count, out);
     }
-    if (halved()) return halve(y, out);
+    if (halved()) return downsample_2x(y, out);
     const auto k = static_cast<std::size_t>(y);
     const int low = std::clamp(vertical_.low[k], 0, image_.height - 1);
     const int high = std::clamp(vertical_.low[k] + 1, 0, image_.height - 1);
     const i16* a = mixed(low, high);
     const i16* b = vertical_.weights[2 * k + 1] == 0 ? a : mixed(high, low);
     for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
-      kernels_.mix_rows(a + c * count, b + c * count, vertical_.weights[2 * k],
-                        vertical_.weights[2 * k + 1], count, out[c]);
+      kernels_.vresize(a + c * count, b + c * count, vertical_.weights[2 * k],
+                       vertical_.weights[2 * k + 1], count, out[c]);
     }
   }
 
@@ -136,19 +136,20 @@ class Resized {
     return 2 * size_.height == image_.height && 2 * size_.width == image_.width;
   }
 
-  void halve(int y, u8* const out[3]) {
+  void downsample_2x(int y, u8* const out[3]) {
     const auto count = static_cast<std::size_t>(size_.width);
     if (!rows_.converted()) {
       const u8* top = rows_.lying(2 * y);
-      return kernels_.halve(top, rows_.lying(2 * y + 1), channels_of(image_.format), count, out);
+      return kernels_.downsample_2x(top, rows_.lying(2 * y + 1), channels_of(image_.format), count,
+                                    out);
     }
     const Planes top = converted(0);
     const Planes bottom = converted(1);
-    rows_.convert(2 * y, top.data);
-    rows_.convert(2 * y + 1, bottom.data);
+    rows_.yuv_to_bgr(2 * y, top.data);
+    rows_.yuv_to_bgr(2 * y + 1, bottom.data);
     for (int c = 0; c < 3; ++c) {
       u8* const one[3] = {out[c], nullptr, nullptr};
-      kernels_.halve(top.data[c], bottom.data[c], 1, count, one);
+      kernels_.downsample_2x(top.data[c], bottom.data[c], 1, count, one);
     }
   }
 
@@ -168,8 +169,8 @@ class Resized {
   const u8* interleaved(int y) {
     if (!rows_.converted()) return rows_.lying(y);
     const Planes planes = converted(0);
-    rows_.convert(y, planes.data);
-    kernels_.join(planes.data, static_cast<std::size_t>(image_.width), planes.joined);
+    rows_.yuv_to_bgr(y, planes.data);
+    kernels_.interleave(planes.data, static_cast<std::size_t>(image_.width), planes.joined);
     return planes.joined;
   }
 
@@ -191,8 +192,8 @@ class Resized {
       row = doubled;
     }
     const simd::Columns columns{horizontal_.low.data(), horizontal_.weights.data(), count,
-                                wide_count_};
-    kernels_.mix_columns(row, channels, columns, out);
+                                simd_count_};
+    kernels_.hresize(row, channels, columns, out);
     held_[slot] = y;
     return data;
   }
@@ -203,7 +204,7 @@ class Resized {
   const simd::Kernels& kernels_;
   Taps vertical_;
   Taps horizontal_;
-  std::size_t wide_count_ = 0;
+  std::size_t simd_count_ = 0;
   std::vector<i16> mixed_[2];
   int held_[2] = {-1, -1};
   std::vector<u8> converted_;
@@ -269,7 +270,7 @@ class Writer {
     const int left = place_.left;
     if (in_place()) {
       for (int c = 0; c < 3 && input_.type == Type::int8; ++c) {
-        kernels_.flip_sign(row(y, c), count_);
+        kernels_.to_int8(row(y, c), count_);
       }
       return;
     }
@@ -280,13 +281,13 @@ class Writer {
                            at<float>(input_, top, left, c));
       }
     } else if (input_.type == Type::float32) {
-      kernels_.join(planes, count_, joined_.data());
+      kernels_.interleave(planes, count_, joined_.data());
       kernels_.normalise_pixels(joined_.data(), count_, pixels_.mean, pixels_.scale,
                                 at<float>(input_, top, left, 0));
     } else {
       u8* out = at<u8>(input_, top, left, 0);
-      kernels_.join(planes, count_, out);
-      if (input_.type == Type::int8) kernels_.flip_sign(out, 3 * count_);
+      kernels_.interleave(planes, count_, out);
+      if (input_.type == Type::int8) kernels_.to_int8(out, 3 * count_);
     }
   }
 

@@ -63,34 +63,6 @@ std::size_t lay_out(std::size_t groups, std::size_t most, Workspace& space) {
   return total;
 }
 
-// IoU less the squared distance of the centres over the squared diagonal of what encloses both.
-float distance_iou(const Corners& a, const Corners& b) {
-  const float overlap = iou(a, b);
-  if (overlap == 0) return 0;
-  const float dx = (a.x1 + a.x2 - b.x1 - b.x2) * 0.5f;
-  const float dy = (a.y1 + a.y2 - b.y1 - b.y2) * 0.5f;
-  const float w = std::max(a.x2, b.x2) - std::min(a.x1, b.x1);
-  const float h = std::max(a.y2, b.y2) - std::min(a.y1, b.y1);
-  return overlap - (dx * dx + dy * dy) / (w * w + h * h);
-}
-
-std::vector<std::int32_t> by_distance(const BoxList& boxes, const Column<std::int32_t>& class_ids,
-                                      const Suppression& how, const std::vector<i32>& order,
-                                      std::size_t most) {
-  std::vector<std::int32_t> kept;
-  const auto id = [&](i32 i) { return class_ids[static_cast<std::size_t>(i)]; };
-  for (const i32 i : order) {
-    if (kept.size() >= most) break;
-    const Corners box = corners_of(boxes, i);
-    const bool dropped = std::any_of(kept.begin(), kept.end(), [&](i32 k) {
-      return (how.class_agnostic || id(k) == id(i)) &&
-             distance_iou(corners_of(boxes, k), box) > how.iou_threshold;
-    });
-    if (!dropped) kept.push_back(i);
-  }
-  return kept;
-}
-
 }  // namespace
 
 std::vector<std::int32_t> nms(const BoxList& boxes, const Column<float>& scores,
@@ -114,7 +86,6 @@ std::vector<std::int32_t> nms(const BoxList& boxes, const Column<float>& scores,
 
   space.group.assign(n, 0);
   const std::size_t most = std::min(how.max_detections, space.order.size());
-  if (how.centre_distance) return by_distance(boxes, class_ids, how, space.order, most);
   const std::size_t groups = how.class_agnostic ? 1 : number_classes(class_ids, space);
   const std::size_t room = lay_out(groups, most, space);
   space.kept.resize(5 * room);

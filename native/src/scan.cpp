@@ -24,26 +24,26 @@ float score_of(float raw, const Scoring& scoring) {
 }
 
 // What an objectness must be above, and, an objectness being at most 1, a class score as well.
-float bar(const Scoring& scoring) {
-  return scoring.root ? scoring.threshold * scoring.threshold : scoring.threshold;
+float min_score(const Scoring& scoring) {
+  return scoring.sqrt ? scoring.threshold * scoring.threshold : scoring.threshold;
 }
 
 // The least raw value that can pass `threshold`: never too high, so that nothing is lost, and
 // every point found is looked at again with its true score.
-float least(const Scoring& scoring) {
-  const float least_score = std::nextafter(bar(scoring), kInfinity);
+float min_raw(const Scoring& scoring) {
+  const float least_score = std::nextafter(min_score(scoring), kInfinity);
   if (scoring.activation == Activation::none) {
-    return scoring.root ? least_score * (1 - 1e-6f) : least_score;  // roots are rounded
+    return scoring.sqrt ? least_score * (1 - 1e-6f) : least_score;  // roots are rounded
   }
   if (scoring.threshold >= 1) return kInfinity;
-  const double p = static_cast<double>(bar(scoring)) * (1 - 1e-6);
+  const double p = static_cast<double>(min_score(scoring)) * (1 - 1e-6);
   const double slack = 1e-4 + 1e-6 / (1 - p);  // of rounding in exp, and of sigmoid near 1
   return static_cast<float>(std::log(p / (1 - p)) - slack);
 }
 
 // The least code whose score is at least so much; none if even the greatest is not.
 template <class T>
-bool least_code(const Table& table, const Scoring& scoring, float at_least, T& code) {
+bool least_code(const TensorView& table, const Scoring& scoring, float at_least, T& code) {
   for (int c = std::numeric_limits<T>::min(); c <= std::numeric_limits<T>::max(); ++c) {
     if (score_of(table.real(c), scoring) >= at_least) {
       code = static_cast<T>(c);
@@ -60,7 +60,7 @@ bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<float>&
     scan.at_least = scan.objectness_at_least = -kInfinity;
     return true;
   }
-  scan.at_least = scan.objectness_at_least = least(scoring);
+  scan.at_least = scan.objectness_at_least = min_raw(scoring);
   scan.multiply = head.objectness.data != nullptr && scoring.activation == Activation::none;
   return true;
 }
@@ -71,7 +71,8 @@ bool set_thresholds(const Head& head, const Scoring& scoring, simd::Scan<T>& sca
     scan.at_least = scan.objectness_at_least = std::numeric_limits<T>::min();
     return true;
   }
-  const float above = std::nextafter(bar(scoring), kInfinity) * (scoring.root ? 1 - 1e-6f : 1.0f);
+  const float above =
+      std::nextafter(min_score(scoring), kInfinity) * (scoring.sqrt ? 1 - 1e-6f : 1.0f);
   float at_least = above;
   if (head.objectness.data != nullptr) {
     if (!least_code(head.objectness, scoring, above, scan.objectness_at_least)) return false;
@@ -105,7 +106,7 @@ void gather(const Head& head, const Use& use) {
   thread_local std::vector<T> values;
   const std::size_t channels = head.scores.channels;
   values.resize((channels + 1) * kGathered);
-  const auto copy = [](const Table& table, std::size_t channel, std::size_t point,
+  const auto copy = [](const TensorView& table, std::size_t channel, std::size_t point,
                        std::size_t count, T* out) {
     const T* from = static_cast<const T*>(table.data) +
                     static_cast<std::ptrdiff_t>(channel) * table.channel_stride +
@@ -135,7 +136,7 @@ constexpr std::size_t kRows = 256;
 template <class T, class Look, class Pause>
 void find(const Head& head, const Scoring& scoring, const simd::Kernels& kernels, const Look& look,
           const Pause& pause) {
-  const Table& scores = head.scores;
+  const TensorView& scores = head.scores;
   simd::Scan<T> scan{};
   scan.scores = static_cast<const T*>(scores.data);
   scan.channel_stride = scores.channel_stride;
@@ -187,7 +188,7 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
     use(hits);
     hits.clear();
   };
-  const auto value = [](const Table& table, std::size_t channel, std::size_t point) {
+  const auto value = [](const TensorView& table, std::size_t channel, std::size_t point) {
     const T raw = static_cast<const T*>(
         table.data)[static_cast<std::ptrdiff_t>(channel) * table.channel_stride +
                     static_cast<std::ptrdiff_t>(point) * table.point_stride];
@@ -225,7 +226,7 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
     };
     return find<T>(head, scoring, kernels, look, pause);
   }
-  const float lowest = bar(scoring);
+  const float lowest = min_score(scoring);
   const auto look = [&](std::size_t point, std::size_t best) {
     float objectness = 1;
     if (head.objectness.data != nullptr) {
@@ -234,7 +235,7 @@ void scan_as(const Head& head, const Scoring& scoring, const simd::Kernels& kern
     }
     each_class(point, best, [&](std::size_t c) {
       const float score = score_of(value(head.scores, c, point), scoring) * objectness;
-      return scoring.root ? std::sqrt(score) : score;
+      return scoring.sqrt ? std::sqrt(score) : score;
     });
   };
   find<T>(head, scoring, kernels, look, pause);

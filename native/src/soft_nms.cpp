@@ -57,33 +57,4 @@ Softened soft_nms(const BoxList& boxes, const Column<float>& scores,
   return out;
 }
 
-Softened matrix_nms(const BoxList& boxes, const Column<float>& scores,
-                    const Column<std::int32_t>& class_ids, const Softness& how) {
-  std::vector<Entry> all = entries(boxes, scores, class_ids, how);
-  std::vector<float> covered(all.size());  // the greatest overlap with a better box
-  std::vector<float> decays(all.size());
-  for (std::size_t j = 0; j < all.size(); ++j) {
-    float decay = 1;
-    for (std::size_t i = 0; i < j; ++i) {
-      if (all[i].class_id != all[j].class_id) continue;
-      const float overlap = iou(all[i].box, all[j].box);
-      covered[j] = std::max(covered[j], overlap);
-      const float factor = how.decay == Decay::gaussian
-                               ? exp(how.sigma * (covered[i] * covered[i] - overlap * overlap))
-                               : (1.0f - overlap) / std::max(1.0f - covered[i], 1e-6f);
-      decay = std::min(decay, factor);
-    }
-    decays[j] = decay;
-  }
-  for (std::size_t i = 0; i < all.size(); ++i) all[i].score *= decays[i];
-  std::sort(all.begin(), all.end(), better);
-  Softened out;
-  for (const Entry& entry : all) {
-    if (out.indices.size() >= how.max_detections || !(entry.score > how.score_threshold)) break;
-    out.indices.push_back(entry.index);
-    out.scores.push_back(entry.score);
-  }
-  return out;
-}
-
 }  // namespace edge

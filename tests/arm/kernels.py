@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -152,7 +152,7 @@ def anchors(*, objectness: bool) -> Run:
 
 def centres() -> Run:
     decode = partial(
-        ops.decode_centres, heads(85, 51), strides=(8, 16, 32), score_threshold=0.25, logits=True
+        ops.decode_centers, heads(85, 51), strides=(8, 16, 32), score_threshold=0.25, logits=True
     )
     return lambda target: columns(decode(target=target))
 
@@ -163,11 +163,11 @@ def centreness() -> Run:
         ops.decode_distances,
         scores,
         boxes=sides,
-        centreness=centre,
+        centerness=centre,
         strides=(8, 16, 32),
         score_threshold=0.25,
         logits=True,
-        root=True,
+        sqrt=True,
     )
     return lambda target: columns(decode(target=target))
 
@@ -176,7 +176,14 @@ def peaks() -> Run:
     heat = Tensor((fractions(61, 80, 80, 80) - np.float32(0.9)) * np.float32(32))
     sizes, offsets = Tensor(fractions(62, 2, 80, 80)), Tensor(fractions(63, 2, 80, 80))
     decode = partial(
-        ops.decode_peaks, heat, sizes, offsets, stride=4, score_threshold=0.6, logits=True, most=400
+        ops.decode_peaks,
+        heat,
+        sizes,
+        offsets,
+        stride=4,
+        score_threshold=0.6,
+        logits=True,
+        limit=400,
     )
     return lambda target: columns(decode(target=target))
 
@@ -206,8 +213,8 @@ def crowd(count: int) -> tuple[AnyArray, AnyArray, AnyArray]:
     return boxes, fractions(83, count), (noise(84, count) >> np.uint32(30)).astype(np.int32)
 
 
-def softened(soften: Callable[..., Any], decay: str) -> Run:
-    return lambda _: list(soften(*crowd(500), decay=decay))
+def softened(decay: Literal["linear", "gaussian"]) -> Run:
+    return lambda _: list(ops.soft_nms(*crowd(500), decay=decay))
 
 
 def merged() -> Run:
@@ -219,10 +226,9 @@ def statistics() -> Run:
 
     def run(target: str) -> Sequence[AnyArray]:
         low, high = ops.value_range(values, target=target)
-        counts, magnitudes = np.zeros(256, np.int64), np.zeros(ops.MAGNITUDES, np.int64)
-        ops.add_histogram(values, counts, low=low, high=high)
+        magnitudes = np.zeros(ops.MAGNITUDES, np.int64)
         ops.add_magnitudes(values, magnitudes)
-        return [np.array([low, high], np.float32), counts, magnitudes]
+        return [np.array([low, high], np.float32), magnitudes]
 
     return run
 
@@ -275,12 +281,10 @@ def cases() -> Mapping[str, Callable[[], Run]]:
     found["centres"] = centres
     found["peaks"] = peaks
     found["boxes softmax"] = partial(boxes_apart, activation="softmax", background="last")
-    found["boxes sigmoid best"] = partial(boxes_apart, activation="sigmoid", most=300)
+    found["boxes sigmoid best"] = partial(boxes_apart, activation="sigmoid", limit=300)
     found["boxes priors"] = partial(boxes_apart, activation="sigmoid", variances=(0.1, 0.2))
-    found["soft nms linear"] = partial(softened, ops.soft_nms, "linear")
-    found["soft nms gaussian"] = partial(softened, ops.soft_nms, "gaussian")
-    found["matrix nms linear"] = partial(softened, ops.matrix_nms, "linear")
-    found["matrix nms gaussian"] = partial(softened, ops.matrix_nms, "gaussian")
+    found["soft nms linear"] = partial(softened, "linear")
+    found["soft nms gaussian"] = partial(softened, "gaussian")
     found["merge"] = merged
     found["statistics"] = statistics
     return found

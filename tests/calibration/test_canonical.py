@@ -25,7 +25,7 @@ from edge.types import Size
 TINY = Overrides(family="yolov7-tiny")
 # Network, form of the export, what is said of it, and the form after the cut.
 EXPORTS = [
-    ("yolov6n-v1", "decoded", None, "centres"),
+    ("yolov6n-v1", "decoded", None, "centers"),
     ("yolov6n-v2", "decoded", None, "split"),
     ("yolov6n-v3", "decoded", None, "split"),
     ("yolov6n-v3", "heads", None, "split"),

@@ -72,6 +72,32 @@ class TestDetections:
         strict = Detector(SPEC, FixedBackend(ROWS[2:3]), multi_label=True)(IMAGE)
         np.testing.assert_array_equal(strict.class_ids, [0, 1])
 
+    @pytest.mark.parametrize("agnostic", [False, True])
+    @pytest.mark.parametrize("nms", ["greedy", "soft", "merge"])
+    def test_that_overlap_are_dropped_weakened_or_merged(self, nms, agnostic):
+        rng = np.random.default_rng(3)
+        rows = rng.random((40, 7)) * [40, 40, 30, 30, 0, 1, 1] + [10, 10, 4, 4, 1, 0, 0]
+        rows = rows.astype(np.float32)
+        candidates = reference.decode_rows(Tensor(rows), objectness=True, score_threshold=0.3)
+        options = {"iou_threshold": 0.4, "class_agnostic": agnostic}
+        if nms == "merge":
+            wanted = reference.merge(*candidates, **options)
+        elif nms == "soft":
+            kept, scores = reference.soft_nms(
+                *candidates, decay="linear", score_threshold=0.3, **options
+            )
+            wanted = candidates[0][kept], scores, candidates[2][kept]
+        else:
+            kept = reference.nms(*candidates, **options)
+            wanted = [column[kept] for column in candidates]
+        rules = {"score_threshold": 0.3, "iou_threshold": 0.4, "nms": nms}
+        detector = Detector(SPEC, FixedBackend(rows), agnostic_nms=agnostic, **rules)
+        found = detector(np.zeros((64, 64, 3), np.uint8))
+        np.testing.assert_array_equal(found.scores, wanted[1])
+        np.testing.assert_array_equal(found.class_ids, wanted[2])
+        np.testing.assert_array_equal(found.boxes, wanted[0].clip(0, 64))
+        assert 0 < len(found) < len(candidates[1])
+
     def test_of_a_grey_image_and_of_a_frame(self):
         detector = Detector(SPEC, FixedBackend(ROWS))
         assert len(detector(np.zeros((128, 128), np.uint8))) == 3
@@ -112,13 +138,14 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"score_threshold": 1.5}, "score_threshold is from 0 to 1, got 1.5"),
-            ({"iou_threshold": -0.1}, "iou_threshold is from 0 to 1"),
+            ({"score_threshold": 1.5}, "score_threshold must be from 0 to 1, got 1.5"),
+            ({"iou_threshold": -0.1}, "iou_threshold must be from 0 to 1"),
             ({"score_threshold": float("nan")}, "score_threshold"),
-            ({"max_detections": 0}, "max_detections is at least 1"),
+            ({"max_detections": 0}, "max_detections must be at least 1"),
             ({"classes": ["cta"]}, "no class 'cta'; did you mean 'cat'"),
             ({"classes": [2]}, "no class 2"),
             ({"classes": [-1]}, "no class -1"),
+            ({"nms": "matrix"}, "nms must be one of greedy, soft, merge, got 'matrix'"),
         ],
     )
     def test_out_of_range_are_refused(self, options, message):
@@ -128,8 +155,8 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"max_detections": 1.5}, "max_detections is a whole number, got 1.5"),
-            ({"input": (320, 320)}, r"input is a Size\(height, width\), got \(320, 320\)"),
+            ({"max_detections": 1.5}, "max_detections must be a whole number, got 1.5"),
+            ({"input": (320, 320)}, r"input must be a Size\(height, width\), got \(320, 320\)"),
         ],
     )
     def test_of_another_type_are_refused(self, lite, options, message):

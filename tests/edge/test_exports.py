@@ -21,10 +21,10 @@ EXPORTS = {
     ("yolov6n-v2", "decoded"): ("yolov6", "rows"),
     ("yolov6n-v3", "decoded"): ("yolov6", "rows"),
     ("yolov6n-v3", "heads"): ("yolov6", "heads"),
-    ("yolov6n-v3", "end2end"): ("yolov6", "rows7"),
-    ("yolov6n-v3", "end2end-ort"): ("yolov6", "final"),
+    ("yolov6n-v3", "end2end"): ("yolov6", "end2end_7"),
+    ("yolov6n-v3", "end2end-ort"): ("yolov6", "end2end"),
     ("yolov7-tiny", "grid"): ("yolov7", "rows"),
-    ("yolov7-tiny", "end2end"): ("yolov7", "rows7"),
+    ("yolov7-tiny", "end2end"): ("yolov7", "end2end_7"),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -62,7 +64,7 @@ class TestLetterbox:
             value=(114, 114, 114),
         )
         for target in ops.targets():
-            found = boxed(Frame.of(image), geometry, colour="BGR", target=target)
+            found = boxed(Frame.of(image), geometry, color="BGR", target=target)
             np.testing.assert_array_equal(found, expected)
 
     @pytest.mark.parametrize(
@@ -108,8 +110,8 @@ class TestLetterbox:
         image = np.full((4, 4, 3), (10, 20, 30), np.uint8)
         geometry = Letterbox.fit(Size(4, 4), Size(4, 4))
         for name, frame in (("BGR", Frame.of(image)), ("RGB", Frame((image,), "RGB"))):
-            same = boxed(frame, geometry, colour=name)
-            other = boxed(frame, geometry, colour="BGR" if name == "RGB" else "RGB")
+            same = boxed(frame, geometry, color=name)
+            other = boxed(frame, geometry, color="BGR" if name == "RGB" else "RGB")
             assert same[0, 0].tolist() == [10, 20, 30]
             assert other[0, 0].tolist() == [30, 20, 10]
 
@@ -160,14 +162,16 @@ class TestLetterbox:
     def test_refuses_planes_that_are_no_frame(self):
         frame = yuv(0, 4, 6, "NV12")
         geometry = Letterbox.fit(frame.size, Size(8, 8))
-        with pytest.raises(ValueError, match="a frame of NV12 has 2 planes, got 1"):
+        with pytest.raises(ValueError, match="a frame of NV12 must have 2 planes, got 1"):
             boxed(Frame(frame.planes[:1], "NV12"), geometry)
-        with pytest.raises(ValueError, match=r"plane 1 of the NV12 frame has shape \(2, 3, 2\)"):
+        with pytest.raises(
+            ValueError, match=r"plane 1 of the NV12 frame must have shape \(2, 3, 2\)"
+        ):
             boxed(Frame((frame.planes[0], frame.planes[0]), "NV12"), geometry)
         odd = Frame((np.zeros((4, 5, 2), np.uint8),), "YUYV")
-        with pytest.raises(ValueError, match="a YUYV frame has an even width, got 5"):
+        with pytest.raises(ValueError, match="a YUYV frame must have an even width, got 5"):
             boxed(odd, Letterbox.fit(odd.size, Size(8, 8)))
-        with pytest.raises(ValueError, match="a frame is BGR, RGB, GRAY, NV12, I420 or YUYV"):
+        with pytest.raises(ValueError, match="a frame must be BGR, RGB, GRAY, NV12, I420 or YUYV"):
             boxed(Frame(frame.planes, "P010"), geometry)
 
     def test_takes_a_cropped_view_without_copying(self):
@@ -197,11 +201,15 @@ class TestLetterbox:
     @pytest.mark.parametrize(
         ("change", "error", "message"),
         [
-            ({"out": np.zeros((3, 8, 9), np.float32)}, ValueError, r"out has shape \(3, 8, 8\)"),
+            (
+                {"out": np.zeros((3, 8, 9), np.float32)},
+                ValueError,
+                r"out must have shape \(3, 8, 8\)",
+            ),
             ({"out": np.zeros((3, 8, 8))}, TypeError, "float32, int8 or uint8, got float64"),
             ({"out": np.zeros((3, 8, 16), np.uint8)[:, :, ::2]}, TypeError, "contiguous rows"),
-            ({"out": [[[0]]]}, TypeError, "out is a NumPy array, got list"),
-            ({"pad": (0, 0, 256)}, ValueError, "pad is a pixel value, 0-255, got 256"),
+            ({"out": [[[0]]]}, TypeError, "out must be a NumPy array, got list"),
+            ({"pad": (0, 0, 256)}, ValueError, "pad must be a pixel value, 0-255, got 256"),
             ({"target": "mmx"}, ValueError, "no SIMD target 'mmx' here; there are "),
             ({"size": Size(5, 4)}, ValueError, r"shape \(5, 4, 3\), got \(4, 4, 3\)"),
         ],
@@ -216,16 +224,46 @@ class TestLetterbox:
         geometry = Letterbox.fit(Size(4, 4), Size(8, 8))
         with pytest.raises(TypeError, match="contiguous rows"):
             boxed(Frame((picture(0, 4, 8, 3)[:, ::2],), "BGR"), geometry)
-        with pytest.raises(TypeError, match="plane 0 of the BGR frame is uint8, got float32"):
+        with pytest.raises(TypeError, match="plane 0 of the BGR frame must be uint8, got float32"):
             boxed(Frame((np.zeros((4, 4, 3), np.float32),), "BGR"), geometry)
 
     def test_refuses_a_read_only_output(self):
         out = np.zeros((3, 8, 8), np.float32)
         out.flags.writeable = False
-        with pytest.raises(ValueError, match="out is read-only"):
+        with pytest.raises(ValueError, match="out must be writable"):
             ops.letterbox(Frame.of(picture(0, 4, 4, 3)), Letterbox.fit(Size(4, 4), Size(8, 8)), out)
 
     def test_refuses_a_placement_outside_the_input(self):
         geometry = Letterbox(Size(4, 4), Size(8, 8), Size(8, 8), 1, 0)
-        with pytest.raises(ValueError, match="places the image outside the input"):
+        with pytest.raises(ValueError, match="must place the image inside the input"):
             boxed(Frame.of(picture(0, 4, 4, 3)), geometry)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "count"),
+    [
+        (ops.letterbox, 3),
+        (ops.decode_rows, 1),
+        (ops.decode_boxes, 2),
+        (ops.decode_distances, 1),
+        (ops.decode_centers, 1),
+        (ops.decode_anchors, 1),
+        (ops.decode_peaks, 3),
+        (ops.decode_end2end, 3),
+        (ops.nms, 3),
+        (ops.soft_nms, 3),
+        (ops.merge, 3),
+        (ops.value_range, 1),
+    ],
+)
+def test_options_go_by_keyword(kernel, count):
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        kernel(*[None] * count, True)
+
+
+def test_every_kernel_says_what_it_takes():
+    for name in ops.__all__:
+        kernel = getattr(ops, name)
+        if callable(kernel):
+            assert len((kernel.__doc__ or "").split()) > 8, name
+            assert re.search(r"Args:|->", kernel.__doc__), name

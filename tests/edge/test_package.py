@@ -268,6 +268,30 @@ class TestManifest:
         assert message in str(caught.value)
         assert "model.toml" in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("family", "old", "new", "outputs"),
+        [
+            ("yolov10", "rows6", "end2end_6", 1),
+            ("yolov7", "rows7", "end2end_7", 1),
+            ("yolov6", "final", "end2end", 3),
+            ("yolox", "centres", "centers", 6),
+        ],
+    )
+    def test_forms_are_read_by_their_old_names_and_written_by_the_new(
+        self, tmp_path, family, old, new, outputs
+    ):
+        names = tuple(f"out{i}" for i in range(outputs))
+        spec = replace(SPEC, family=family, form=new, output_names=names)
+        package.write(replace(PACKAGE, spec=spec), tmp_path / "a.edge")
+        file = tmp_path / "a.edge" / package.MANIFEST
+        text = file.read_text()
+        assert text.count(f'form = "{new}"') == 1
+        file.write_text(text.replace(new, old))
+        found = package.read(tmp_path / "a.edge")
+        assert found.spec == spec
+        package.write(found, tmp_path / "b.edge")
+        assert (tmp_path / "b.edge" / package.MANIFEST).read_text() == text
+
     def test_refuses_bytes_that_are_not_text(self):
         with pytest.raises(ModelError, match=r"m\.toml: not valid TOML"):
             manifest.loads(b"\xff\xfe", "m.toml")

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "edge/decode_boxes.h"
-#include "edge/decode_centres.h"
+#include "edge/decode_centers.h"
 #include "edge/decode_distances.h"
 #include "edge/letterbox.h"
 #include "edge/nms.h"
@@ -63,7 +63,7 @@ Run decode(bool planar, bool objectness) {
     for (int i = 0; i < 4; ++i) u *= u;
     value = static_cast<T>(noise() % 100 == 0 ? u * (codes ? 127 : 1) : 0);
   }
-  edge::Table table;
+  edge::TensorView table;
   table.data = values->data();
   table.type = codes ? edge::Type::int8 : edge::Type::float32;
   table.scale = 1 / 127.0f;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "edge/decode_boxes.h"
-#include "edge/decode_centres.h"
+#include "edge/decode_centers.h"
 #include "edge/decode_distances.h"
 #include "edge/decode_peaks.h"
 #include "edge/letterbox.h"
@@ -80,8 +80,9 @@ void require(bool ok, const char* what) {
 }
 
 template <class T>
-edge::Table table(Bytes& in, std::vector<T>& storage, std::size_t channels, std::size_t points) {
-  edge::Table out;
+edge::TensorView table(Bytes& in, std::vector<T>& storage, std::size_t channels,
+                       std::size_t points) {
+  edge::TensorView out;
   const bool planar = in.flag();
   const auto step = static_cast<std::ptrdiff_t>(1 + in.byte() % 2);  // gaps between elements
   const auto pad = static_cast<std::ptrdiff_t>(in.byte() % 3);       // and between lines
@@ -103,7 +104,7 @@ void decode(Bytes& in) {
   const std::size_t points = width * static_cast<std::size_t>(in.below(20));
   std::vector<float> values;
   std::vector<std::int8_t> codes;
-  edge::Table all;
+  edge::TensorView all;
   if (in.flag()) {
     all = table(in, values, channels, points);
     for (float& value : values) value = in.number();
@@ -126,7 +127,7 @@ void decode(Bytes& in) {
   scoring.threshold = in.threshold();
   scoring.multi_label = in.flag();
   scoring.activation = static_cast<edge::Activation>(in.byte() % 3);
-  scoring.root = head.objectness.data != nullptr && in.flag();
+  scoring.sqrt = head.objectness.data != nullptr && in.flag();
   if (scoring.activation == edge::Activation::softmax && in.flag()) {
     head.background = all.slice(4, 1);
   }
@@ -142,7 +143,7 @@ void decode(Bytes& in) {
         edge::decode_distances({&copy, 1}, {channels >= 32 ? 8u : 1u, 0.5f, false}, scoring, found,
                                target);
         break;
-      case 2: edge::decode_centres({&head, 1}, scoring, found, target); break;
+      case 2: edge::decode_centers({&head, 1}, scoring, found, target); break;
       case 3: edge::decode_anchors({&head, 1}, {&anchor, 1}, scoring, found, target); break;
       default:
         copy.objectness = {};
@@ -169,7 +170,6 @@ void suppress(Bytes& in) {
   edge::Suppression how;
   how.iou_threshold = static_cast<float>(in.byte()) / 255;
   how.class_agnostic = in.flag();
-  how.centre_distance = in.flag();
   if (in.flag()) how.max_detections = in.byte();
   if (in.flag()) how.top_k = in.byte();
   const auto first = edge::nms(list, score, id, how, edge::Target::baseline);
@@ -180,7 +180,6 @@ void suppress(Bytes& in) {
   softness.decay = in.flag() ? edge::Decay::linear : edge::Decay::gaussian;
   softness.class_agnostic = how.class_agnostic;
   edge::soft_nms(list, score, id, softness);
-  edge::matrix_nms(list, score, id, softness);
   edge::merge(list, score, id, how);
 }
 
@@ -242,11 +241,7 @@ void accumulate(Bytes& in) {
     const edge::Range found = edge::value_range(span, target);
     require(found.low == first.low && found.high == first.high, "value_range");
   }
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(1 + in.below(100)));
-  const float low = static_cast<float>(in.byte());
-  edge::add_histogram(span, low, low + 1 + static_cast<float>(in.byte()),
-                      {counts.data(), counts.size()});
-  counts.resize(edge::kMagnitudes);
+  std::vector<std::int64_t> counts(edge::kMagnitudes);
   edge::add_magnitudes(span, {counts.data(), counts.size()});
 }
 

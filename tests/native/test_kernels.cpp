@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "edge/decode_boxes.h"
-#include "edge/decode_centres.h"
+#include "edge/decode_centers.h"
 #include "edge/decode_distances.h"
 #include "edge/decode_peaks.h"
 #include "edge/dispatch.h"
@@ -120,8 +120,8 @@ void letterbox(edge::Type type, edge::PixelFormat format, bool interleaved, edge
   }
 }
 
-edge::Table table(const float* data, std::size_t channels, std::size_t points, bool planar) {
-  edge::Table out;
+edge::TensorView table(const float* data, std::size_t channels, std::size_t points, bool planar) {
+  edge::TensorView out;
   out.data = data;
   out.channels = channels;
   out.points = points;
@@ -131,9 +131,9 @@ edge::Table table(const float* data, std::size_t channels, std::size_t points, b
 }
 
 template <class T>
-edge::Table codes(const std::vector<T>& data, std::size_t channels, std::size_t points,
-                  bool planar) {
-  edge::Table out = table(nullptr, channels, points, planar);
+edge::TensorView codes(const std::vector<T>& data, std::size_t channels, std::size_t points,
+                       bool planar) {
+  edge::TensorView out = table(nullptr, channels, points, planar);
   out.data = data.data();
   out.type = std::numeric_limits<T>::is_signed ? edge::Type::int8 : edge::Type::uint8;
   out.scale = 1 / 100.0f;
@@ -150,7 +150,7 @@ const std::vector<edge::Scoring> kScorings = {
     {0.0f, false, kSigmoid},   {0.2f, true, kSoftmax},       {0.5f, false, kSoftmax},
     {0.3f, true, kNone, true}, {0.7f, false, kSigmoid, true}};
 
-void decode(const edge::Table& rows, edge::Target target, Digest& digest) {
+void decode(const edge::TensorView& rows, edge::Target target, Digest& digest) {
   for (const edge::Scoring& scoring : kScorings) {
     if (scoring.threshold < 0 && rows.points > 100) continue;  // everything passes: slow
     for (const bool objectness : {false, true}) {
@@ -163,7 +163,7 @@ void decode(const edge::Table& rows, edge::Target target, Digest& digest) {
       edge::Candidates found;
       edge::decode_boxes(head, {}, scoring, found, target);
       edge::decode_distances({&head, 1}, {1, 0.5f, objectness}, scoring, found, target);
-      edge::decode_centres({&head, 1}, scoring, found, target);
+      edge::decode_centers({&head, 1}, scoring, found, target);
       const edge::Anchor anchor{12, 33};
       edge::decode_anchors({&head, 1}, {&anchor, 1}, scoring, found, target);
       if (!objectness) edge::decode_peaks(head, rows.slice(2, 2), scoring, found, target);

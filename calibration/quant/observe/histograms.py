@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
+import numpy.typing as npt
 
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.observe.session import Session
 from calibration.quant.plan import structure
 from edge import ops
-from edge.ops.statistics import MAGNITUDES, Counts
+from edge.ops import MAGNITUDES
 from edge.types import AnyArray
 
 _BYTES = 256 << 20  # of tensors that are looked at in one run: bounds the memory
@@ -38,8 +39,8 @@ class Histogram:
 
     low: float = np.inf
     high: float = -np.inf
-    above: Counts = field(default_factory=lambda: np.zeros(MAGNITUDES, np.int64))
-    below: Counts = field(default_factory=lambda: np.zeros(MAGNITUDES, np.int64))
+    above: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(MAGNITUDES, np.int64))
+    below: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(MAGNITUDES, np.int64))
 
     def add(self, values: AnyArray) -> None:
         """Count values, contiguous float32."""

@@ -47,7 +47,7 @@ class Inputs:
             frame = Frame.of(image)
             placed.append(Letterbox.fit(frame.size, size, pre.placement))
             pixels.append(np.empty((3, size.height, size.width), np.uint8))
-            ops.letterbox(frame, placed[-1], pixels[-1], colour=pre.colour, pad=pre.pad)
+            ops.letterbox(frame, placed[-1], pixels[-1], color=pre.colour, pad=pre.pad)
         if not pixels:
             raise CalibrationError("there are no images to calibrate on")
         return cls(np.stack(pixels), tuple(placed), pre)

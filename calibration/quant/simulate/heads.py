@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibration.graph import Graph
+from edge import models
 from edge.errors import CalibrationError
-from edge.models.base import ModelSpec
+from edge.models.base import ModelSpec, OutputLayout, Part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,23 +39,23 @@ def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
     Raises:
         CalibrationError: The head is of another kind.
     """
-    if spec.form == "split":
-        half = len(outputs) // 2
-        pairs = zip(outputs[:half], outputs[half:], strict=True)
-        return [Level(scores[:, None], boxes[:, None]) for scores, boxes in pairs]
-    if spec.form == "centres":
-        third = len(outputs) // 3
-        parts = zip(outputs[:third], outputs[third : 2 * third], outputs[2 * third :], strict=True)
-        return [Level(*(values[:, None] for values in part)) for part in parts]
-    if spec.form == "maps":
-        classes = len(spec.labels)
-        return [Level(values[:, None, :classes], values[:, None, classes:]) for values in outputs]
-    if spec.form == "heads" and spec.anchors:
-        return [_anchored(values, 5 + len(spec.labels)) for values in outputs]
-    raise CalibrationError(
-        f"a model is calibrated from the raw outputs of its last convolutions, which were not "
-        f"found in this one of family {spec.family} and form {spec.form}"
-    )
+    layout = models.layout(spec.family, spec.form)
+    held = {part for parts in layout.parts for part in parts}
+    logits = layout.per_level and layout.score == "logit"
+    if not logits or not held <= {"classes", "boxes", "objectness"}:
+        raise CalibrationError(
+            f"a model is calibrated from the raw outputs of its last convolutions, which were not "
+            f"found in this one of family {spec.family} and form {spec.form}"
+        )
+    count = len(outputs) // len(layout.parts)
+    found = []
+    for level in range(count):
+        parts: dict[Part, Any] = {}
+        for index, values in enumerate(outputs[level::count]):
+            parts |= _parts(layout, index, values, spec)
+        objects = parts.get("objectness")
+        found.append(Level(parts["classes"], parts["boxes"], objects, layout.anchored))
+    return found
 
 
 def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
@@ -64,8 +65,7 @@ def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
         graph: Cut at its last convolutions.
         spec: Says what its outputs are.
     """
-    parts = {"split": 2, "centres": 3}.get(spec.form, 1)
-    count = len(graph.outputs) // parts
+    count = len(graph.outputs) // len(models.layout(spec.family, spec.form).parts)
     found = []
     for level in range(count):
         behind = [_behind(graph, name) for name in graph.outputs[level::count]]
@@ -86,7 +86,16 @@ def _behind(graph: Graph, output: str) -> set[str]:
     return {name for node in nodes for name in node.outputs} - {output}
 
 
-def _anchored(values: Any, fields: int) -> Level:
+def _parts(layout: OutputLayout, index: int, values: Any, spec: ModelSpec) -> dict[Part, Any]:
+    """What an output of a level holds, (N, A, channels, h, w) each."""
     count, channels, height, width = values.shape
-    parts = values.reshape(count, channels // fields, fields, height, width)
-    return Level(parts[:, :, 5:], parts[:, :, :4], parts[:, :, 4:5], activated=True)
+    fields, classes = channels, len(spec.labels)
+    if layout.anchored:
+        fields = 5 + classes
+    where = layout.channels(index, fields, classes)
+    if where is None:
+        raise CalibrationError(
+            f"an output has {channels} channels, {classes} labels call for another number"
+        )
+    cells = values.reshape(count, channels // fields, fields, height, width)
+    return {part: cells[:, :, at] for part, at in where.items()}

@@ -9,7 +9,7 @@
 
 #include "edge/dispatch.h"
 #include "edge/span.h"
-#include "edge/table.h"
+#include "edge/tensor_view.h"
 
 namespace edge {
 
@@ -28,16 +28,17 @@ struct Scoring {
   float threshold = 0;       // a candidate's score is greater
   bool multi_label = false;  // every class above the threshold, not only the best
   Activation activation = Activation::none;
-  bool root = false;  // with objectness: the square root of the product
+  bool sqrt = false;  // with objectness: the square root of the product
 };
 
 // One set of points. With objectness, score = objectness * class score, and objectness itself must
-// be above the threshold too (above its square, with `root`).
+// be above the threshold too (above its square, with `sqrt`).
 struct Head {
-  Table scores;      // (C, N)
-  Table boxes;       // (channels, N), as the decoder says
-  Table objectness;  // (1, N) of the type of `scores`, or nothing
-  Table background;  // (1, N): a class that takes part in softmax and is never reported, or nothing
+  TensorView scores;      // (C, N)
+  TensorView boxes;       // (channels, N), as the decoder says
+  TensorView objectness;  // (1, N) of the type of `scores`, or nothing
+  TensorView
+      background;  // (1, N): a class that takes part in softmax and is never reported, or nothing
   std::size_t width = 0;  // points per row of the grid, for heads that lie on one
   float stride = 1;       // pixels per cell
 };

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "edge/dispatch.h"
-#include "edge/table.h"
+#include "edge/tensor_view.h"
 
 namespace edge {
 
@@ -49,7 +49,7 @@ struct Input {
 
 // Writes all of `input`: float32 holds (pixel - mean) * scale, uint8 the pixel, int8 the pixel's
 // bits with the top one flipped (pixel - 128). The pixel is that of bilinear interpolation with
-// half-pixel centres in 11-bit fixed point, bit for bit OpenCV's INTER_LINEAR. YUV (ITU-R BT.601,
+// half-pixel centers in 11-bit fixed point, bit for bit OpenCV's INTER_LINEAR. YUV (ITU-R BT.601,
 // studio range, chroma as it lies) becomes RGB first, by 16-bit arithmetic that is at most one
 // level from OpenCV's 20-bit one.
 void letterbox(const Image& image, const Placement& placement, const Pixels& pixels,

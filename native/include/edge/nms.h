@@ -21,9 +21,6 @@ struct Suppression {
   bool class_agnostic = false;
   std::size_t max_detections = static_cast<std::size_t>(-1);
   std::size_t top_k = static_cast<std::size_t>(-1);  // only so many of the best are looked at
-  // Boxes whose centres are apart count as overlapping less.
-  // Source: Zheng et al. 2020, arXiv:1911.08287, eq. 7 and sec. 3.3.
-  bool centre_distance = false;
 };
 
 // The indices of the boxes kept, best score first; equal scores keep the lower index first.

@@ -13,7 +13,7 @@ enum class Decay { linear, gaussian };
 struct Softness {
   Decay decay = Decay::gaussian;
   float sigma = 0.5f;
-  float iou_threshold = 0.3f;      // soft_nms, linear: smaller overlaps do not count
+  float iou_threshold = 0.3f;      // linear: smaller overlaps do not count
   float score_threshold = 0.001f;  // boxes whose score is not above it are dropped
   bool class_agnostic = false;
   std::size_t max_detections = static_cast<std::size_t>(-1);
@@ -31,11 +31,5 @@ struct Softened {
 // Source: Bodla et al. 2017, arXiv:1704.04503.
 Softened soft_nms(const BoxList& boxes, const Column<float>& scores,
                   const Column<std::int32_t>& class_ids, const Softness& how);
-
-// All at once: a score decays by its greatest overlaps with better boxes, less for those that
-// probably were suppressed themselves; 1 - IoU (linear) or e^(-sigma IoU^2) (gaussian).
-// Source: Wang et al. 2020, arXiv:2003.10152, eq. 4 and 5.
-Softened matrix_nms(const BoxList& boxes, const Column<float>& scores,
-                    const Column<std::int32_t>& class_ids, const Softness& how);
 
 }  // namespace edge

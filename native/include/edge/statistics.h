@@ -16,10 +16,6 @@ struct Range {
 
 Range value_range(Span<const float> values, Target target = best_target());
 
-// Adds to `counts` how many values lie in each of its equal bins of [low, high]. Values outside
-// count in the first or last bin, those that are not a number not at all; `high` is in the last.
-void add_histogram(Span<const float> values, float low, float high, Span<std::int64_t> counts);
-
 constexpr std::size_t kMagnitudes = 32768;
 
 // Adds to `counts`, of kMagnitudes, how many values have each upper half of the bits of |value|:

@@ -22,7 +22,7 @@ struct Columns {
   const i32* left;
   const i16* weights;
   std::size_t count;
-  std::size_t wide_count;  // of these, reading 8 bytes at the left pixel stays inside the row
+  std::size_t simd_count;  // of these, reading 8 bytes at the left pixel stays inside the row
 };
 
 // The scores of `classes` x `points`; rows have channel_stride 1, planes point_stride 1.
@@ -72,23 +72,24 @@ struct Kernels {
                           std::size_t count, Groups& groups, float iou_threshold, std::size_t most,
                           i32* kept);
   // One row interpolated: out[c][x] = the mix of channel c, times 128.
-  void (*mix_columns)(const u8* row, int channels, const Columns& columns, i16* const out[3]);
+  void (*hresize)(const u8* row, int channels, const Columns& columns, i16* const out[3]);
   // Two such rows: out[x] = a[x] * weight_a + b[x] * weight_b, rounded to a pixel.
-  void (*mix_rows)(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
-                   u8* out);
+  void (*vresize)(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
+                  u8* out);
   // Half size: the rounded mean of 2 x 2 pixels.
-  void (*halve)(const u8* top, const u8* bottom, int channels, std::size_t count, u8* const out[3]);
+  void (*downsample_2x)(const u8* top, const u8* bottom, int channels, std::size_t count,
+                        u8* const out[3]);
   // One row of interleaved pixels into `channels` planes.
-  void (*split)(const u8* row, int channels, std::size_t count, u8* const out[3]);
+  void (*deinterleave)(const u8* row, int channels, std::size_t count, u8* const out[3]);
   // Three planes into one row of interleaved pixels.
-  void (*join)(const u8* const rows[3], std::size_t count, u8* out);
+  void (*interleave)(const u8* const rows[3], std::size_t count, u8* out);
   // One row of YUV into planes of B, G, R. Two neighbours share a chroma; steps are bytes to the
   // next luma and to the next chroma: 1 and 1 (I420), 1 and 2 (NV12, v = u + 1), 2 and 4 (YUYV, of
   // one row).
-  void (*convert)(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-                  std::size_t count, u8* const bgr[3]);
+  void (*yuv_to_bgr)(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                     std::size_t count, u8* const bgr[3]);
   // Pixels to int8: the same as subtracting 128.
-  void (*flip_sign)(u8* row, std::size_t count);
+  void (*to_int8)(u8* row, std::size_t count);
   // out = (pixel - mean) * scale; one channel, or three interleaved.
   void (*normalise)(const u8* row, std::size_t count, float mean, float scale, float* out);
   void (*normalise_pixels)(const u8* row, std::size_t count, const float mean[3],

@@ -14,8 +14,8 @@ constexpr i16 kLuma = 19071, kBlue = 16531, kGreenU = 3203, kGreenV = 6660, kRed
 #include "simd/pixels_plain.inl"
 #endif
 
-void mix_columns(const u8* row, int channels, const Columns& columns, i16* const out[3]) {
-  std::size_t x = channels == 3 ? wide_mix_columns(row, columns, out) : 0;
+void hresize(const u8* row, int channels, const Columns& columns, i16* const out[3]) {
+  std::size_t x = channels == 3 ? simd_hresize(row, columns, out) : 0;
   for (; x < columns.count; ++x) {
     const u8* pixel = row + columns.left[x];
     const i32 a = columns.weights[2 * x];
@@ -26,16 +26,17 @@ void mix_columns(const u8* row, int channels, const Columns& columns, i16* const
   }
 }
 
-void mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count, u8* out) {
-  std::size_t x = wide_mix_rows(a, b, weight_a, weight_b, count, out);
+void vresize(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count, u8* out) {
+  std::size_t x = simd_vresize(a, b, weight_a, weight_b, count, out);
   for (; x < count; ++x) {
     const i32 mixed = (a[x] * weight_a >> 16) + (b[x] * weight_b >> 16);
     out[x] = static_cast<u8>((mixed + 2) >> 2);
   }
 }
 
-void halve(const u8* top, const u8* bottom, int channels, std::size_t count, u8* const out[3]) {
-  const std::size_t wide = wide_halve(top, bottom, channels, count, out);
+void downsample_2x(const u8* top, const u8* bottom, int channels, std::size_t count,
+                   u8* const out[3]) {
+  const std::size_t wide = simd_downsample_2x(top, bottom, channels, count, out);
   const std::size_t step = static_cast<std::size_t>(channels);
   for (std::size_t c = 0; c < step; ++c) {
     for (std::size_t x = wide; x < count; ++x) {
@@ -46,16 +47,16 @@ void halve(const u8* top, const u8* bottom, int channels, std::size_t count, u8*
   }
 }
 
-void split(const u8* row, int channels, std::size_t count, u8* const out[3]) {
-  const std::size_t wide = channels == 3 ? wide_split(row, count, out) : 0;
+void deinterleave(const u8* row, int channels, std::size_t count, u8* const out[3]) {
+  const std::size_t wide = channels == 3 ? simd_deinterleave(row, count, out) : 0;
   const std::size_t step = static_cast<std::size_t>(channels);
   for (std::size_t c = 0; c < step; ++c) {
     for (std::size_t x = wide; x < count; ++x) out[c][x] = row[x * step + c];
   }
 }
 
-void join(const u8* const rows[3], std::size_t count, u8* out) {
-  for (std::size_t x = wide_join(rows, count, out); x < count; ++x) {
+void interleave(const u8* const rows[3], std::size_t count, u8* out) {
+  for (std::size_t x = simd_interleave(rows, count, out); x < count; ++x) {
     for (std::size_t c = 0; c < 3; ++c) out[3 * x + c] = rows[c][x];
   }
 }
@@ -67,9 +68,10 @@ inline u8 to_byte(i32 value) {
   return static_cast<u8>(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-void convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-             std::size_t count, u8* const bgr[3]) {
-  for (std::size_t x = wide_convert(y, u, v, luma_step, chroma_step, count, bgr); x < count; ++x) {
+void yuv_to_bgr(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                std::size_t count, u8* const bgr[3]) {
+  for (std::size_t x = simd_yuv_to_bgr(y, u, v, luma_step, chroma_step, count, bgr); x < count;
+       ++x) {
     const std::size_t pair = x / 2 * static_cast<std::size_t>(chroma_step);
     const i32 bright = y[x * static_cast<std::size_t>(luma_step)] - 16;
     const i32 luma = rounded_product((bright < 0 ? 0 : bright) * 128, kLuma) + 32;
@@ -81,7 +83,7 @@ void convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_st
   }
 }
 
-void flip_sign(u8* row, std::size_t count) {
+void to_int8(u8* row, std::size_t count) {
   for (std::size_t x = 0; x < count; ++x) row[x] ^= 0x80;
 }
 

@@ -75,7 +75,7 @@ inline void store(u8* to, __m256i value) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), value);
 }
 
-std::size_t wide_split(const u8* row, std::size_t count, u8* const out[3]) {
+std::size_t simd_deinterleave(const u8* row, std::size_t count, u8* const out[3]) {
   std::size_t x = 0;
   for (; x + 32 <= count; x += 32) {
     const Lanes lanes = split_lanes(row + 3 * x);
@@ -84,7 +84,7 @@ std::size_t wide_split(const u8* row, std::size_t count, u8* const out[3]) {
   return x;
 }
 
-std::size_t wide_join(const u8* const rows[3], std::size_t count, u8* out) {
+std::size_t simd_interleave(const u8* const rows[3], std::size_t count, u8* out) {
   std::size_t x = 0;
   for (; x + 32 <= count; x += 32) {
     Lanes lanes;
@@ -106,8 +106,8 @@ inline Lanes load_pixels(const u8* row, int channels) {
   return out;
 }
 
-std::size_t wide_halve(const u8* top, const u8* bottom, int channels, std::size_t count,
-                       u8* const out[3]) {
+std::size_t simd_downsample_2x(const u8* top, const u8* bottom, int channels, std::size_t count,
+                               u8* const out[3]) {
   const __m256i two = _mm256_set1_epi16(2);
   const std::size_t step = 2 * static_cast<std::size_t>(channels);
   std::size_t x = 0;
@@ -141,14 +141,14 @@ inline __m256i mix(__m256i taps, __m256i weights) {
 
 // Eight columns at a time. Registers hold columns 0 1 | 4 5 and 2 3 | 6 7, so that packing within
 // lanes leaves them in order.
-std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const out[3]) {
+std::size_t simd_hresize(const u8* row, const Columns& columns, i16* const out[3]) {
   // Of two columns: channels 0 and 1, each as pairs of taps, widened to 16 bits.
   const __m256i first_two = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, -1, 3, -1, 8, -1, 11, -1, 1, -1, 4, -1, 9, -1, 12, -1));
   const __m256i third = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(2, -1, 5, -1, 10, -1, 13, -1, -1, -1, -1, -1, -1, -1, -1, -1));
   std::size_t x = 0;
-  for (; x + 8 <= columns.wide_count; x += 8) {
+  for (; x + 8 <= columns.simd_count; x += 8) {
     const i32* left = columns.left + x;
     const auto at = [&](int i) { return row + left[i]; };
     const __m256i a = join_halves(load_taps(at(0), at(1)), load_taps(at(4), at(5)));
@@ -174,8 +174,8 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
   return x;
 }
 
-std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
-                          u8* out) {
+std::size_t simd_vresize(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
+                         u8* out) {
   const __m256i by_a = _mm256_set1_epi16(static_cast<i16>(weight_a));
   const __m256i by_b = _mm256_set1_epi16(static_cast<i16>(weight_b));
   const __m256i two = _mm256_set1_epi16(2);
@@ -202,13 +202,13 @@ struct Chroma {
   __m256i blue, red;
 };
 
-inline Chroma centred(__m256i blue, __m256i red) {  // in the upper bytes; 0 below
+inline Chroma centered(__m256i blue, __m256i red) {  // in the upper bytes; 0 below
   const __m256i middle = _mm256_set1_epi16(-32768);
   return {_mm256_xor_si256(blue, middle), _mm256_xor_si256(red, middle)};
 }
 
 inline Chroma split_chroma(__m256i pairs) {  // u v u v
-  return centred(_mm256_slli_epi16(pairs, 8), _mm256_and_si256(pairs, _mm256_set1_epi16(-256)));
+  return centered(_mm256_slli_epi16(pairs, 8), _mm256_and_si256(pairs, _mm256_set1_epi16(-256)));
 }
 
 inline __m256i widen(const u8* from) {
@@ -243,8 +243,8 @@ inline void to_bgr(__m256i y, const Chroma& chroma, u8* const bgr[3], std::size_
   store(bgr[2] + x, shade(luma, times(chroma.red, kRed)));
 }
 
-std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-                         std::size_t count, u8* const bgr[3]) {
+std::size_t simd_yuv_to_bgr(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                            std::size_t count, u8* const bgr[3]) {
   std::size_t x = 0;
   if (luma_step == 2) {  // y u y v
     const __m256i low = _mm256_set1_epi16(255);
@@ -264,7 +264,7 @@ std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, i
     }
   } else {
     for (; x + 32 <= count; x += 32) {
-      to_bgr(load_bytes(y + x), centred(widen(u + x / 2), widen(v + x / 2)), bgr, x);
+      to_bgr(load_bytes(y + x), centered(widen(u + x / 2), widen(v + x / 2)), bgr, x);
     }
   }
   return x;

@@ -1,6 +1,6 @@
 // aarch64: 16 pixels at a time, with the structure loads and stores.
 
-std::size_t wide_split(const u8* row, std::size_t count, u8* const out[3]) {
+std::size_t simd_deinterleave(const u8* row, std::size_t count, u8* const out[3]) {
   std::size_t x = 0;
   for (; x + 16 <= count; x += 16) {
     const uint8x16x3_t pixels = vld3q_u8(row + 3 * x);
@@ -9,7 +9,7 @@ std::size_t wide_split(const u8* row, std::size_t count, u8* const out[3]) {
   return x;
 }
 
-std::size_t wide_join(const u8* const rows[3], std::size_t count, u8* out) {
+std::size_t simd_interleave(const u8* const rows[3], std::size_t count, u8* out) {
   std::size_t x = 0;
   for (; x + 16 <= count; x += 16) {
     uint8x16x3_t pixels;
@@ -19,8 +19,8 @@ std::size_t wide_join(const u8* const rows[3], std::size_t count, u8* out) {
   return x;
 }
 
-std::size_t wide_halve(const u8* top, const u8* bottom, int channels, std::size_t count,
-                       u8* const out[3]) {
+std::size_t simd_downsample_2x(const u8* top, const u8* bottom, int channels, std::size_t count,
+                               u8* const out[3]) {
   const auto mean = [](uint8x16_t a, uint8x16_t b) {
     return vrshrn_n_u16(vpadalq_u8(vpaddlq_u8(a), b), 2);
   };
@@ -41,14 +41,14 @@ std::size_t wide_halve(const u8* top, const u8* bottom, int channels, std::size_
 // (p * (2048 - w) + q * w) >> 4 is p * 128 + (((p - q) * 128 * (-16 * w)) >> 15), which the
 // doubling multiply computes in 16 bits: -16 * w is at least -32768, where 16 * w could be one too
 // many.
-std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const out[3]) {
+std::size_t simd_hresize(const u8* row, const Columns& columns, i16* const out[3]) {
   const u8 order[16] = {0, 8, 16, 24, 32, 40, 48, 56, 3, 11, 19, 27, 35, 43, 51, 59};
   const uint8x16_t gather = vld1q_u8(order);
   // Copies: what is stored may lie anywhere, so these would be read again each time.
   const Columns all = columns;
   i16* const to[3] = {out[0], out[1], out[2]};
   std::size_t x = 0;
-  for (; x + 8 <= all.wide_count; x += 8) {
+  for (; x + 8 <= all.simd_count; x += 8) {
     const i32* left = all.left + x;
     const auto at = [&](int i) { return vld1_u8(row + left[i]); };
     uint8x16x4_t taps;
@@ -65,8 +65,8 @@ std::size_t wide_mix_columns(const u8* row, const Columns& columns, i16* const o
 }
 
 // The high half of a product is that of the doubling multiply without its last bit.
-std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
-                          u8* out) {
+std::size_t simd_vresize(const i16* a, const i16* b, int weight_a, int weight_b, std::size_t count,
+                         u8* out) {
   const auto half = [&](std::size_t x) {
     const int16x8_t mixed =
         vsraq_n_s16(vshrq_n_s16(vqdmulhq_n_s16(vld1q_s16(a + x), static_cast<i16>(weight_a)), 1),
@@ -79,7 +79,7 @@ std::size_t wide_mix_rows(const i16* a, const i16* b, int weight_a, int weight_b
 }
 
 // 128 taken off, times 256.
-inline int16x8_t centred(uint8x8_t chroma) {
+inline int16x8_t centered(uint8x8_t chroma) {
   return vreinterpretq_s16_u16(veorq_u16(vshll_n_u8(chroma, 8), vdupq_n_u16(0x8000)));
 }
 
@@ -90,8 +90,8 @@ inline uint8x16_t shade(const int16x8_t luma[2], int16x8_t chroma) {
   return vcombine_u8(vqshrun_n_s16(low, 6), vqshrun_n_s16(high, 6));
 }
 
-std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
-                         std::size_t count, u8* const bgr[3]) {
+std::size_t simd_yuv_to_bgr(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
+                            std::size_t count, u8* const bgr[3]) {
   const auto lit = [](uint8x8_t bright) {
     const int16x8_t value = vreinterpretq_s16_u16(vshll_n_u8(bright, 7));
     return vaddq_s16(vqrdmulhq_n_s16(value, kLuma), vdupq_n_s16(32));
@@ -119,8 +119,8 @@ std::size_t wide_convert(const u8* y, const u8* u, const u8* v, int luma_step, i
     }
     bright = vqsubq_u8(bright, vdupq_n_u8(16));
     const int16x8_t luma[2] = {lit(vget_low_u8(bright)), lit(vget_high_u8(bright))};
-    const int16x8_t blue = centred(chroma[0]);
-    const int16x8_t red = centred(chroma[1]);
+    const int16x8_t blue = centered(chroma[0]);
+    const int16x8_t red = centered(chroma[1]);
     const int16x8_t green =
         vaddq_s16(vqrdmulhq_n_s16(blue, kGreenU), vqrdmulhq_n_s16(red, kGreenV));
     vst1q_u8(bgr[0] + x, shade(luma, vqrdmulhq_n_s16(blue, kBlue)));

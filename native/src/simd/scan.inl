@@ -17,7 +17,7 @@ inline i32 class_of(const Scan<T>& scan, std::size_t p, T best) {
   std::size_t c = 0;
   if (scan.channel_stride == 1) {
     constexpr std::size_t kStep = Vec<T>::lanes;
-    const auto sought = all<T>(best);
+    const auto sought = splat<T>(best);
     for (; c + kStep <= scan.classes; c += kStep) {
       const auto same = load(score + c) == sought;
       if (any(same)) return static_cast<i32>(c + first_of(same));
@@ -37,7 +37,7 @@ std::size_t scan_rows(const Scan<T>& given, Found* found) {
   constexpr std::size_t kStep = Vec<T>::lanes;
   const Scan<T> scan = given;  // so that writing to `found` cannot change it
   const std::size_t classes = scan.classes;
-  const V at_least = all<T>(scan.at_least);
+  const V at_least = splat<T>(scan.at_least);
   std::size_t count = 0;
   const T* row = scan.scores;
   const T* objectness = scan.objectness;
@@ -52,7 +52,7 @@ std::size_t scan_rows(const Scan<T>& given, Found* found) {
     if (classes < kStep) {
       for (std::size_t c = 0; c < classes; ++c) best = row[c] > best ? row[c] : best;
     } else {
-      V a = all<T>(kLowest<T>);
+      V a = splat<T>(kLowest<T>);
       V b = a;
       std::size_t c = 0;
       for (; c + 2 * kStep <= classes; c += 2 * kStep) {
@@ -100,7 +100,7 @@ inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t planes, std
   using V = typename Vec<T>::type;
   constexpr std::size_t kStep = Vec<T>::lanes;
   constexpr std::size_t kLine = kCacheLine / sizeof(T);
-  const auto number = all<typename Vec<T>::index>(group);
+  const auto number = splat<typename Vec<T>::index>(group);
   const auto keep = [&](std::size_t p, V most) {
     if constexpr (first) {
       store(running.best + p, most);
@@ -113,12 +113,13 @@ inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t planes, std
       store(running.group + p, higher ? number : old);
     }
   };
+  constexpr std::size_t ahead = kAhead / sizeof(T);  // in elements
   const auto line = [&](std::size_t p, std::size_t many) {
     V most[kLine / kStep];
-    for (V& one : most) one = all<T>(kLowest<T>);
+    for (V& one : most) one = splat<T>(kLowest<T>);
     const T* from = plane + p;
     for (std::size_t c = 0; c < many; ++c, from += stride) {
-      __builtin_prefetch(from + kAhead / sizeof(T));
+      __builtin_prefetch(from + ahead);
       for (std::size_t i = 0; i < kLine / kStep; ++i) {
         most[i] = greater(load(from + i * kStep), most[i]);
       }
@@ -126,7 +127,7 @@ inline void raise(const T* plane, std::ptrdiff_t stride, std::size_t planes, std
     for (std::size_t i = 0; i < kLine / kStep; ++i) keep(p + i * kStep, most[i]);
   };
   const auto step = [&](std::size_t p) {
-    V most = all<T>(kLowest<T>);
+    V most = splat<T>(kLowest<T>);
     const T* from = plane + p;
     for (std::size_t c = 0; c < planes; ++c, from += stride) most = greater(load(from), most);
     keep(p, most);
@@ -188,7 +189,7 @@ std::size_t scan_dense_planes(const Scan<T>& scan, Found* found) {
     }
     for (std::size_t p = 0; p < points; p += kStep) {
       const std::size_t end = p + kStep < points ? p + kStep : points;
-      if (end == p + kStep && !any(load(running.best + p) >= all<T>(scan.at_least))) continue;
+      if (end == p + kStep && !any(load(running.best + p) >= splat<T>(scan.at_least))) continue;
       for (std::size_t i = p; i < end; ++i) {
         if (running.best[i] >= scan.at_least) {
           take(from + i, running.best[i], static_cast<std::size_t>(running.group[i]));
@@ -205,7 +206,7 @@ template <class T>
 std::size_t scan_sparse_planes(const Scan<T>& scan, Found* found) {
   using V = typename Vec<T>::type;
   constexpr std::size_t kStep = Vec<T>::lanes;
-  const V enough = all<T>(scan.objectness_at_least);
+  const V enough = splat<T>(scan.objectness_at_least);
   std::size_t count = 0;
   const auto look = [&](std::size_t p, T best) {
     const T objectness = scan.objectness[p];
@@ -218,7 +219,8 @@ std::size_t scan_sparse_planes(const Scan<T>& scan, Found* found) {
   std::size_t p = 0;
   for (; p + kStep <= scan.points; p += kStep) {
     if (!any(load(scan.objectness + p) >= enough)) continue;
-    V best[4] = {all<T>(kLowest<T>), all<T>(kLowest<T>), all<T>(kLowest<T>), all<T>(kLowest<T>)};
+    V best[4] = {splat<T>(kLowest<T>), splat<T>(kLowest<T>), splat<T>(kLowest<T>),
+                 splat<T>(kLowest<T>)};
     const T* score = scan.scores + p;
     std::size_t c = 0;
     for (; c + 4 <= scan.classes; c += 4) {

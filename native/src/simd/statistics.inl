@@ -14,10 +14,10 @@ void value_range(const float* values, std::size_t count, float* low, float* high
   std::size_t i = 0;
   if (count >= 4 * kStep) {
     V lows[4], highs[4];
-    const V none_up = all<float>(-__builtin_inff()), none_down = all<float>(__builtin_inff());
+    const V none_up = splat<float>(-__builtin_inff()), none_down = splat<float>(__builtin_inff());
     for (V& v : lows) v = none_down;
     for (V& v : highs) v = none_up;
-    const V bottom = all<float>(-kMost), top = all<float>(kMost);
+    const V bottom = splat<float>(-kMost), top = splat<float>(kMost);
     for (; i + 4 * kStep <= count; i += 4 * kStep) {
       for (std::size_t k = 0; k < 4; ++k) {
         const V v = load(values + i + k * kStep);

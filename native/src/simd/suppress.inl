@@ -6,18 +6,18 @@ std::size_t suppress(const Boxes& boxes, const i32* order, const i32* group_of, 
                      Groups& groups, float iou_threshold, std::size_t most, i32* kept) {
   using V = Vec<float>::type;
   constexpr std::size_t kStep = Vec<float>::lanes;
-  const V share = all<float>(iou_threshold / (1 + iou_threshold) * (1 - 1e-5f));
-  const V tiny = all<float>(1e-37f);  // below, areas are denormal and the share is not exact
-  const V limit = all<float>(iou_threshold);
-  const V zero = all<float>(0);
+  const V share = splat<float>(iou_threshold / (1 + iou_threshold) * (1 - 1e-5f));
+  const V tiny = splat<float>(1e-37f);  // below, areas are denormal and the share is not exact
+  const V limit = splat<float>(iou_threshold);
+  const V zero = splat<float>(0);
   std::size_t kept_count = 0;
   for (std::size_t n = 0; n < count && kept_count < most; ++n) {
     const i32 i = order[n];
     const float left = boxes.x1[i], top = boxes.y1[i], right = boxes.x2[i], bottom = boxes.y2[i];
     const float own_area = (right - left) * (bottom - top);
-    const V x1 = all<float>(left), y1 = all<float>(top);
-    const V x2 = all<float>(right), y2 = all<float>(bottom);
-    const V area = all<float>(own_area);
+    const V x1 = splat<float>(left), y1 = splat<float>(top);
+    const V x2 = splat<float>(right), y2 = splat<float>(bottom);
+    const V area = splat<float>(own_area);
     const std::size_t first = groups.first[group_of[i]];
     const std::size_t end = first + groups.count[group_of[i]];
     bool dropped = false;

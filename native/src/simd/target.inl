@@ -21,9 +21,9 @@ namespace {
 #include "simd/suppress.inl"
 
 constexpr Kernels kTable{&scan_rows<float>, &scan_rows<i8>,   &scan_rows<u8>, &scan_planes<float>,
-                         &scan_planes<i8>,  &scan_planes<u8>, &suppress,      &mix_columns,
-                         &mix_rows,         &halve,           &split,         &join,
-                         &convert,          &flip_sign,       &normalise,     &normalise_pixels,
+                         &scan_planes<i8>,  &scan_planes<u8>, &suppress,      &hresize,
+                         &vresize,          &downsample_2x,   &deinterleave,  &interleave,
+                         &yuv_to_bgr,       &to_int8,         &normalise,     &normalise_pixels,
                          &value_range};
 
 }  // namespace

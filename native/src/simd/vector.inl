@@ -39,7 +39,7 @@ inline void store(T* to, typename Vec<T>::type value) {
 }
 
 template <class T>
-inline typename Vec<T>::type all(T value) {
+inline typename Vec<T>::type splat(T value) {
   typename Vec<T>::type out;
   for (std::size_t i = 0; i < Vec<T>::lanes; ++i) out[i] = value;
   return out;

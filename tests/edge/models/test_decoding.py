@@ -15,9 +15,8 @@ import pytest
 from edge import models
 from edge.errors import ModelError
 from edge.models import FAMILIES
-from edge.models.base import ModelSpec
-from edge.models.shapes import cells
-from edge.models.ssd import prior_boxes
+from edge.models.base import ModelSpec, Scoring
+from edge.models.shapes import cells, prior_boxes
 from edge.types import Size, Tensor
 
 INPUT = Size(64, 96)
@@ -299,12 +298,12 @@ def final(rng, layout):
     ids = rng.integers(0, C, n)
     real = boxes.astype(np.float64)
     column = scores[:, None], f32(ids)[:, None]
-    if layout == "rows6":
+    if layout == "end2end_6":
         outputs = [np.concatenate([boxes, *column], 1)[None]]
     elif layout == "centred6":
         outputs = [np.concatenate([boxes / 60, *column], 1)[None]]
         real = corners(boxes.astype(np.float64) / 60 * ([INPUT.width, INPUT.height] * 2))
-    elif layout == "rows7":
+    elif layout == "end2end_7":
         outputs = [np.concatenate([np.zeros((n, 1), np.float32), boxes, column[1], column[0]], 1)]
     elif layout == "class-first":
         outputs = [np.concatenate([column[1], column[0], boxes], 1)]
@@ -319,9 +318,9 @@ CASES = {
     ("yolov6", "rows"): lambda rng: rows_with_objectness(rng, ones=True),
     ("yolov6", "heads"): yolov6_heads,
     ("yolov6", "split"): lambda rng: split(rng, 17),
-    ("yolov6", "centres"): centres,
-    ("yolov6", "final"): lambda rng: final(rng, np.int32),
-    ("yolov6", "rows7"): lambda rng: final(rng, "rows7"),
+    ("yolov6", "centers"): centres,
+    ("yolov6", "end2end"): lambda rng: final(rng, np.int32),
+    ("yolov6", "end2end_7"): lambda rng: final(rng, "end2end_7"),
     ("yolov6lite", "heads"): lambda rng: yolov6_heads(rng, (8, 16, 32, 64)),
     ("yolov6lite", "split"): lambda rng: split(rng, 1),
     **{
@@ -330,9 +329,9 @@ CASES = {
         for form, make in {
             "rows": lambda rng: rows_with_objectness(rng, 3),
             "heads": lambda rng: raw_anchors(rng, "exported"),
-            "rows7": lambda rng: final(rng, "rows7"),
+            "end2end_7": lambda rng: final(rng, "end2end_7"),
         }.items()
-        if form in FAMILIES[name].forms
+        if form in FAMILIES[name].layouts
     },
     ("yolov8", "planar"): planar,
     ("yolov8", "planar-fractions"): lambda rng: planar(rng, fractions=True),
@@ -340,16 +339,16 @@ CASES = {
     ("yolov8", "split"): lambda rng: split(rng, 16),
     ("yolox", "rows"): rows_with_objectness,
     ("yolox", "raw-rows"): yolox_raw,
-    ("yolox", "centres"): centres,
+    ("yolox", "centers"): centres,
     ("yolov10", "split"): lambda rng: split(rng, 16),
-    ("yolov10", "rows6"): lambda rng: final(rng, "rows6"),
+    ("yolov10", "end2end_6"): lambda rng: final(rng, "end2end_6"),
     **{
         (name, form): make
         for name in ("ppyoloe", "ppyoloe+")
         for form, make in {
             "rows": ppyoloe_rows,
             "boxes-scores": ppyoloe_pair,
-            "final": lambda rng: final(rng, "class-first"),
+            "end2end": lambda rng: final(rng, "class-first"),
             "split": lambda rng: split(rng, 17),
         }.items()
     },
@@ -365,10 +364,10 @@ CASES = {
     ("centernet", "heads-probability"): lambda rng: centernet(rng, logits=False),
     ("detr", "set"): detr,
     ("yolos", "set"): detr,
-    ("rtdetr", "final"): lambda rng: final(rng, np.int64),
+    ("rtdetr", "end2end"): lambda rng: final(rng, np.int64),
     ("rtdetr", "set"): rtdetr_set,
     ("rtdetr", "rows"): rtdetr_rows,
-    ("rtdetr", "rows6"): lambda rng: final(rng, "centred6"),
+    ("rtdetr", "end2end_6"): lambda rng: final(rng, "centred6"),
     ("rtdetr", "class-first"): lambda rng: final(rng, "class-first"),
     ("ssd", "priors"): ssd,
 }
@@ -388,7 +387,7 @@ ALL_CLASSES = {
 
 
 def test_there_is_a_case_for_every_form():
-    assert set(CASES) == {(f.name, form) for f in FAMILIES.values() for form in f.forms}
+    assert set(CASES) == {(f.name, form) for f in FAMILIES.values() for form in f.layouts}
 
 
 def expected(case, *, every_class):
@@ -413,13 +412,10 @@ def test_decodes_as_the_formula_says(name, multi_label):
     case = CASES[name](np.random.default_rng(7))
     family, form = name
     spec = ModelSpec(family, form, INPUT, LABELS, case.strides, case.anchors)
-    found = models.form(family, form).decode(
-        [Tensor(values) for values in case.outputs],
-        spec,
-        score_threshold=THRESHOLD,
-        multi_label=multi_label,
-    )
-    final_form = not models.form(family, form).suppress and form not in ("set", "rows")
+    layout = models.layout(family, form)
+    outputs = [Tensor(values) for values in case.outputs]
+    found = layout.decode(outputs, spec, Scoring(THRESHOLD, multi_label))
+    final_form = not layout.suppress and form not in ("set", "rows")
     every_class = (multi_label and not final_form) or name in ALL_CLASSES
     wanted = expected(case, every_class=every_class)
     if name in BEST_FIRST:
@@ -436,10 +432,10 @@ def test_a_single_class_of_yolov7_scores_by_its_objectness(family):
     rng = np.random.default_rng(0)
     rows = f32(rng.random((1, 90, 6)))
     spec = ModelSpec(family, "rows", INPUT, ("only",), STRIDES, ANCHORS)
-    found = models.form(family, "rows").decode([Tensor(rows)], spec, score_threshold=0.5)
+    found = models.layout(family, "rows").decode([Tensor(rows)], spec, Scoring(0.5))
     np.testing.assert_array_equal(found.scores, rows[0, rows[0, :, 4] > 0.5, 4])
     raw = [f32(rng.normal(0, 2, (1, 3, 64 // s, 96 // s, 6))) for s in STRIDES]
-    found = models.form(family, "heads").decode(list(map(Tensor, raw)), spec, score_threshold=0.5)
+    found = models.layout(family, "heads").decode(list(map(Tensor, raw)), spec, Scoring(0.5))
     objectness = np.concatenate([sigmoid(r[0, ..., 4]).ravel() for r in raw])
     np.testing.assert_allclose(found.scores, objectness[objectness > 0.5], atol=1e-6)
 
@@ -448,14 +444,14 @@ def test_a_single_class_of_yolov7_scores_by_its_objectness(family):
 def test_maps_as_the_last_convolution_leaves_them(family):
     case = raw_anchors(np.random.default_rng(7), "convolution")
     spec = ModelSpec(family, "heads", INPUT, LABELS, STRIDES, ANCHORS)
-    decode = models.form(family, "heads").decode
-    found = decode(list(map(Tensor, case.outputs)), spec, score_threshold=THRESHOLD)
+    decode = models.layout(family, "heads").decode
+    found = decode(list(map(Tensor, case.outputs)), spec, Scoring(THRESHOLD))
     wanted = expected(case, every_class=False)
     np.testing.assert_allclose(found.scores, wanted[1], rtol=1e-5)
     np.testing.assert_allclose(found.boxes, wanted[0], rtol=1e-4, atol=2e-3)
 
 
-REFUSE_OTHER_LABELS = ("rows", "heads", "planar", "set", "centres", "maps", "split")
+REFUSE_OTHER_LABELS = ("rows", "heads", "planar", "set", "centers", "maps", "split")
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if n[1] in REFUSE_OTHER_LABELS])
@@ -463,4 +459,4 @@ def test_another_number_of_labels_is_refused(name):
     case = CASES[name](np.random.default_rng(7))
     spec = ModelSpec(*name, INPUT, (*LABELS, "f"), case.strides, case.anchors)
     with pytest.raises((ModelError, ValueError)):
-        models.form(*name).decode(list(map(Tensor, case.outputs)), spec, score_threshold=0.5)
+        models.layout(*name).decode(list(map(Tensor, case.outputs)), spec, Scoring(0.5))

@@ -11,7 +11,7 @@ import small_detector
 from edge import Detector, models, package
 from edge.errors import UnsupportedModelError
 from edge.models import FAMILIES
-from edge.models.base import Family, Form, Preprocessing, Recognition, Seen
+from edge.models.base import Family, OutputLayout, Preprocessing, Recognition, Seen
 from edge.models.shapes import points
 from edge.recognise import Overrides, open_model
 from edge.types import Candidates, Size
@@ -25,7 +25,7 @@ def seen(shapes, size):
 class TestEveryFamily:
     def test_is_found_by_its_name(self, family):
         assert models.family(family.name) is family
-        assert all(models.form(family.name, name) is form for name, form in family.forms.items())
+        assert all(models.layout(family.name, n) is each for n, each in family.layouts.items())
 
     def test_says_where_its_arithmetic_comes_from(self, family):
         assert len(family.source) > 10
@@ -42,7 +42,7 @@ def test_an_unknown_family_lists_the_known():
 
 def test_an_unknown_form_lists_the_known():
     with pytest.raises(UnsupportedModelError, match="no output form 'x'; known: rows, heads"):
-        models.form("yolov6", "x")
+        models.layout("yolov6", "x")
 
 
 class TestRecognising:
@@ -123,13 +123,13 @@ RAW = {"output": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 20, 20, 85)}
 FCOS_MAPS = {f"{c}/{i}": (c, n, n) for c in (80, 4, 1) for i, n in enumerate((80, 40, 20, 10, 5))}
 FORMS = [
     # what is shown, and all that may be concluded
-    (shown({"outputs": (0, 7)}), {("yolov6", "rows7")}),
-    (shown({"output": (3, 7)}), {("yolov7", "rows7")}),
+    (shown({"outputs": (0, 7)}), {("yolov6", "end2end_7")}),
+    (shown({"output": (3, 7)}), {("yolov7", "end2end_7")}),
     (
         shown(
             {"num_dets": (1,), "det_boxes": (5, 4), "det_scores": (5,), "det_classes": (5,)},
         ),
-        {("yolov6", "final")},
+        {("yolov6", "end2end")},
     ),
     (shown({"output": (25200, 85)}, pick={"output": pixels}), {("yolov7", "rows")}),
     (shown({"output0": (25200, 85)}, pick={"output0": pixels}), {("yolov5", "rows")}),
@@ -141,18 +141,18 @@ FORMS = [
     ),
     (shown({"output": (8400, 85)}, pick={"output": pixels}), {("yolox", "rows")}),
     (shown({"output": (8400, 85)}, pick={"output": probable}), {("yolox", "raw-rows")}),
-    (shown({"output0": (300, 6)}, pick={"output0": pixels}), {("yolov10", "rows6")}),
-    (shown({"output0": (300, 6)}, pick={"output0": np.zeros_like}), {("yolov10", "rows6")}),
-    (shown({"output0": (300, 6)}, pick={"output0": probable}), {("rtdetr", "rows6")}),
+    (shown({"output0": (300, 6)}, pick={"output0": pixels}), {("yolov10", "end2end_6")}),
+    (shown({"output0": (300, 6)}, pick={"output0": np.zeros_like}), {("yolov10", "end2end_6")}),
+    (shown({"output0": (300, 6)}, pick={"output0": probable}), {("rtdetr", "end2end_6")}),
     (shown({"output0": (300, 84)}, pick={"output0": probable}), {("rtdetr", "rows")}),
-    (shown({"labels": (300,), "boxes": (300, 4), "scores": (300,)}), {("rtdetr", "final")}),
+    (shown({"labels": (300,), "boxes": (300, 4), "scores": (300,)}), {("rtdetr", "end2end")}),
     (shown({"logits": (300, 80), "pred_boxes": (300, 4)}), {("rtdetr", "set")}),
     (shown({"pred_logits": (100, 92), "pred_boxes": (100, 4)}), {("detr", "set")}),
     (
         shown({"a": (8400, 4), "b": (80, 8400)}),
         {("ppyoloe", "boxes-scores"), ("ppyoloe+", "boxes-scores")},
     ),
-    (shown({"a": (12, 6), "b": (1,)}), {("ppyoloe", "final"), ("ppyoloe+", "final")}),
+    (shown({"a": (12, 6), "b": (1,)}), {("ppyoloe", "end2end"), ("ppyoloe+", "end2end")}),
     (shown({"output": (8500, 112)}, pick={"output": halves}), {("nanodet-plus", "rows")}),
     (shown({"output": (8400, 112)}, pick={"output": halves}), {("nanodet", "rows")}),
     (shown(FCOS_MAPS, name="input_image"), {("fcos", "heads")}),
@@ -241,13 +241,14 @@ def test_a_new_family_is_one_row(tmp_path, monkeypatch):
     pytest.importorskip("onnx")
     box = np.array([[8, 16, 40, 48]], np.float32)
 
-    def decode(outputs, spec, *, score_threshold, multi_label=False):
-        assert outputs[0].values.shape[-1] == 8  # its columns
-        return Candidates(box, np.ones(1, np.float32), np.ones(1, np.int32))
+    class Columns(OutputLayout):
+        def decode(self, outputs, spec, scoring):
+            assert outputs[0].values.shape[-1] == 8  # its columns
+            return Candidates(box, np.ones(1, np.float32), np.ones(1, np.int32))
 
     row = Family(
         name="dummy",
-        forms=MappingProxyType({"columns": Form(decode)}),
+        layouts=MappingProxyType({"columns": Columns(parts=(("boxes", "classes"),))}),
         recognise=lambda seen: Recognition("columns", 2, tuple(seen.outputs), "a dummy"),
         input=Size(64, 64),
         preprocessing=Preprocessing(),

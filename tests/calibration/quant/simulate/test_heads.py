@@ -25,7 +25,7 @@ def test_every_level_has_its_neck_whatever_the_order_of_outputs():
     graph = net.graph(*outputs["scores"], *outputs["boxes"])
     assert necks(graph, MODEL) == ("fine_stem", "coarse_stem")
     whole = net.graph(*outputs["scores"])  # as where one tensor says all of a level
-    spec = replace(MODEL, form="maps", output_names=whole.outputs)
+    spec = replace(MODEL, family="nanodet", form="maps", output_names=whole.outputs)
     assert necks(whole, spec) == ("fine_own", "coarse_own")
 
 

@@ -13,10 +13,10 @@ from edge.errors import CalibrationError
 ANCHORED = replace(
     MODEL, family="yolov7", form="heads", output_names=("head",), anchors=(((4.0, 4.0),) * 3,)
 )
-CENTRES = replace(MODEL, family="yolox", form="centres", output_names=("a", "b", "c"))
+CENTRES = replace(MODEL, family="yolox", form="centers", output_names=("a", "b", "c"))
 MAPS = replace(MODEL, family="nanodet", form="maps", output_names=("map",))
-MODELS = {"split": MODEL, "anchored": ANCHORED, "centres": CENTRES, "maps": MAPS}
-CHANNELS = {"split": (2, 4), "heads": (21,), "centres": (2, 4, 1), "maps": (2 + 4 * 8,)}
+MODELS = {"split": MODEL, "anchored": ANCHORED, "centers": CENTRES, "maps": MAPS}
+CHANNELS = {"split": (2, 4), "heads": (21,), "centers": (2, 4, 1), "maps": (2 + 4 * 8,)}
 
 
 def outputs(model, seed=0, size=4):
@@ -98,4 +98,4 @@ def test_terms_are_those_of_their_definitions():
 
 def test_a_whole_network_is_refused_in_words():
     with pytest.raises(CalibrationError, match="raw outputs of its last convolutions"):
-        levels(outputs(MODEL), replace(MODEL, form="joined"))
+        levels(outputs(MODEL), replace(MODEL, form="rows"))

@@ -10,7 +10,7 @@ enum class Type { float32, int8, uint8 };
 
 // Element (c, p) lies `c * channel_stride + p * point_stride` elements after `data`, so planes,
 // rows and padded channels are all one thing. Codes mean scale * (code - zero_point), scale > 0.
-struct Table {
+struct TensorView {
   const void* data = nullptr;
   Type type = Type::float32;
   std::size_t channels = 0;
@@ -33,7 +33,7 @@ struct Table {
   }
 
   // The real values of the first four channels.
-  void four(std::size_t point, float out[4]) const {
+  void load_box(std::size_t point, float out[4]) const {
     const auto first = static_cast<std::ptrdiff_t>(point) * point_stride;
     if (type == Type::float32) {
       const float* value = static_cast<const float*>(data) + first;
@@ -46,8 +46,8 @@ struct Table {
   float real(int code) const { return static_cast<float>(code - zero_point) * scale; }
 
   // The channels [first, first + count).
-  Table slice(std::size_t first, std::size_t count) const {
-    Table part = *this;
+  TensorView slice(std::size_t first, std::size_t count) const {
+    TensorView part = *this;
     const std::ptrdiff_t size = type == Type::float32 ? 4 : 1;
     if (points > 0) {  // the pointer of an empty table may be null
       part.data = static_cast<const char*>(data) +

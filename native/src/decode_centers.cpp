@@ -1,14 +1,14 @@
-#include "edge/decode_centres.h"
+#include "edge/decode_centers.h"
 
 #include "appender.h"
 #include "arithmetic.h"
 
 namespace edge {
 
-void decode_centres(Span<const Head> heads, const Scoring& scoring, Candidates& out,
+void decode_centers(Span<const Head> heads, const Scoring& scoring, Candidates& out,
                     Target target) {
   for (const Head& head : heads) {
-    const Table& boxes = head.boxes;
+    const TensorView& boxes = head.boxes;
     decode_grid(head, scoring, out, target, [&](float x, float y, std::size_t point) {
       return around((boxes.at(0, point) + x) * head.stride, (boxes.at(1, point) + y) * head.stride,
                     exp(boxes.at(2, point)) * head.stride, exp(boxes.at(3, point)) * head.stride);

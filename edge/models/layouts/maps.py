@@ -1,0 +1,177 @@
+"""Layouts whose outputs are maps, of a cell of the image in each place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from edge import ops
+from edge.errors import ModelError
+from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Scoring, Unit
+from edge.models.layouts.arguments import APART, TOGETHER, options
+from edge.models.shapes import cells, expect_channels, grids, unbatched
+from edge.types import Candidates, Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distances(OutputLayout):
+    """Maps: distances from each cell's point to the left, top, right and bottom side.
+
+    Attributes:
+        bins: Of the distribution that a distance is the mean of; 1 for the distance itself, None
+            for as many as there are channels.
+        offset: Of a cell's point from its corner, in cells.
+        sqrt: With centerness, the score is the square root of the product.
+        rows: Maps are tables (N, channels): one of each part and level, or one of all levels.
+    """
+
+    parts: Parts = APART
+    score: Literal["probability", "logit"] = "logit"
+    unit: Unit = "cells"
+    per_level: bool = True
+    bins: int | None = None
+    offset: float = 0.5
+    sqrt: bool = False
+    rows: bool = False
+
+    def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
+        """See `OutputLayout.decode`."""
+        found = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        return ops.decode_distances(
+            found["classes"],
+            boxes=found["boxes"],
+            centerness=found.get("centerness"),
+            strides=spec.strides,
+            bins=self.bins or found["boxes"][0].values.shape[0] // 4,
+            offset=self.offset,
+            logits=self.score == "logit",
+            sqrt=self.sqrt,
+            in_pixels=self.unit == "pixels",
+            **options(self, scoring),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Centers(OutputLayout):
+    """Maps: x and y of a center from its cell's corner and the logarithms of width and height.
+
+    Attributes:
+        rows: The maps are one table (N, channels) of all levels.
+    """
+
+    parts: Parts = (("classes",), ("boxes",), ("objectness",))
+    unit: Unit = "cells"
+    per_level: bool = True
+    rows: bool = False
+
+    def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
+        """See `OutputLayout.decode`."""
+        found = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        return ops.decode_centers(
+            found["classes"],
+            boxes=found["boxes"],
+            objectness=found["objectness"],
+            strides=spec.strides,
+            logits=self.score == "logit",
+            **options(self, scoring),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorMaps(OutputLayout):
+    """Raw maps of some anchors in each cell, (A * (5 + C), H, W) or (A, H, W, 5 + C) per level.
+
+    Attributes:
+        lone_class: See `Rows`.
+    """
+
+    parts: Parts = TOGETHER
+    score: Literal["logit"] = "logit"
+    unit: Unit = "cells"
+    per_level: bool = True
+    anchored: bool = True
+    lone_class: Literal["product", "objectness"] = "product"
+
+    def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
+        """See `OutputLayout.decode`."""
+        heads = []
+        alone = self.lone_class == "objectness" and len(spec.labels) == 1
+        for output, anchors in zip(outputs, spec.anchors, strict=True):
+            if output.values.ndim == 5 or (output.values.ndim == 4 and output.values.shape[0] != 1):
+                values = unbatched(output, 4).values.transpose(0, 3, 1, 2)
+            else:
+                maps = unbatched(output, 3).values
+                values = maps.reshape(len(anchors), -1, *maps.shape[1:])
+            expect_channels("channels of an anchor", values.shape[1], 5 + len(spec.labels))
+            heads.append(replace(output, values=values[:, :5] if alone else values))
+        return ops.decode_anchors(
+            heads,
+            anchors=spec.anchors,
+            strides=spec.strides,
+            objectness=not alone,
+            **options(self, scoring),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peaks(OutputLayout):
+    """A heat map whose peaks are centers, sizes and, mostly, offsets, at one stride."""
+
+    parts: Parts = (("classes",), ("sizes",), ("offsets",))
+    unit: Unit = "cells"
+    per_level: bool = True
+    optional: int = 1
+    suppress: bool = False
+    every_class: bool = True
+
+    def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
+        """See `OutputLayout.decode`."""
+        heat, sizes, *rest = (unbatched(output, 3) for output in outputs)
+        expect_channels("channels of heat", heat.values.shape[0], len(spec.labels))
+        return ops.decode_peaks(
+            heat,
+            sizes,
+            rest[0] if rest else None,
+            stride=spec.strides[0],
+            logits=self.score == "logit",
+            score_threshold=scoring.threshold,
+        )
+
+
+def _maps(
+    layout: OutputLayout, outputs: Sequence[Tensor], spec: ModelSpec, *, rows: bool
+) -> list[Tensor]:
+    """The outputs as (channels, H, W), part by part."""
+    if not rows:
+        return [unbatched(output, 3) for output in outputs]
+    tables = [unbatched(output, 2) for output in outputs]
+    if not layout.per_level:
+        return [view for table in tables for view in grids(table, spec)]
+    maps = []
+    for i, table in enumerate(tables):
+        size = cells(spec.input, spec.strides[i % len(spec.strides)])
+        maps.append(replace(table, values=table.values.T.reshape(-1, size.height, size.width)))
+    return maps
+
+
+def _by_part(
+    layout: OutputLayout, maps: Sequence[Tensor], spec: ModelSpec
+) -> dict[Part, list[Tensor]]:
+    """Views of what maps hold, by part and level.
+
+    Raises:
+        ModelError: They have other numbers of channels than the labels call for.
+    """
+    found: dict[Part, list[Tensor]] = {}
+    classes, levels = len(spec.labels), len(spec.strides)
+    for i, head in enumerate(maps):
+        where = layout.channels(i // levels, count := head.values.shape[0], classes)
+        if where is None:
+            parts = " and ".join(layout.parts[i // levels])
+            raise ModelError(
+                f"an output of {parts} has {count} channels, which do not fit {classes} labels"
+            )
+        for part, at in where.items():
+            found.setdefault(part, []).append(replace(head, values=head.values[at]))
+    return found
