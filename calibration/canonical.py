@@ -1,4 +1,4 @@
-"""A recognised model for other runtimes: read once, written for each, and each file checked."""
+"""A recognized model for other runtimes: read once, written for each, and each file checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from calibration.check import float_file
-from calibration.emit import CannotEmitError, emitter, float_artefact
+from calibration.emit import CannotEmitError, emitter, float_artifact
 from calibration.frontends import ncnn, onnx
 from calibration.frontends.head import cuts
 from calibration.frontends.simplify import simplify
@@ -20,8 +20,8 @@ from edge.conveyor import Conveyor
 from edge.errors import EdgeError, ModelError, UnsupportedModelError
 from edge.formats.ncnn import read_network
 from edge.models.base import ModelSpec
-from edge.package import Artefact, Package
-from edge.recognise import OpenedModel
+from edge.package import Artifact, Package
+from edge.recognize import OpenedModel
 from edge.types import Float32Array, Frame, Letterbox, UInt8Array
 
 # What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
@@ -36,12 +36,12 @@ def for_targets(
     precision: Precision | None = None,
     image: UInt8Array | None = None,
 ) -> OpenedModel:
-    """The model with an artefact for each of these runtimes, in this order.
+    """The model with an artifact for each of these runtimes, in this order.
 
-    Every artefact is run and compared with ONNX Runtime before it is handed out.
+    Every artifact is run and compared with ONNX Runtime before it is handed out.
 
     Args:
-        opened: From `edge.recognise.open_model`; its first float artefact for ONNX Runtime or
+        opened: From `edge.recognize.open_model`; its first float artifact for ONNX Runtime or
             ncnn is the source.
         targets: Keys into `edge.backends.BACKENDS`.
         precision: Of the stored weights; None takes what is usual for each runtime.
@@ -63,13 +63,13 @@ def for_targets(
     rendered = "a rendered picture; --image FILE takes another"
     picture = rendered if image is None else "the picture given"
     converted = [sentence, f"files are compared in {picture}"]
-    artefacts: list[Artefact] = []
+    artifacts: list[Artifact] = []
     for target in targets:
-        artefact, sentence = _artefact(target, precision, graph, spec, pixels)
-        artefacts.append(artefact)
+        artifact, sentence = _artifact(target, precision, graph, spec, pixels)
+        artifacts.append(artifact)
         converted.append(sentence)
     provenance = {**package.provenance, "converted": converted}
-    changed = replace(package, spec=spec, artefacts=tuple(artefacts), provenance=provenance)
+    changed = replace(package, spec=spec, artifacts=tuple(artifacts), provenance=provenance)
     return OpenedModel(changed, (*opened.evidence, *converted))
 
 
@@ -77,7 +77,7 @@ def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Grap
     """The float network of a model, cut at its heads where that gives the boxes of the whole.
 
     Args:
-        package: With a float artefact for ONNX Runtime or ncnn.
+        package: With a float artifact for ONNX Runtime or ncnn.
         images: (H, W, 3) uint8 BGR each: they are compared on the first in which the model finds
             something; none takes a rendered one.
 
@@ -85,10 +85,10 @@ def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Grap
         The network, how to read it, and a sentence on where it was cut.
 
     Raises:
-        UnsupportedModelError: There is no such artefact.
+        UnsupportedModelError: There is no such artifact.
         ModelError: The graph that was read does not compute what its source does.
     """
-    source, graph = _source(package.artefacts, package.spec)
+    source, graph = _source(package.artifacts, package.spec)
     for image in images:
         pixels = _network_input(package.spec, image)
         wanted = float_file.run(source, package.spec, pixels)
@@ -100,58 +100,58 @@ def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Grap
     return _shortened(graph, package.spec, pixels, wanted)
 
 
-def _artefact(
+def _artifact(
     target: str,
     precision: Precision | None,
     graph: Graph,
     spec: ModelSpec,
     pixels: Float32Array,
-) -> tuple[Artefact, str]:
+) -> tuple[Artifact, str]:
     """The checked file of one runtime, and a sentence on it."""
     half = (precision or USUAL.get(target)) == "fp16"
     try:
-        artefact = float_artefact(target, graph, half=half)
+        artifact = float_artifact(target, graph, half=half)
     except CannotEmitError as error:
         able = _able(graph, target)
         raise UnsupportedModelError(f"{error}. Runtimes that take the model: {able}") from error
     final = not half or precision is not None  # else whole floats are still to be tried
     tolerance = float_file.HALF if half else float_file.FULL
-    check = partial(float_file.check, artefact, graph, spec, pixels, tolerance)
+    check = partial(float_file.check, artifact, graph, spec, pixels, tolerance)
     try:
-        return artefact, _agreed(artefact, check(locate=False))
+        return artifact, _agreed(artifact, check(locate=False))
     except ModelError as error:
         if not final:
-            artefact, sentence = _artefact(target, "fp32", graph, spec, pixels)
-            return artefact, f"{sentence}; weights of 16 bits would move its boxes"
+            artifact, sentence = _artifact(target, "fp32", graph, spec, pixels)
+            return artifact, f"{sentence}; weights of 16 bits would move its boxes"
         if target not in _WINOGRAD:
             check()  # again, to say where
-        sentence = _agreed(artefact, check(winograd=False))
+        sentence = _agreed(artifact, check(winograd=False))
         why = str(error).partition(": ")[2]
         return (
-            artefact,
+            artifact,
             f"{sentence}, without Winograd's method; with it, as it usually runs, {why}",
         )
 
 
-def _agreed(artefact: Artefact, found: float_file.Agreement) -> str:
+def _agreed(artifact: Artifact, found: float_file.Agreement) -> str:
     numbers = "the same numbers"
     if found.decibels < np.inf:
         numbers = f"SQNR {found.decibels:.0f} dB or more"
     boxes = f"{found.boxes} boxes" if found.boxes else "no box to compare"
-    return f"{artefact.backend} {artefact.precision}: agrees with ONNX Runtime, {numbers}, {boxes}"
+    return f"{artifact.backend} {artifact.precision}: agrees with ONNX Runtime, {numbers}, {boxes}"
 
 
-def _source(artefacts: Sequence[Artefact], spec: ModelSpec) -> tuple[Artefact, Graph]:
-    for artefact in artefacts:
-        if artefact.precision == "int8":
+def _source(artifacts: Sequence[Artifact], spec: ModelSpec) -> tuple[Artifact, Graph]:
+    for artifact in artifacts:
+        if artifact.precision == "int8":
             continue
-        if artefact.backend == "onnxruntime":
-            model = onnx.read(artefact.files["onnx"], input_size=spec.input)
-            return artefact, simplify(model.graph)
-        if artefact.backend == "ncnn":
-            network = read_network(artefact.files["param"], artefact.files["bin"])
-            return artefact, simplify(ncnn.read(network, spec.input))
-    there = ", ".join(f"{a.backend} {a.precision}" for a in artefacts)
+        if artifact.backend == "onnxruntime":
+            model = onnx.read(artifact.files["onnx"], input_size=spec.input)
+            return artifact, simplify(model.graph)
+        if artifact.backend == "ncnn":
+            network = read_network(artifact.files["param"], artifact.files["bin"])
+            return artifact, simplify(ncnn.read(network, spec.input))
+    there = ", ".join(f"{a.backend} {a.precision}" for a in artifacts)
     raise UnsupportedModelError(
         f"other files are written from a float model for ONNX Runtime or ncnn; this one is {there}"
     )
@@ -164,7 +164,7 @@ def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
     out = np.zeros((1, 3, size.height, size.width), np.float32)
     geometry = Letterbox.fit(frame.size, size, pre.placement)
     ops.letterbox(
-        frame, geometry, out, color=pre.colour, mean=pre.mean, scale=pre.scale, pad=pre.pad
+        frame, geometry, out, color=pre.color, mean=pre.mean, scale=pre.scale, pad=pre.pad
     )
     return out
 
@@ -180,8 +180,8 @@ def _shortened(
     target = float_file.decode(wanted, spec)
     seen = float_file.clear(target, float_file.FULL)
     for cut in cuts(graph, spec):
-        artefact = float_artefact("onnxruntime", cut.graph)
-        found = float_file.decode(float_file.run(artefact, cut.spec, pixels), cut.spec)
+        artifact = float_artifact("onnxruntime", cut.graph)
+        found = float_file.decode(float_file.run(artifact, cut.spec, pixels), cut.spec)
         lost = float_file.alone(target, found, float_file.FULL)
         if not models.layout(cut.spec.family, cut.spec.form).suppress:
             # The whole may have suppressed what nobody would behind the cut.
@@ -190,8 +190,8 @@ def _shortened(
             names = ", ".join(cut.spec.output_names)
             return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
     whole = graph.rebuilt(outputs=spec.output_names)
-    artefact = float_artefact("onnxruntime", whole)
-    outputs = float_file.run(artefact, spec, pixels)
+    artifact = float_artifact("onnxruntime", whole)
+    outputs = float_file.run(artifact, spec, pixels)
     for name, values, value in zip(spec.output_names, outputs, wanted, strict=True):
         ratio = float_file.decibels(values, value)
         if ratio < float_file.FULL.decibels:

@@ -1,6 +1,6 @@
 """The forms in which the upstream projects' scripts export their networks, as torch modules.
 
-So a file written from one looks to a runtime, and to what recognises models, like the files that
+So a file written from one looks to a runtime, and to what recognizes models, like the files that
 users bring: the same tensor names, shapes, order of columns and opset.
 """
 
@@ -90,9 +90,9 @@ def _suppress(
 
 
 def _corners(boxes: Tensor) -> Tensor:
-    """Centre and size to corners, along the last axis."""
-    centre, size = boxes[..., :2], boxes[..., 2:]
-    return torch.cat([centre - size / 2, centre + size / 2], -1)
+    """Center and size to corners, along the last axis."""
+    center, size = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([center - size / 2, center + size / 2], -1)
 
 
 def _grid(size: Size, stride: int) -> Tensor:
@@ -103,7 +103,7 @@ def _grid(size: Size, stride: int) -> Tensor:
 
 
 class Decoded6(nn.Module):
-    """YOLOv6 with boxes decoded: (B, N, 5 + classes) centre, size, objectness, classes."""
+    """YOLOv6 with boxes decoded: (B, N, 5 + classes) center, size, objectness, classes."""
 
     def __init__(self, net: nn.Module, size: Size, _: Suppression) -> None:
         super().__init__()
@@ -124,13 +124,13 @@ class Decoded6(nn.Module):
         classes = rows([level.classes for level in levels]).sigmoid()
         if self.net.config.layout == 1:
             objectness = rows([level.objectness for level in levels]).sigmoid()
-            centre, extent = boxes[..., :2] + self.cells, boxes[..., 2:].exp()
+            center, extent = boxes[..., :2] + self.cells, boxes[..., 2:].exp()
         else:
             objectness = torch.ones_like(classes[..., :1])
             low = self.cells + 0.5 - boxes[..., :2]
             high = self.cells + 0.5 + boxes[..., 2:]
-            centre, extent = (low + high) / 2, high - low
-        return torch.cat([centre * self.scales, extent * self.scales, objectness, classes], -1)
+            center, extent = (low + high) / 2, high - low
+        return torch.cat([center * self.scales, extent * self.scales, objectness, classes], -1)
 
 
 class Heads6(nn.Module):
@@ -159,7 +159,7 @@ class Raw7(nn.Module):
 
 
 class Grid7(nn.Module):
-    """YOLOv7 with boxes decoded: (B, N, 5 + classes) centre, size, objectness, classes."""
+    """YOLOv7 with boxes decoded: (B, N, 5 + classes) center, size, objectness, classes."""
 
     def __init__(self, net: nn.Module, size: Size, _: Suppression) -> None:
         super().__init__()
@@ -173,9 +173,9 @@ class Grid7(nn.Module):
         rows = []
         for i, (level, stride) in enumerate(zip(self.net(images), STRIDES, strict=True)):
             x = level.sigmoid()
-            centre = (x[..., :2] * 2 - 0.5 + self.get_buffer(f"cells{i}")) * stride
+            center = (x[..., :2] * 2 - 0.5 + self.get_buffer(f"cells{i}")) * stride
             extent = (x[..., 2:4] * 2) ** 2 * self.net.model[-1].anchor_grid[i]
-            rows.append(torch.cat([centre, extent, x[..., 4:]], -1).flatten(1, 3))
+            rows.append(torch.cat([center, extent, x[..., 4:]], -1).flatten(1, 3))
         return torch.cat(rows, 1)
 
 

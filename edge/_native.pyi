@@ -7,7 +7,7 @@ import numpy.typing as npt
 from edge.types import (
     AnyArray,
     Candidates,
-    Colour,
+    Color,
     Float32Array,
     Frame,
     Int32Array,
@@ -24,7 +24,7 @@ def letterbox(
     out: AnyArray,
     *,
     layout: Layout = "NCHW",
-    color: Colour = "RGB",
+    color: Color = "RGB",
     mean: Sequence[float] = ...,
     scale: Sequence[float] = ...,
     pad: Sequence[int] = ...,

@@ -31,7 +31,7 @@ class Choice:
 
     Attributes:
         backend: Key into `edge.backends.BACKENDS`.
-        precision: Of the arithmetic: that of the model's usual artefact, which tuning keeps.
+        precision: Of the arithmetic: that of the model's usual artifact, which tuning keeps.
         threads: For one inference.
         reason: A phrase for a person: what was measured.
         created: When, ISO 8601, UTC.
@@ -48,10 +48,10 @@ def place(package: Package, board: Board) -> Path:
     """The file of a model's choice on a board. Its name tells both, so that neither is mixed up."""
     machine = (board.model, board.cpu, board.machine, board.cores, sorted(board.features))
     digest = hashlib.sha256(json.dumps(machine).encode())
-    for artefact in package.artefacts:
-        for suffix in sorted(artefact.files):
-            digest.update(f"{artefact.backend} {artefact.precision} {suffix} ".encode())
-            digest.update(hashlib.sha256(artefact.files[suffix]).digest())
+    for artifact in package.artifacts:
+        for suffix in sorted(artifact.files):
+            digest.update(f"{artifact.backend} {artifact.precision} {suffix} ".encode())
+            digest.update(hashlib.sha256(artifact.files[suffix]).digest())
     return paths.cache() / "tune" / f"{digest.hexdigest()[:32]}.json"
 
 
@@ -112,7 +112,7 @@ def _choice(found: Any, package: Package) -> Choice | None:
     if not 1 <= fields["threads"] <= MOST_THREADS:
         return None
     try:
-        package.artefact(fields["backend"], fields["precision"])
+        package.artifact(fields["backend"], fields["precision"])
     except ModelError:
         return None
     return Choice(**fields)

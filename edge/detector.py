@@ -17,7 +17,7 @@ from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
 from edge.models.base import ModelSpec, Preprocessing, Scoring
 from edge.package import Package
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import (
     AnyArray,
     Candidates,
@@ -107,7 +107,7 @@ class Detector:
         self._iou_threshold = iou_threshold
         self._max_detections = max_detections
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
-        # A quantised input whose codes are not the pixels themselves is rounded from this.
+        # A quantized input whose codes are not the pixels themselves is rounded from this.
         whole = _codes_are_pixels(backend.input, spec.preprocessing)
         self._real = None if whole else np.empty(backend.input.shape, np.float32)
 
@@ -129,12 +129,12 @@ class Detector:
         nms: Nms = "greedy",
         agnostic_nms: bool = False,
     ) -> Detector:
-        """Load a model package, or a model file that is recognised by itself.
+        """Load a model package, or a model file that is recognized by itself.
 
         Args:
             model: Path of a `.edge` package or of a model file, or a package in memory.
-            backend: Key into `edge.backends.BACKENDS`; None takes the package's first artefact.
-            precision: None takes the package's first artefact in the best arithmetic that the
+            backend: Key into `edge.backends.BACKENDS`; None takes the package's first artifact.
+            precision: None takes the package's first artifact in the best arithmetic that the
                 CPU has.
             threads: For one inference; 0 takes one per core.
             device: What computes. One other than the CPU is compared with it on noise before it
@@ -158,13 +158,13 @@ class Detector:
         if input is not None and not isinstance(input, Size):
             raise TypeError(f"input must be a Size(height, width), got {input!r}")
         package = model if isinstance(model, Package) else open_model([Path(model)]).package
-        artefact = package.artefact(backend or DEVICES.get(device), precision)
+        artifact = package.artifact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)
         opened = open_backend(
-            artefact.backend,
-            artefact.files,
+            artifact.backend,
+            artifact.files,
             TensorSpec(
-                spec.input_name, _shape(spec.input, artefact.layout), layout=artefact.layout
+                spec.input_name, _shape(spec.input, artifact.layout), layout=artifact.layout
             ),
             spec.output_names,
             options,
@@ -189,7 +189,7 @@ class Detector:
         """What is in an image.
 
         Args:
-            image: (H, W, 3) uint8 BGR as OpenCV gives it, or (H, W) grey; any row stride.
+            image: (H, W, 3) uint8 BGR as OpenCV gives it, or (H, W) gray; any row stride.
 
         Raises:
             TypeError: The image is not uint8, or its pixels do not lie side by side.
@@ -209,13 +209,13 @@ class Detector:
             geometry,
             view if self._real is None else self._real,
             layout=self.backend.input.layout,
-            color=pre.colour,
+            color=pre.color,
             mean=pre.mean,
             scale=pre.scale,
             pad=pre.pad,
         )
         if self._real is not None:
-            _quantise(self._real, self.backend.input, view)
+            _quantize(self._real, self.backend.input, view)
         ready = perf_counter()
         outputs = self.backend.run()
         inferred = perf_counter()
@@ -282,7 +282,7 @@ def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:
     )
 
 
-def _quantise(real: Float32Array, input_: TensorSpec, out: AnyArray) -> None:
+def _quantize(real: Float32Array, input_: TensorSpec, out: AnyArray) -> None:
     limits = np.iinfo(out.dtype)
     np.divide(real, np.float32(input_.scale), out=real)
     np.rint(real, out=real)

@@ -15,14 +15,14 @@ from edge.backends.base import Precision
 from edge.errors import ModelError
 from edge.formats import toml
 from edge.models.base import ModelSpec, Preprocessing
-from edge.types import Colour, Layout, Placement, Size
+from edge.types import Color, Layout, Placement, Size
 
 FORMAT = 1
 SIZE_LIMIT = 8192  # pixels on a side
 LABEL_LIMIT = 65536
 _OLD_FORMS = MappingProxyType(  # names that earlier packages of format 1 have
     {
-        "centres": "centers",
+        "centers": "centers",
         "final": "end2end",
         "rows6": "end2end_6",
         "rows7": "end2end_7",
@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class ArtefactEntry:
-    """What `model.toml` says of one artefact; `files` maps a name in the package to its SHA-256."""
+class ArtifactEntry:
+    """What `model.toml` says of one artifact; `files` maps a name in the package to its SHA-256."""
 
     backend: str
     precision: Precision
@@ -47,10 +47,10 @@ class Manifest:
 
     name: str
     spec: ModelSpec
-    artefacts: tuple[ArtefactEntry, ...]
-    licence: str
+    artifacts: tuple[ArtifactEntry, ...]
+    license: str
     provenance: Mapping[str, Any]
-    quantisation: Mapping[str, Any]
+    quantization: Mapping[str, Any]
 
 
 def dumps(manifest: Manifest) -> bytes:
@@ -60,7 +60,7 @@ def dumps(manifest: Manifest) -> bytes:
         {
             "format": FORMAT,
             "name": manifest.name,
-            "licence": manifest.licence,
+            "license": manifest.license,
             "model": {
                 "family": spec.family,
                 "form": spec.form,
@@ -73,23 +73,23 @@ def dumps(manifest: Manifest) -> bytes:
                 "name": spec.input_name,
                 "height": spec.input.height,
                 "width": spec.input.width,
-                "colour": pre.colour,
+                "color": pre.color,
                 "mean": pre.mean,
                 "scale": pre.scale,
                 "pad": pre.pad,
                 "placement": pre.placement,
             },
-            "artefacts": [
+            "artifacts": [
                 {
                     "backend": entry.backend,
                     "precision": entry.precision,
                     "layout": entry.layout,
                     "files": dict(entry.files),
                 }
-                for entry in manifest.artefacts
+                for entry in manifest.artifacts
             ],
             "provenance": dict(manifest.provenance),
-            "quantisation": dict(manifest.quantisation),
+            "quantization": dict(manifest.quantization),
         }
     )
 
@@ -113,16 +113,16 @@ def loads(data: bytes, name: str) -> Manifest:
         )
     manifest = Manifest(
         name=root.text("name"),
-        licence=root.text("licence"),
+        license=root.text("license"),
         spec=_spec(root.table("model"), root.table("input")),
-        artefacts=tuple(_artefact(entry) for entry in root.tables("artefacts")),
+        artifacts=tuple(_artifact(entry) for entry in root.tables("artifacts")),
         provenance=root.facts("provenance"),
-        quantisation=root.facts("quantisation"),
+        quantization=root.facts("quantization"),
     )
     root.done()
-    keys = [(entry.backend, entry.precision) for entry in manifest.artefacts]
+    keys = [(entry.backend, entry.precision) for entry in manifest.artifacts]
     if len(set(keys)) != len(keys):
-        raise ModelError(f"{name}: two artefacts have the same backend and precision")
+        raise ModelError(f"{name}: two artifacts have the same backend and precision")
     return manifest
 
 
@@ -145,7 +145,7 @@ def _spec(model: _Table, input_: _Table) -> ModelSpec:
         input_name=input_.text("name"),
         output_names=outputs,
         preprocessing=Preprocessing(
-            colour=input_.choice("colour", get_args(Colour)),
+            color=input_.choice("color", get_args(Color)),
             mean=_three(input_.numbers("mean", -1e6, 1e6, count=3)),
             scale=_three(scale),
             pad=_three([int(n) for n in input_.numbers("pad", 0, 255, count=3, integer=True)]),
@@ -169,7 +169,7 @@ def _anchors(model: _Table) -> tuple[tuple[tuple[float, float], ...], ...]:
     return tuple(tuple((float(w), float(h)) for w, h in level) for level in levels)
 
 
-def _artefact(entry: _Table) -> ArtefactEntry:
+def _artifact(entry: _Table) -> ArtifactEntry:
     backend = entry.text("backend")
     if not re.fullmatch(r"[a-z0-9_-]+", backend):  # it becomes the name of a folder
         raise entry.error("backend", backend, "small letters, digits, - and _")
@@ -182,7 +182,7 @@ def _artefact(entry: _Table) -> ArtefactEntry:
             raise entry.error(f"files.{name}", digest, "a SHA-256 in hexadecimal")
     if len({PurePosixPath(name).suffix for name in files}) != len(files) or not files:
         raise entry.error("files", sorted(files), "at least one file, each with another suffix")
-    result = ArtefactEntry(
+    result = ArtifactEntry(
         backend=backend,
         precision=entry.choice("precision", get_args(Precision)),
         layout=entry.choice("layout", get_args(Layout)),

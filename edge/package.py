@@ -1,10 +1,10 @@
 """The `.edge` model package: everything a detector needs, in one folder or one zip.
 
     model.toml               what the model is (see `manifest`)
-    ncnn-fp16/model.param    the files of each artefact, under <backend>-<precision>/
+    ncnn-fp16/model.param    the files of each artifact, under <backend>-<precision>/
     ncnn-fp16/model.bin
 
-An artefact is the model as one runtime takes it, keyed by (backend, precision). The zip holds the
+An artifact is the model as one runtime takes it, keyed by (backend, precision). The zip holds the
 same files, stored without compression. Every file's SHA-256 is in `model.toml` and is checked.
 """
 
@@ -39,7 +39,7 @@ _Entries: TypeAlias = dict[str, tuple[int, Callable[[], bytes]]]  # name to size
 
 
 @dataclass(frozen=True, slots=True)
-class Artefact:
+class Artifact:
     """The model as one runtime takes it.
 
     Attributes:
@@ -62,34 +62,34 @@ class Package:
     Attributes:
         name: For people.
         spec: What the outputs mean.
-        artefacts: In order of preference; at most one for each (backend, precision).
-        licence: Of the weights, as an SPDX expression; empty when unknown.
+        artifacts: In order of preference; at most one for each (backend, precision).
+        license: Of the weights, as an SPDX expression; empty when unknown.
         provenance: Where the model came from: "tool" and the SHA-256 of each source file.
-        quantisation: Summary of how the INT8 artefacts were made; empty for float models.
+        quantization: Summary of how the INT8 artifacts were made; empty for float models.
     """
 
     name: str
     spec: ModelSpec
-    artefacts: tuple[Artefact, ...]
-    licence: str = ""
+    artifacts: tuple[Artifact, ...]
+    license: str = ""
     provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    quantisation: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    quantization: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
-    def artefact(self, backend: str | None = None, precision: Precision | None = None) -> Artefact:
-        """The artefact to run: the first one that suits.
+    def artifact(self, backend: str | None = None, precision: Precision | None = None) -> Artifact:
+        """The artifact to run: the first one that suits.
 
-        A float artefact suits "fp32" and "fp16" alike, since a runtime computes in either.
+        A float artifact suits "fp32" and "fp16" alike, since a runtime computes in either.
 
         Raises:
             ModelError: None suits; the message lists those there are.
         """
-        for artefact in self.artefacts:
-            same_kind = precision is None or (artefact.precision == "int8") == (precision == "int8")
-            if backend in (None, artefact.backend) and same_kind:
-                return artefact
+        for artifact in self.artifacts:
+            same_kind = precision is None or (artifact.precision == "int8") == (precision == "int8")
+            if backend in (None, artifact.backend) and same_kind:
+                return artifact
         wanted = " ".join(filter(None, [backend, precision])) or "any"
-        there = ", ".join(f"{a.backend} {a.precision}" for a in self.artefacts) or "none"
-        raise ModelError(f"{self.name}: no artefact for {wanted}; there are: {there}")
+        there = ", ".join(f"{a.backend} {a.precision}" for a in self.artifacts) or "none"
+        raise ModelError(f"{self.name}: no artifact for {wanted}; there are: {there}")
 
 
 def is_package(path: Path) -> bool:
@@ -151,34 +151,34 @@ def write(package: Package, path: Path, *, zipped: bool = False, force: bool = F
 
 def _contents(package: Package, path: Path) -> dict[str, bytes]:
     contents = {
-        f"{artefact.backend}-{artefact.precision}/model.{suffix}": data
-        for artefact in package.artefacts
-        for suffix, data in artefact.files.items()
+        f"{artifact.backend}-{artifact.precision}/model.{suffix}": data
+        for artifact in package.artifacts
+        for suffix, data in artifact.files.items()
     }
     entries = [
-        manifest.ArtefactEntry(
-            backend=artefact.backend,
-            precision=artefact.precision,
-            layout=artefact.layout,
+        manifest.ArtifactEntry(
+            backend=artifact.backend,
+            precision=artifact.precision,
+            layout=artifact.layout,
             files=MappingProxyType(
                 {
                     name: hashlib.sha256(contents[name]).hexdigest()
                     for name in (
-                        f"{artefact.backend}-{artefact.precision}/model.{suffix}"
-                        for suffix in artefact.files
+                        f"{artifact.backend}-{artifact.precision}/model.{suffix}"
+                        for suffix in artifact.files
                     )
                 }
             ),
         )
-        for artefact in package.artefacts
+        for artifact in package.artifacts
     ]
     facts = manifest.Manifest(
         name=package.name,
         spec=package.spec,
-        artefacts=tuple(entries),
-        licence=package.licence,
+        artifacts=tuple(entries),
+        license=package.license,
         provenance=package.provenance,
-        quantisation=package.quantisation,
+        quantization=package.quantization,
     )
     try:
         text = manifest.dumps(facts)
@@ -293,11 +293,11 @@ def _package(path: Path, entries: _Entries) -> Package:
         raise ModelError(f"{path}: not a model package: it has no {MANIFEST}")
     content = _content(path, entries, MANIFEST)
     facts = _facts(content, path)
-    listed = {name for entry in facts.artefacts for name in entry.files}
+    listed = {name for entry in facts.artifacts for name in entry.files}
     for name in sorted(entries.keys() - listed - {MANIFEST}):
         raise ModelError(f"{path}: {name} is not listed in {MANIFEST}")
-    artefacts = []
-    for entry in facts.artefacts:
+    artifacts = []
+    for entry in facts.artifacts:
         files: dict[str, bytes] = {}
         for name, wanted in entry.files.items():
             content = _content(path, entries, name)
@@ -307,12 +307,12 @@ def _package(path: Path, entries: _Entries) -> Package:
                     f"{path}: {name} was altered: its SHA-256 is {found}, {MANIFEST} says {wanted}"
                 )
             files[PurePosixPath(name).suffix[1:]] = content
-        artefacts.append(Artefact(entry.backend, entry.precision, files, entry.layout))
+        artifacts.append(Artifact(entry.backend, entry.precision, files, entry.layout))
     return Package(
         name=facts.name,
         spec=facts.spec,
-        artefacts=tuple(artefacts),
-        licence=facts.licence,
+        artifacts=tuple(artifacts),
+        license=facts.license,
         provenance=facts.provenance,
-        quantisation=facts.quantisation,
+        quantization=facts.quantization,
     )

@@ -1,7 +1,7 @@
-"""Official models: where they come from, under which licence, and where they are kept.
+"""Official models: where they come from, under which license, and where they are kept.
 
 Nothing here is part of this project: weights are fetched from their authors when asked for, and
-keep their licence.
+keep their license.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Model:
     Attributes:
         files: To fetch.
         family: Key into `edge.models.FAMILIES`.
-        licence: Of the weights, as an SPDX expression.
+        license: Of the weights, as an SPDX expression.
         origin: Page of the project that published it.
         ap: COCO val2017 AP@[.5:.95] in percent, as published there.
         input: Height and width at which that was measured.
@@ -54,7 +54,7 @@ class Model:
 
     files: tuple[File, ...]
     family: str
-    licence: str
+    license: str
     origin: str
     ap: float
     input: int

@@ -19,7 +19,7 @@ def text(
     y: float,
     words: str,
     *,
-    colour: str = "#222",
+    color: str = "#222",
     size: int = 13,
     anchor: str = "start",
 ) -> str:
@@ -29,10 +29,10 @@ def text(
         x: Of the anchor, pixels from the left.
         y: Of the base line, pixels from the top.
         words: Any; they are escaped.
-        colour: Of the letters, as in CSS.
+        color: Of the letters, as in CSS.
         size: Of the letters, pixels.
         anchor: "start", "middle" or "end": which part of the words is at x.
     """
     shown = escape("".join(c if c.isprintable() else "?" for c in words))
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{place}>{shown}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}"{place}>{shown}</text>'

@@ -17,9 +17,9 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 
 PixelFormat: TypeAlias = Literal["BGR", "RGB", "GRAY", "NV12", "I420", "YUYV"]
-Colour: TypeAlias = Literal["RGB", "BGR"]
+Color: TypeAlias = Literal["RGB", "BGR"]
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
-Placement: TypeAlias = Literal["centre", "top-left", "stretch"]
+Placement: TypeAlias = Literal["center", "top-left", "stretch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Frame:
 
     @classmethod
     def of(cls, image: AnyArray) -> Frame:
-        """A frame of one image: (H, W, 3) BGR, as OpenCV gives it, or (H, W) grey.
+        """A frame of one image: (H, W, 3) BGR, as OpenCV gives it, or (H, W) gray.
 
         Raises:
             TypeError: The image is not uint8, or has gaps inside its rows.
@@ -108,7 +108,7 @@ class Frame:
         if image.size == 0:
             raise ValueError(f"an image has pixels, got shape {image.shape}")
         if image.ndim != 2 and image.shape[2:] != (3,):
-            raise ValueError(f"an image is (H, W, 3) BGR or (H, W) grey, got shape {image.shape}")
+            raise ValueError(f"an image is (H, W, 3) BGR or (H, W) gray, got shape {image.shape}")
         if not image[0].flags.c_contiguous:
             raise TypeError(
                 f"the pixels of a row lie side by side, got strides {image.strides}; "
@@ -282,10 +282,10 @@ class Letterbox:
     left: int
 
     @classmethod
-    def fit(cls, image: Size, input: Size, placement: Placement = "centre") -> Letterbox:  # noqa: A002
+    def fit(cls, image: Size, input: Size, placement: Placement = "center") -> Letterbox:  # noqa: A002
         """The largest placement of `image` in `input`.
 
-        "centre" and "top-left" keep the aspect ratio and pad the rest; "stretch" fills the
+        "center" and "top-left" keep the aspect ratio and pad the rest; "stretch" fills the
         input. Sizes round half up; an odd row or column of padding goes to the bottom or right.
         """
         if placement == "stretch":

@@ -141,7 +141,7 @@ class Mlp(nn.Sequential):
 
 
 class Block(nn.Module):
-    """A transformer's block, normalised first."""
+    """A transformer's block, normalized first."""
 
     def __init__(self, width):
         super().__init__()
@@ -213,7 +213,7 @@ class Detr(nn.Module):
 
 
 class AcMix(nn.Module):
-    """Attention in a neighbourhood and a convolution, of the same three projections.
+    """Attention in a neighborhood and a convolution, of the same three projections.
 
     Source: Pan et al. 2022, arXiv:2111.14556, section 3.2.
     """

@@ -19,7 +19,7 @@ def canonical(content: bytes) -> Graph:
 
 
 def reference(content: bytes, x: np.ndarray) -> list[np.ndarray]:
-    """What ONNX Runtime, its own optimiser off, makes of a file."""
+    """What ONNX Runtime, its own optimizer off, makes of a file."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -27,7 +27,7 @@ def reference(content: bytes, x: np.ndarray) -> list[np.ndarray]:
 
 
 def run(backend: str, files: Mapping[str, bytes], graph: Graph, x: np.ndarray) -> list[np.ndarray]:
-    """The outputs of an artefact, in the shapes of the graph."""
+    """The outputs of an artifact, in the shapes of the graph."""
     x = x.transpose(0, 2, 3, 1) if backend == "tflite" else x
     tensor = TensorSpec(graph.inputs[0], x.shape, layout="NHWC" if backend == "tflite" else "NCHW")
     opened = open_backend(backend, files, tensor, graph.outputs, BackendOptions(1, "fp32"))

@@ -1,4 +1,4 @@
-"""One model as a package with an artefact for every backend, in float or in INT8."""
+"""One model as a package with an artifact for every backend, in float or in INT8."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from calibration import canonical
-from calibration.emit import float_artefact, int8_artefact
+from calibration.emit import float_artifact, int8_artifact
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
 from calibration.quant.plan import equalize
@@ -17,7 +17,7 @@ from edge.backends import BACKENDS
 from edge.conveyor import Conveyor
 from edge.formats.ncnn import read_network
 from edge.package import Package
-from edge.recognise import OpenedModel, open_model
+from edge.recognize import OpenedModel, open_model
 from edge.types import Size
 
 
@@ -25,11 +25,11 @@ def package(shared: Path, size: str = "s") -> Package:
     """A YOLOv6Lite of the official ncnn files; what the other runtimes take is emitted from it."""
     path = shared / "models" / "yolov6lite" / f"yolov6-lite-{size}.param"
     official = open_model([path]).package
-    files = official.artefacts[0].files
+    files = official.artifacts[0].files
     graph = simplify(ncnn.read(read_network(files["param"], files["bin"]), official.spec.input))
-    artefacts = list(official.artefacts)
-    artefacts += [float_artefact(name, graph) for name in BACKENDS if name != "ncnn"]
-    return replace(official, artefacts=tuple(artefacts))
+    artifacts = list(official.artifacts)
+    artifacts += [float_artifact(name, graph) for name in BACKENDS if name != "ncnn"]
+    return replace(official, artifacts=tuple(artifacts))
 
 
 def converted(path: Path, backends: Iterable[str] = BACKENDS, side: int | None = None) -> Package:
@@ -37,7 +37,7 @@ def converted(path: Path, backends: Iterable[str] = BACKENDS, side: int | None =
     return canonical.for_targets(_opened(path, side), tuple(backends), precision="fp32").package
 
 
-def quantised(path: Path, side: int | None = None) -> Package:
+def quantized(path: Path, side: int | None = None) -> Package:
     """A package's model in INT8 for every backend: every convolution, ranges by min-max.
 
     Seconds, where `edge calibrate` takes minutes; good for what it executes, not for how well.
@@ -49,10 +49,10 @@ def quantised(path: Path, side: int | None = None) -> Package:
     recipe = solve.Options("min-max")
     made = solve.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
     graphs = {name: equalize.at(made.graph, made.spec, name) for name in BACKENDS}
-    artefacts = tuple(
-        int8_artefact(graph, plan(graph, made.spec, name)) for name, graph in graphs.items()
+    artifacts = tuple(
+        int8_artifact(graph, plan(graph, made.spec, name)) for name, graph in graphs.items()
     )
-    return replace(opened, spec=spec, artefacts=artefacts)
+    return replace(opened, spec=spec, artifacts=artifacts)
 
 
 def _opened(path: Path, side: int | None) -> OpenedModel:

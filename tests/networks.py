@@ -1,6 +1,6 @@
 """Networks with weights that are random but busy, and their files: fixtures made when needed.
 
-Weights straight from the initialiser give a detector that sees nothing and the same everywhere;
+Weights straight from the initializer give a detector that sees nothing and the same everywhere;
 with these, every class and box moves with the image.
 """
 
@@ -56,7 +56,7 @@ def trained(name: str, seed: int = 0):
 
 
 def image(size: Size, seed: int = 0, count: int = 1):
-    """(count, 3, H, W) float32 in [0, 1]: blurred noise, so that neighbours differ a little."""
+    """(count, 3, H, W) float32 in [0, 1]: blurred noise, so that neighbors differ a little."""
     random = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, size.height // 8, size.width // 8, generator=random)
     return torch.nn.functional.interpolate(

@@ -253,10 +253,10 @@ def _packed_attention(b, x):
 
 
 def _layer_norm_pieces(b, x):
-    centred = b.op("Sub", x, b.op("ReduceMean", x, axes=(-1,)))
-    spread = b.op("ReduceMean", b.op("Pow", centred, np.float32(2)), axes=(-1,))
+    centered = b.op("Sub", x, b.op("ReduceMean", x, axes=(-1,)))
+    spread = b.op("ReduceMean", b.op("Pow", centered, np.float32(2)), axes=(-1,))
     root = b.op("Sqrt", b.op("Add", spread, np.float32(1e-5)))
-    return b.op("Add", b.op("Mul", b.op("Div", centred, root), b.floats(16)), b.floats(16))
+    return b.op("Add", b.op("Mul", b.op("Div", centered, root), b.floats(16)), b.floats(16))
 
 
 OPERATORS: Mapping[str, Case] = {

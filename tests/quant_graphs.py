@@ -1,4 +1,4 @@
-"""Small networks with the shapes that matter to quantisation."""
+"""Small networks with the shapes that matter to quantization."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from calibration.quant.spec.spec import LayerSpec, QuantSpec, Scheme
 
 
 def run(graph: Graph, *images: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs by name; ONNX Runtime without optimisations."""
+    """The outputs by name; ONNX Runtime without optimizations."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1

@@ -15,7 +15,7 @@ F = np.float32
 
 
 def _taps(source: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lower tap and fraction of each sample, half-pixel centres."""
+    """Lower tap and fraction of each sample, half-pixel centers."""
     at = ((np.arange(count) + 0.5) * (1.0 / (count / source)) - 0.5).astype(F)
     low = np.floor(at)
     return low.astype(int), (at - low).astype(F)
@@ -153,7 +153,7 @@ def best(found, limit):
     return tuple(column[order] for column in found)
 
 
-def from_centre(boxes: np.ndarray) -> np.ndarray:
+def from_center(boxes: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         half = boxes[:, 2:] * F(0.5)
         return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
@@ -161,7 +161,7 @@ def from_centre(boxes: np.ndarray) -> np.ndarray:
 
 def decode_rows(rows, *, objectness, score_threshold, multi_label=False, corners=False):
     values = real(rows)
-    boxes = values[:, :4] if corners else from_centre(values[:, :4])
+    boxes = values[:, :4] if corners else from_center(values[:, :4])
     quality = values[:, 4] if objectness else None
     scores = values[:, 5 if objectness else 4 :]
     return select(scores, quality, boxes, threshold=score_threshold, multi_label=multi_label)
@@ -174,12 +174,12 @@ def decode_boxes(
     values = real(boxes)
     with np.errstate(over="ignore", invalid="ignore"):
         if priors is not None:
-            centre = values[:, :2] * F(variances[0]) * priors[:, 2:] + priors[:, :2]
+            center = values[:, :2] * F(variances[0]) * priors[:, 2:] + priors[:, :2]
             size = np.exp((values[:, 2:] * F(variances[1])).astype(np.float64)).astype(F)
-            values = np.concatenate([centre, size * priors[:, 2:]], axis=1)
+            values = np.concatenate([center, size * priors[:, 2:]], axis=1)
         values = values * np.array([*scale, *scale], F)
     found = select(
-        real(scores), None, values if corners else from_centre(values), threshold=score_threshold,
+        real(scores), None, values if corners else from_center(values), threshold=score_threshold,
         multi_label=multi_label, activation=activation, background=background,
     )  # fmt: skip
     return found if limit is None else best(found, limit)
@@ -188,7 +188,7 @@ def decode_boxes(
 def decode_end2end(boxes, scores, class_ids, *, score_threshold, corners=True, scale=(1, 1)):
     with np.errstate(over="ignore", invalid="ignore"):
         values = real(boxes) * np.array([*scale, *scale], F)
-    rows = values if corners else from_centre(values)
+    rows = values if corners else from_center(values)
     good = real(scores) > F(score_threshold)
     good &= np.isfinite(real(scores)) & np.isfinite(rows).all(axis=1) & (class_ids >= 0)
     return rows[good], real(scores)[good], class_ids[good].astype(np.int32)
@@ -230,11 +230,11 @@ def decode_distances(
             scores, sides = values, real(boxes[i])
         sides = sides.reshape(4, bins, -1).transpose(2, 0, 1)
         distances = sides[..., 0] if bins == 1 else expectation(sides)
-        centre = points(height, width, offset)
+        center = points(height, width, offset)
         with np.errstate(invalid="ignore", over="ignore"):
             if in_pixels:
-                centre = centre * F(stride)
-            corners = [centre - distances[:, :2], centre + distances[:, 2:]]
+                center = center * F(stride)
+            corners = [center - distances[:, :2], center + distances[:, 2:]]
             corners = np.concatenate(corners, axis=1) * F(1 if in_pixels else stride)
         found = select(
             flat(scores), None if centerness is None else flat(real(centerness[i]))[:, 0], corners,
@@ -249,7 +249,7 @@ def _cells(head, objectness: bool, stride, boxes_of, **options):
     """One grid of x, y, w, h, [objectness,] classes; `boxes_of` gets (N, 4) and the cells."""
     table = flat(head)
     with np.errstate(invalid="ignore", over="ignore"):
-        boxes = from_centre(boxes_of(table[:, :4], points(*head.shape[1:], 0), F(stride)))
+        boxes = from_center(boxes_of(table[:, :4], points(*head.shape[1:], 0), F(stride)))
     quality = table[:, 4] if objectness else None
     return select(table[:, 5 if objectness else 4 :], quality, boxes, **options)
 
@@ -280,9 +280,9 @@ def decode_anchors(
 
             def boxes_of(raw, cells, stride, anchor=anchor):
                 twice = (sigmoid(raw) if logits else raw) * F(2)
-                centre = (twice[:, :2] - F(0.5) + cells) * stride
+                center = (twice[:, :2] - F(0.5) + cells) * stride
                 size = twice[:, 2:] * twice[:, 2:] * np.array(anchor, F)
-                return np.concatenate([centre, size], axis=1)
+                return np.concatenate([center, size], axis=1)
 
             parts.append(_cells(one, objectness, stride, boxes_of, **options))
     return joined(parts)
@@ -299,9 +299,9 @@ def decode_peaks(heat, sizes, offsets=None, *, stride, score_threshold, logits=F
             beaten |= padded[:, y : y + height, x : x + width] > values
     place = F(0.5) if offsets is None else flat(real(offsets))
     with np.errstate(invalid="ignore", over="ignore"):
-        centre = (points(height, width, 0) + place) * F(stride)
+        center = (points(height, width, 0) + place) * F(stride)
         size = flat(real(sizes)) * F(stride)
-        boxes = from_centre(np.concatenate([centre, size], axis=1))
+        boxes = from_center(np.concatenate([center, size], axis=1))
     parts = []
     for c in range(count):
         scores = np.where(beaten[c], F(np.nan), values[c]).reshape(-1, 1)

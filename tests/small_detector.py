@@ -39,10 +39,10 @@ def _decoded(b, sides, scores, stride):
     points = np.stack([x, y], -1)[None].astype(np.float32)
     low, high = b.op("Split", sides, np.array([2, 2]), axis=2, outputs=2)
     corners = b.op("Sub", points, low), b.op("Add", points, high)
-    centre = b.op("Mul", b.op("Add", *corners), np.float32(stride / 2))
+    center = b.op("Mul", b.op("Add", *corners), np.float32(stride / 2))
     extent = b.op("Mul", b.op("Sub", corners[1], corners[0]), np.float32(stride))
     ones = np.ones((1, side * side, 1), np.float32)
-    return b.op("Concat", centre, extent, ones, scores, axis=2)
+    return b.op("Concat", center, extent, ones, scores, axis=2)
 
 
 def with_grouped_deconvolution() -> bytes:

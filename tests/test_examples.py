@@ -34,4 +34,8 @@ def test_examples_work(name, tmp_path, monkeypatch):
 
 
 def test_every_public_name_of_the_package_has_an_example():
-    assert [name for name in PUBLIC if name.count(".") == 1 and name != "edge.ops" and not examples(name)] == []
+    assert [
+        name
+        for name in PUBLIC
+        if name.count(".") == 1 and name != "edge.ops" and not examples(name)
+    ] == []

@@ -58,10 +58,10 @@ def test_a_package_has_the_keys_of_its_page():
     said = manifest.loads(example.encode(), "package.md")
     assert manifest.dumps(said).decode() == example
     written = toml.loads(manifest.dumps(said), "")
-    tables = {"[model]": "model", "[input]": "input", "[[artefacts]]": "artefacts"}
+    tables = {"[model]": "model", "[input]": "input", "[[artifacts]]": "artifacts"}
     for head, key in tables.items():
-        start = "in each" if key == "artefacts" else "in"
-        inner = written[key][0] if key == "artefacts" else written[key]
+        start = "in each" if key == "artifacts" else "in"
+        inner = written[key][0] if key == "artifacts" else written[key]
         assert set(pages.table(page("package"), f"{start} `{head}`")) == set(inner)
     top = {key for key, value in written.items() if not isinstance(value, dict | list)}
     assert set(pages.table(page("package"), "key")) == top

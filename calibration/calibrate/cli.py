@@ -25,7 +25,7 @@ from edge.installed import RUNTIMES, versions
 from edge.io.sinks.targets import part_of
 from edge.package import Package
 from edge.paths import exists
-from edge.recognise import OpenedModel, Overrides
+from edge.recognize import OpenedModel, Overrides
 from edge.types import Size
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=options.whole(0), default=0, metavar="N", help="0 (default): one per core"
     )
-    parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, for the record")
+    parser.add_argument("--license", metavar="SPDX", help="license of the weights, for the record")
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
         _teacher(args, opened),
     )
     material = _material(args, opened.package.spec.labels)
-    if chosen.limits.drop is not None and not material.judged.labelled:
+    if chosen.limits.drop is not None and not material.judged.labeled:
         raise UsageError("--max-drop needs labels: --val names pictures that have some")
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(out, flow.identity(opened, material, chosen))
@@ -246,16 +246,16 @@ def _flow() -> Any:
 
 
 def _open(args: argparse.Namespace) -> OpenedModel:
-    """The model; of a package the input size and the licence may be others."""
-    said = replace(options.overrides(args), licence=args.licence)
+    """The model; of a package the input size and the license may be others."""
+    said = replace(options.overrides(args), license=args.license)
     if checkpoints.is_checkpoint([args.model]) or not edge.package.is_package(args.model):
         return checkpoints.open_model([args.model], replace(said, name=args.output.stem))
     if said.family or said.labels:
         raise UsageError(f"{args.model} is a package, which knows its family and labels itself")
     opened = checkpoints.open_model([args.model], Overrides())
     package = opened.package if said.input is None else _sized(opened.package, said.input)
-    licence = said.licence or package.licence
-    return replace(opened, package=replace(package, name=args.output.stem, licence=licence))
+    license = said.license or package.license
+    return replace(opened, package=replace(package, name=args.output.stem, license=license))
 
 
 def _sized(package: Package, input_: Size) -> Package:
@@ -324,7 +324,7 @@ def _limits(args: argparse.Namespace) -> Limits:
 
 def _tell(outcome: Outcome, files: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
-        summary = dict(outcome.package.quantisation)
+        summary = dict(outcome.package.quantization)
         print(json.dumps({**summary, "files": [str(file) for file in files]}))
         return
     for target in outcome.facts.targets:

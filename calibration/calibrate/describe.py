@@ -17,7 +17,7 @@ from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
 from calibration.canonical import USUAL
 from calibration.check import int8_file
-from calibration.emit import float_artefact
+from calibration.emit import float_artifact
 from calibration.quant.plan import structure
 from calibration.quant.plan.policy import policy
 from calibration.quant.spec import spec_file
@@ -93,9 +93,9 @@ def target(
     name = measured.name
     progress(f"time {name}", 0, 0)
     kind = USUAL.get(name, "fp32")
-    int8 = package.artefact(name, "int8")
-    float_file = float_artefact(name, network.graph, half=kind == "fp16")
-    floats = replace(package, artefacts=(float_file,))
+    int8 = package.artifact(name, "int8")
+    float_file = float_artifact(name, network.graph, half=kind == "fp16")
+    floats = replace(package, artifacts=(float_file,))
     image = next(judged.usable.images())
     latency, float_latency = race(
         [(package, name, "int8"), (floats, name, kind)], image, threads=options.threads
@@ -170,7 +170,7 @@ def facts(
         images_sha256=spec.images,
         observed=len(observed.usable),
         judged=len(judged.usable),
-        labelled=judged.usable.labelled,
+        labeled=judged.usable.labeled,
         limits=limits,
         remarks=tuple(remarks),
         seconds=dict(seconds),

@@ -22,7 +22,7 @@ from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Network, Observed
 from calibration.canonical import canonical
 from calibration.check import int8_file
-from calibration.emit import float_artefact, int8_artefact
+from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
@@ -38,8 +38,8 @@ from edge.backends.base import Precision
 from edge.errors import CalibrationError, ModelError
 from edge.io.datasets import Sample
 from edge.models.base import ModelSpec
-from edge.package import Artefact, Package
-from edge.recognise import OpenedModel
+from edge.package import Artifact, Package
+from edge.recognize import OpenedModel
 from edge.types import Detections, UInt8Array
 from edge.version import __version__
 
@@ -97,7 +97,7 @@ class Outcome:
     """What passed the gate.
 
     Attributes:
-        package: With an INT8 artefact for each target.
+        package: With an INT8 artifact for each target.
         spec: What was decided.
         facts: For the report.
         pairs: The pictures that agree worst.
@@ -115,8 +115,8 @@ def identity(opened: OpenedModel, material: Material, options: Options) -> list[
     files = [
         sha256(data).hexdigest()
         for model in models
-        for artefact in model.package.artefacts
-        for data in artefact.files.values()
+        for artifact in model.package.artifacts
+        for data in artifact.files.values()
     ]
     pictures = [_identity(s) for p in (material.observed, material.judged) for s in p.samples]
     spec = "" if options.spec is None else spec_file.dumps(options.spec)
@@ -131,7 +131,7 @@ def run(
     """Calibrate a model.
 
     Args:
-        opened: With a float artefact for ONNX Runtime or ncnn.
+        opened: With a float artifact for ONNX Runtime or ncnn.
         material: The pictures.
         options: See there.
         progress: Is told what is done.
@@ -158,18 +158,18 @@ def run(
     reference = Package(
         opened.package.name,
         model,
-        (float_artefact("onnxruntime", network.graph),),
-        licence=opened.package.licence,
+        (float_artifact("onnxruntime", network.graph),),
+        license=opened.package.license,
     )
     wanted = _found(reference, "onnxruntime", "fp32", judged, options, progress, kept)
     images = _some(judged, looked)
     checks = {target: _write(network, target, images, progress) for target in options.targets}
-    package = replace(reference, artefacts=tuple(artefact for artefact, _ in checks.values()))
+    package = replace(reference, artifacts=tuple(artifact for artifact, _ in checks.values()))
     found = {
         target: _found(package, target, "int8", judged, options, progress, kept)
         for target in options.targets
     }
-    truth = judged.usable.truth(judged.sizes) if judged.usable.labelled else None
+    truth = judged.usable.truth(judged.sizes) if judged.usable.labeled else None
     progress("compare", 0, 0)
     rows = {
         target: row(target, wanted, each, truth, len(model.labels))
@@ -192,7 +192,7 @@ def run(
     package = replace(
         package,
         provenance=MappingProxyType({**opened.package.provenance, "converted": [sentence]}),
-        quantisation=MappingProxyType(describe.summary(facts, network.spec)),
+        quantization=MappingProxyType(describe.summary(facts, network.spec)),
     )
     return Outcome(package, network.spec, facts, describe.pairs(model, judged, wanted, found))
 
@@ -313,12 +313,12 @@ def _some(*surveys: Survey) -> list[UInt8Array]:
 
 def _write(
     network: Network, target: str, images: Sequence[UInt8Array], progress: Progress
-) -> tuple[Artefact, int8_file.Verified]:
+) -> tuple[Artifact, int8_file.Verified]:
     """The file of one runtime, and how near it is to its simulation."""
     progress(f"write and check {target} int8", 0, 0)
     graph, planned = network.at(target)
-    artefact = int8_artefact(graph, planned)
-    return artefact, int8_file.check(artefact, graph, planned, network.model, images)
+    artifact = int8_artifact(graph, planned)
+    return artifact, int8_file.check(artifact, graph, planned, network.model, images)
 
 
 def _gate(

@@ -36,9 +36,9 @@ def find(
     """What a package finds in pictures, in a real runtime, with low scores too.
 
     Args:
-        package: Has the artefact.
+        package: Has the artifact.
         backend: Its runtime.
-        precision: "int8", or "fp32" for the float artefact.
+        precision: "int8", or "fp32" for the float artifact.
         images: (H, W, 3) uint8 BGR.
         tell: Is told how many are done.
         threads: For one inference; 0 takes one per core.
@@ -131,7 +131,7 @@ def race(
     """The median seconds of an inference of each; they take turns, so that both have the noise.
 
     Args:
-        packages: Each with the runtime and the precision of one of its artefacts.
+        packages: Each with the runtime and the precision of one of its artifacts.
         image: (H, W, 3) uint8 BGR, fed again and again.
         threads: For one inference; 0 takes one per core.
     """

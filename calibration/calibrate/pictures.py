@@ -31,12 +31,12 @@ class Pictures:
 
     Attributes:
         samples: Without labels, each has none.
-        labelled: Whether what is in them is known.
+        labeled: Whether what is in them is known.
         notes: What a user should know of the dataset that they are from, a line each.
     """
 
     samples: tuple[Sample, ...]
-    labelled: bool
+    labeled: bool
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class Pictures:
 
     def at(self, places: Sequence[int]) -> Pictures:
         """Some of them."""
-        return Pictures(tuple(self.samples[i] for i in places), self.labelled)
+        return Pictures(tuple(self.samples[i] for i in places), self.labeled)
 
     def images(self) -> Iterator[UInt8Array]:
         """Each picture, (H, W, 3) uint8 BGR, read when it is asked for.
@@ -92,37 +92,37 @@ def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictu
     """
     path = Path(address.rpartition("?split=")[0] or address)
     is_data = address.startswith("test:") or (
-        path.exists() and any(import_module(name).recognises(path) for name in FORMATS.values())
+        path.exists() and any(import_module(name).recognizes(path) for name in FORMATS.values())
     )
     if not is_data:
-        return _unlabelled(address)
+        return _unlabeled(address)
     if strict:
-        return _pictures(held_out_data(address).for_model(labels), labelled=True)
+        return _pictures(held_out_data(address).for_model(labels), labeled=True)
     try:
         data = training_data(address)
     except DataError:
         return _without_labels(address, path)
     try:
-        return _pictures(data.for_model(labels), labelled=True)
+        return _pictures(data.for_model(labels), labeled=True)
     except DataError:
-        return _pictures(data, labelled=False)
+        return _pictures(data, labeled=False)
 
 
 def _without_labels(address: str, path: Path) -> Pictures:
     """Those that a dataset names, whatever its labels are; of a folder at worst all in it."""
     try:
-        return _pictures(training_data(address, labels=False), labelled=False)
+        return _pictures(training_data(address, labels=False), labeled=False)
     except DataError:
         if not path.is_dir():
             raise
-    return _unlabelled(f"{glob.escape(str(path))}/**/*")
+    return _unlabeled(f"{glob.escape(str(path))}/**/*")
 
 
-def _pictures(data: Dataset, *, labelled: bool) -> Pictures:
-    return Pictures(data.samples, labelled, tuple(summary({"": data})))
+def _pictures(data: Dataset, *, labeled: bool) -> Pictures:
+    return Pictures(data.samples, labeled, tuple(summary({"": data})))
 
 
-def _unlabelled(address: str) -> Pictures:
+def _unlabeled(address: str) -> Pictures:
     none = Objects.of([], [])
     files = open_source(address).files
     return Pictures(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
@@ -143,7 +143,7 @@ def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> M
     overlap = 0
     if judges is not None:
         rest = apart(data.samples, judges.samples)
-        overlap, data = len(data) - len(rest), Pictures(rest, data.labelled)
+        overlap, data = len(data) - len(rest), Pictures(rest, data.labeled)
         if not rest:
             raise CalibrationError(f"all {overlap} images to calibrate on are held out to judge by")
     order = np.random.default_rng(seed).permutation(len(data)).tolist()
@@ -199,7 +199,7 @@ def survey(pictures: Pictures, tell: Callable[[int, int], None]) -> Survey:
         tell(number + 1, len(pictures))
     if not kept:
         raise CalibrationError(f"no picture can be used; {refused[0] if refused else 'none there'}")
-    usable = Pictures(tuple(kept), pictures.labelled)
+    usable = Pictures(tuple(kept), pictures.labeled)
     return Survey(usable, tuple(sizes), tuple(looks), tuple(refused))
 
 

@@ -48,7 +48,7 @@ class Network:
     spec: QuantSpec
 
     def at(self, target: str) -> tuple[Graph, Plan]:
-        """The network as the spec equalises it for a runtime, and what is INT8 in it."""
+        """The network as the spec equalizes it for a runtime, and what is INT8 in it."""
         graph = equalize.at(self.graph, self.spec, target)
         return graph, plan(graph, self.spec, target)
 

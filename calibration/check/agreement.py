@@ -65,7 +65,7 @@ def detections(graph: Graph, model: ModelSpec, images: Iterable[UInt8Array]) -> 
     Args:
         graph: Float, or simulated.
         model: Says what its outputs are.
-        images: (H, W, 3) uint8 BGR or (H, W) grey.
+        images: (H, W, 3) uint8 BGR or (H, W) gray.
     """
     with detector(model, Simulated(graph)) as find:
         return [find(image) for image in images]

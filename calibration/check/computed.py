@@ -18,7 +18,7 @@ def int8_layers(graph: Graph, plan: Plan, files: ModelFiles) -> frozenset[str]:
     """The names of the convolutions that compute on codes.
 
     A runtime computes in floats, and does not say so, what it has no INT8 form of or was not
-    given all scales for; another quantises what was float.
+    given all scales for; another quantizes what was float.
 
     Args:
         graph: That the file was written from.
@@ -56,13 +56,13 @@ def _tflite(files: ModelFiles) -> set[str]:
 
 
 def _onnxruntime(files: ModelFiles) -> set[str]:
-    """The names of the nodes that the optimiser has made INT8 ones."""
+    """The names of the nodes that the optimizer has made INT8 ones."""
     import onnx
 
     from edge.backends.no_telemetry import onnxruntime
 
     with TemporaryDirectory(prefix="edge-onnxruntime-") as folder:
-        path = Path(folder, "optimised.onnx")
+        path = Path(folder, "optimized.onnx")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.optimized_model_filepath = str(path)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.emit import float_artefact
+from calibration.emit import float_artifact
 from calibration.graph import Graph
 from edge import models
 from edge.backends import open_backend
 from edge.backends.base import Backend, BackendOptions, TensorSpec
 from edge.errors import ModelError
 from edge.models.base import ModelSpec, Scoring
-from edge.package import Artefact
+from edge.package import Artifact
 from edge.types import AnyArray, Candidates, Float32Array, Size, Tensor
 
 _BEST = 200  # candidates that are compared, by score
@@ -57,12 +57,12 @@ class Agreement:
 
 
 def run(
-    artefact: Artefact, spec: ModelSpec, image: Float32Array, *, winograd: bool = True
+    artifact: Artifact, spec: ModelSpec, image: Float32Array, *, winograd: bool = True
 ) -> tuple[Float32Array, ...]:
     """The outputs of a model, as real values of their own memory.
 
     Args:
-        artefact: The model's files.
+        artifact: The model's files.
         spec: Names its input and outputs.
         image: (1, 3, H, W): the network input; rounded where the model takes codes.
         winograd: See `edge.backends.base.BackendOptions`.
@@ -70,8 +70,8 @@ def run(
     Raises:
         EdgeError: The runtime refuses or fails.
     """
-    fed = image.transpose(0, 2, 3, 1) if artefact.layout == "NHWC" else image
-    opened = open_artefact(artefact, spec, winograd=winograd)
+    fed = image.transpose(0, 2, 3, 1) if artifact.layout == "NHWC" else image
+    opened = open_artifact(artifact, spec, winograd=winograd)
     try:
         view = opened.input_view()
         view[...] = _as_fed(fed, opened.input).reshape(view.shape)
@@ -80,17 +80,17 @@ def run(
         opened.close()
 
 
-def open_artefact(artefact: Artefact, spec: ModelSpec, *, winograd: bool = True) -> Backend:
+def open_artifact(artifact: Artifact, spec: ModelSpec, *, winograd: bool = True) -> Backend:
     """A model's files in their runtime, with floats as exact as it can."""
     size = spec.input
     shape = (1, 3, size.height, size.width)
     return open_backend(
-        artefact.backend,
-        artefact.files,
+        artifact.backend,
+        artifact.files,
         TensorSpec(
             spec.input_name,
-            (*shape[:1], *shape[2:], 3) if artefact.layout == "NHWC" else shape,
-            layout=artefact.layout,
+            (*shape[:1], *shape[2:], 3) if artifact.layout == "NHWC" else shape,
+            layout=artifact.layout,
         ),
         spec.output_names,
         BackendOptions(precision="fp32", winograd=winograd),
@@ -106,7 +106,7 @@ def _as_fed(values: Float32Array, input_: TensorSpec) -> AnyArray:
 
 
 def check(
-    artefact: Artefact,
+    artifact: Artifact,
     graph: Graph,
     spec: ModelSpec,
     image: Float32Array,
@@ -118,7 +118,7 @@ def check(
     """Compare a file with ONNX Runtime on the graph that it was written from.
 
     Args:
-        artefact: The file.
+        artifact: The file.
         graph: What it was written from.
         spec: Names its input and outputs.
         image: (1, 3, H, W): the network input.
@@ -130,8 +130,8 @@ def check(
         ModelError: Outputs or boxes differ by more than the tolerance; names the output and the
             operator where the two part.
     """
-    wanted = run(float_artefact("onnxruntime", graph), spec, image)
-    found = run(artefact, spec, image, winograd=winograd)
+    wanted = run(float_artifact("onnxruntime", graph), spec, image)
+    found = run(artifact, spec, image, winograd=winograd)
     ratios = [decibels(f, w) for f, w in zip(found, wanted, strict=True)]
     worst = int(np.argmin(ratios))
     name = spec.output_names[worst]
@@ -153,12 +153,12 @@ def check(
         # An output that is exact enough by itself is followed to where it lost the most.
         limit = replace(tolerance, decibels=max(tolerance.decibels, ratios[worst] + 1))
         shorter = graph.rebuilt(outputs=[name])
-        why += "; " + part(artefact, shorter, image, limit, winograd=winograd)
-    raise ModelError(f"{artefact.backend} {artefact.precision}: {why}")
+        why += "; " + part(artifact, shorter, image, limit, winograd=winograd)
+    raise ModelError(f"{artifact.backend} {artifact.precision}: {why}")
 
 
 def part(
-    artefact: Artefact,
+    artifact: Artifact,
     graph: Graph,
     image: Float32Array,
     tolerance: Tolerance,
@@ -171,7 +171,7 @@ def part(
     behind which the two differ. Branches that lie beside each other end together, so that what is
     wrong in one is not missed for being right in the other.
     """
-    size, half = Size(*image.shape[2:]), artefact.precision == "fp16"
+    size, half = Size(*image.shape[2:]), artifact.precision == "fp16"
 
     def differs(index: int) -> bool:
         names = open_ends(graph, index)
@@ -179,9 +179,9 @@ def part(
             return False
         shorter = graph.rebuilt(outputs=names)
         spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
-        again = float_artefact(artefact.backend, shorter, half=half)
+        again = float_artifact(artifact.backend, shorter, half=half)
         found = run(again, spec, image, winograd=winograd)
-        wanted = run(float_artefact("onnxruntime", shorter), spec, image)
+        wanted = run(float_artifact("onnxruntime", shorter), spec, image)
         return any(decibels(f, w) < tolerance.decibels for f, w in zip(found, wanted, strict=True))
 
     index = first(len(graph.nodes), differs)

@@ -14,8 +14,8 @@ import numpy as np
 
 from calibration.check.agreement import Simulated, agree, detector
 from calibration.check.computed import int8_layers
-from calibration.check.float_file import decibels, first, open_artefact, open_ends, run
-from calibration.emit import int8_artefact
+from calibration.check.float_file import decibels, first, open_artifact, open_ends, run
+from calibration.emit import int8_artifact
 from calibration.graph import Graph, Node
 from calibration.quant.observe.session import Session
 from calibration.quant.plan.plan import Plan
@@ -24,7 +24,7 @@ from edge.backends.base import Backend
 from edge.errors import ModelError
 from edge.evaluate import Agreement
 from edge.models.base import ModelSpec
-from edge.package import Artefact
+from edge.package import Artifact
 from edge.types import AnyArray, Detections, Float32Array, Size, Tensor, UInt8Array
 
 _MARGIN = 3.0  # decibels: twice the noise. Right files were seen to differ by 1.
@@ -50,7 +50,7 @@ class Verified:
 
 
 def check(
-    artefact: Artefact,
+    artifact: Artifact,
     graph: Graph,
     plan: Plan,
     spec: ModelSpec,
@@ -59,11 +59,11 @@ def check(
     """Compare a file in its runtime with the simulation of its plan.
 
     Args:
-        artefact: Written from this graph and plan.
+        artifact: Written from this graph and plan.
         graph: Float.
-        plan: For the artefact's runtime.
+        plan: For the artifact's runtime.
         spec: How to read the outputs of the graph.
-        images: (H, W, 3) uint8 BGR or (H, W) grey; a few are enough for layers and SQNR, two
+        images: (H, W, 3) uint8 BGR or (H, W) gray; a few are enough for layers and SQNR, two
             dozen for the detections.
 
     Raises:
@@ -71,11 +71,11 @@ def check(
             from the float network than the plan is, or other things are found; names what.
         BackendError: The runtime is missing or failed.
     """
-    kind = f"{artefact.backend} int8"
-    _check_layers(kind, graph, plan, int8_layers(graph, plan, artefact.files))
+    kind = f"{artifact.backend} int8"
+    _check_layers(kind, graph, plan, int8_layers(graph, plan, artifact.files))
     exact = _Watched.on(images, spec, Simulated(graph))
     wanted = _Watched.on(images, spec, Simulated(simulate(graph, plan)))
-    found = _Watched.on(images, spec, open_artefact(artefact, spec))
+    found = _Watched.on(images, spec, open_artifact(artifact, spec))
     simulated, measured = (
         tuple(map(decibels, side.outputs(), exact.outputs())) for side in (wanted, found)
     )
@@ -111,7 +111,7 @@ def part(graph: Graph, plan: Plan, image: Float32Array) -> str:
         rest = _restricted(plan, shorter)
         size = Size(*image.shape[2:])
         spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
-        again = int8_artefact(shorter, rest)
+        again = int8_artifact(shorter, rest)
         exact, simulated = (Session(g)(image) for g in (shorter, simulate(shorter, rest)))
         outputs = zip(run(again, spec, image), exact, simulated, strict=True)
         return any(_is_worse(decibels(f, e), decibels(s, e)) for f, e, s in outputs)

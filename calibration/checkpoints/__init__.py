@@ -18,11 +18,11 @@ from calibration.checkpoints import training_recipe as recipes
 from calibration.checkpoints.archive import Archive, read_archive
 from calibration.checkpoints.module_tree import is_name, modules, tensors
 from calibration.checkpoints.pickled import Record, Tensor
-from calibration.checkpoints.recognise import (
+from calibration.checkpoints.recognize import (
     anchors_of,
     canonical,
     check_activations,
-    recognise,
+    recognize,
 )
 from calibration.checkpoints.training_recipe import Recipe
 from calibration.nets.config import STRIDES, Config, YOLOv7Tiny
@@ -48,7 +48,7 @@ class Checkpoint:
         input: Size that it was trained at; None where the file does not say.
         strides: Input pixels per cell of each level.
         anchors: In pixels, for anchor-based families; else empty.
-        eps: Of the batch normalisations.
+        eps: Of the batch normalizations.
         origin: Which part of the file this is: "ema", "model" or "tensors".
         refused: Calls that the file asked for and that were not done.
         notes: What else a person should know, one line each.
@@ -102,7 +102,7 @@ def _checkpoint(archive: Archive) -> Checkpoint:
         found = recipes.without_ranges(found)
     named = {own: tensor for name, tensor in found.items() if (own := canonical(name)) is not None}
     root = holder.name if isinstance(holder, Record) else ""
-    name, config = recognise({key: tensor.shape for key, tensor in named.items()}, root)
+    name, config = recognize({key: tensor.shape for key, tensor in named.items()}, root)
     config = check_activations(tree, config)
     state = {key: _float32(archive.array(tensor)) for key, tensor in named.items()}
     notes = []
@@ -206,7 +206,7 @@ def _eps(tree: list[Record]) -> float:
         if module.name.startswith("torch.nn.modules.batchnorm.")
     ] or [EPS]
     if not all(isinstance(eps, float) and 0 < eps < 1 for eps in found) or len(set(found)) > 1:
-        raise UnsupportedModelError("the batch normalisations have no eps, or not all the same")
+        raise UnsupportedModelError("the batch normalizations have no eps, or not all the same")
     return float(found[0])
 
 

@@ -25,7 +25,7 @@ class Augment:
         shift: A single picture moves by up to this share of the input.
         flip_horizontal: Probability.
         flip_vertical: Probability; for pictures without an up and down.
-        hue: Change at most, as a share of the colour circle.
+        hue: Change at most, as a share of the color circle.
         saturation: Saturation is multiplied by 1 - this to 1 + this.
         value: Brightness, likewise.
     """

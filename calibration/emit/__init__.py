@@ -11,10 +11,10 @@ from calibration.quant.plan.equalize import settled
 from calibration.quant.plan.plan import Plan
 from edge.backends import BACKENDS
 from edge.errors import UnsupportedModelError
-from edge.package import Artefact
+from edge.package import Artifact
 from edge.types import Layout
 
-__all__ = ["EMITTERS", "CannotEmitError", "Emit", "emitter", "float_artefact", "int8_artefact"]
+__all__ = ["EMITTERS", "CannotEmitError", "Emit", "emitter", "float_artifact", "int8_artifact"]
 
 # Keys as in `edge.backends.BACKENDS`, values are modules with a function `emit`: some need their
 # runtime. To add one: write its module, add its row.
@@ -34,7 +34,7 @@ def emitter(backend: str) -> Emit:
     return emit
 
 
-def float_artefact(target: str, graph: Graph, *, half: bool = False) -> Artefact:
+def float_artifact(target: str, graph: Graph, *, half: bool = False) -> Artifact:
     """A graph in floats, in the files of a runtime.
 
     Args:
@@ -48,10 +48,10 @@ def float_artefact(target: str, graph: Graph, *, half: bool = False) -> Artefact
         NotInstalledError: It needs a package that is missing.
     """
     files = emitter(target)(graph, half=half)
-    return Artefact(target, "fp16" if half else "fp32", files, _layout(target))
+    return Artifact(target, "fp16" if half else "fp32", files, _layout(target))
 
 
-def int8_artefact(graph: Graph, plan: Plan) -> Artefact:
+def int8_artifact(graph: Graph, plan: Plan) -> Artifact:
     """A graph in INT8, in the files of the runtime that the plan is for.
 
     What stays float is stored in ncnn as float16, which is exact enough beside 8 bits.
@@ -67,7 +67,7 @@ def int8_artefact(graph: Graph, plan: Plan) -> Artefact:
     """
     graph = settled(graph, plan)
     files = emitter(plan.target)(graph, half=plan.target == "ncnn", plan=plan)
-    return Artefact(plan.target, "int8", files, _layout(plan.target))
+    return Artifact(plan.target, "int8", files, _layout(plan.target))
 
 
 def _layout(target: str) -> Layout:

@@ -50,13 +50,13 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
     refused |= {str(nodes[name]): "ncnn hands on codes through nothing" for name in plan.moves}
     if refused:
         raise CannotEmitError("ncnn", refused)
-    quantised = _multiplied(graph, plan)
+    quantized = _multiplied(graph, plan)
     changed = []
     for layer in network.layers:
         if layer.name in plan.layers:
             changed.append(_int8(layer, nodes[layer.name], plan))
-        elif layer.name in quantised:
-            changed.append(_quantise(layer, plan, quantised[layer.name]))
+        elif layer.name in quantized:
+            changed.append(_quantize(layer, plan, quantized[layer.name]))
         else:
             changed.append(layer)
     read = {name for layer in changed for name in layer.inputs}
@@ -81,7 +81,7 @@ def _multiplied(graph: Graph, plan: Plan) -> dict[str, Float32Array]:
     return found
 
 
-def _quantise(layer: Layer, plan: Plan, factor: Float32Array) -> Layer:
+def _quantize(layer: Layer, plan: Plan, factor: Float32Array) -> Layer:
     """Multiplication and rounding in one: Quantize has a scale for each channel."""
     steps = plan.tensors[layer.outputs[0]].scale / factor.astype(np.float64)
     return replace(

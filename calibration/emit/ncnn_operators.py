@@ -338,7 +338,7 @@ def _linear(writer: Writer, node: Node, matrix: AnyArray, shape: Shape, out: Sha
 def _layer_norm(writer: Writer, node: Node) -> None:
     shape = writer.shape(node.inputs[0])
     if node.get("axis", -1) not in (-1, len(shape) - 1) or not kept_axes(shape):
-        raise RefusalError("only normalisation along the last axis is written")
+        raise RefusalError("only normalization along the last axis is written")
     gain, bias = writer.graph.values(node.inputs[1]), writer.graph.values(node.input(2))
     if gain is None or (node.input(2) and bias is None):
         raise RefusalError("its weights are not constant")

@@ -1,7 +1,7 @@
 """A plan as QuantizeLinear and DequantizeLinear in a graph: what ONNX Runtime computes in INT8.
 
 Activations are uint8, which is the faster of the two on x86 and equal elsewhere; weights are int8
-per output channel, biases int32. Run without ONNX Runtime's optimiser, such a graph computes the
+per output channel, biases int32. Run without ONNX Runtime's optimizer, such a graph computes the
 plan in floats.
 """
 
@@ -79,7 +79,7 @@ class _Writer:
     def _apart(self, node: Node, name: str) -> str:
         """What a float node gives, where ONNX Runtime must not draw the rounding into it.
 
-        It quantises the weights of a float convolution that reads and gives codes, in its own
+        It quantizes the weights of a float convolution that reads and gives codes, in its own
         way. It drops Identity, but not the greatest of one.
         """
         if node.op in ("Relu", "Clip"):  # which it first draws into the rounding

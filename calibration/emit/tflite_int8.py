@@ -1,7 +1,7 @@
 """What a plan is in TensorFlow Lite: which operators take codes, and a layer's weights and biases.
 
 An operator computes on codes if all its tensors are codes. Source: the TensorFlow Lite 8-bit
-quantisation specification.
+quantization specification.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class TfliteModel:
         if grid is not None:
             dtype = "int8"
             scales = np.array([grid.scale], np.float32)
-            tensor.quantization = _quantisation(scales, grid.zero_point, 0)
+            tensor.quantization = _quantization(scales, grid.zero_point, 0)
         tensor.type = getattr(schema.TensorType, dtype.upper())
         tensor.buffer, tensor.hasRank = 0, True
         self._tensors.append(tensor)
@@ -121,7 +121,7 @@ class TfliteModel:
             axis: That the scales belong to.
         """
         index = self._stored(np.asarray(values, order="C"), name)
-        self._tensors[index].quantization = _quantisation(scales, zero_point, axis)
+        self._tensors[index].quantization = _quantization(scales, zero_point, axis)
         return index
 
     def add(
@@ -184,7 +184,7 @@ class TfliteModel:
         return index
 
 
-def _quantisation(scales: AnyArray, zero_point: int, axis: int) -> Any:
+def _quantization(scales: AnyArray, zero_point: int, axis: int) -> Any:
     found = schema.QuantizationParametersT()
     found.scale = np.asarray(scales, np.float32)
     found.zeroPoint = np.full(len(found.scale), zero_point, np.int64)

@@ -310,7 +310,7 @@ def _layer_norm(writer: Writer, node: Node) -> None:
     if gain is None or (node.input(2) and bias is None):
         raise RefusalError("its weights are not constant")
     if node.get("axis", -1) % len(shape) != len(shape) - 1 or prod(gain.shape) != shape[-1]:
-        raise RefusalError("only normalisation along the last axis is written")
+        raise RefusalError("only normalization along the last axis is written")
     x = writer.get(node.inputs[0], picture=False)
     row, last = (*shape[:-1], 1), writer.numbers(len(shape) - 1)
 
@@ -320,11 +320,11 @@ def _layer_norm(writer: Writer, node: Node) -> None:
         return number
 
     mean = step("MEAN", [x, last], "Reducer", row, keepDims=True)
-    centred = step("SUB", [x, mean], "Sub")
-    square = step("MUL", [centred, centred], "Mul")
+    centered = step("SUB", [x, mean], "Sub")
+    square = step("MUL", [centered, centered], "Mul")
     spread = step("MEAN", [square, last], "Reducer", row, keepDims=True)
     moved = step("ADD", [spread, writer.number(node.get("epsilon", 1e-5))], "Add", row)
-    normal = step("MUL", [centred, step("RSQRT", [moved], "", row)], "Mul")
+    normal = step("MUL", [centered, step("RSQRT", [moved], "", row)], "Mul")
     scaled = step("MUL", [normal, writer.constant(gain, f"{node.output}/gain")], "Mul")
     term = np.zeros_like(gain) if bias is None else bias
     inputs = [scaled, writer.constant(term, f"{node.output}/bias")]

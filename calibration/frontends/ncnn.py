@@ -142,7 +142,7 @@ def _window(layer: Layer) -> dict[str, Attribute]:
 
 def _arrays(layer: Layer) -> tuple[AnyArray, AnyArray | None]:
     if layer.is_int8:
-        raise _RefusalError("it is quantised; start from the float model")
+        raise _RefusalError("it is quantized; start from the float model")
     if not layer.weights:
         raise _RefusalError("its weights are not constant")
     numbers = [weight.numbers for weight in layer.weights]

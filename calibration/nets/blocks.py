@@ -14,12 +14,12 @@ from calibration.nets.fold import EPS
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """The batch normalisation of all these families."""
+    """The batch normalization of all these families."""
     return nn.BatchNorm2d(channels, eps=EPS, momentum=0.03)
 
 
 class ConvBN(nn.Module):
-    """Convolution, batch normalisation, activation; the size is kept but for the stride."""
+    """Convolution, batch normalization, activation; the size is kept but for the stride."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ConvBN(nn.Module):
 
 
 class RepVGG(nn.Module):
-    """ReLU of the sum of a 3x3, a 1x1 and, where shapes agree, an identity, each normalised.
+    """ReLU of the sum of a 3x3, a 1x1 and, where shapes agree, an identity, each normalized.
 
     Source: Ding et al. 2021, arXiv:2101.03697.
     """

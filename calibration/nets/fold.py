@@ -23,7 +23,7 @@ _CONV = re.compile(r"(.+)\.conv\.weight")
 _ADDED = re.compile(r"(.+)\.ia\.(\d+)\.implicit")
 _UNUSED = re.compile(r".+\.(num_batches_tracked|i[am]\.\d+\.implicit)")
 
-EPS = 1e-3  # of every batch normalisation in these families; a state dict does not hold it
+EPS = 1e-3  # of every batch normalization in these families; a state dict does not hold it
 
 
 def fold(state: State, eps: float = EPS) -> dict[str, AnyArray]:
@@ -34,7 +34,7 @@ def fold(state: State, eps: float = EPS) -> dict[str, AnyArray]:
 
     Args:
         state: Tensors by name, in the names of `calibration.nets`.
-        eps: Of the batch normalisations.
+        eps: Of the batch normalizations.
 
     Returns:
         New arrays, float32 where they were folded.
@@ -52,7 +52,7 @@ def fold(state: State, eps: float = EPS) -> dict[str, AnyArray]:
         elif (match := _CONV.fullmatch(name)) and ".rbr_" not in name:
             if f"{match[1]}.bn.weight" not in state:
                 continue
-            kernel, bias = _normalised(state, match[1], eps)
+            kernel, bias = _normalized(state, match[1], eps)
             target = f"{match[1]}.conv"
             taken |= {key for key in state if key.startswith((f"{match[1]}.bn.", f"{target}."))}
         else:
@@ -78,8 +78,8 @@ def _scale_and_shift(state: State, bn: str, eps: float) -> tuple[_Float64, _Floa
     return scale, bias - mean * scale
 
 
-def _normalised(state: State, block: str, eps: float) -> tuple[_Float64, _Float64]:
-    """Kernel and bias of a convolution and the batch normalisation after it."""
+def _normalized(state: State, block: str, eps: float) -> tuple[_Float64, _Float64]:
+    """Kernel and bias of a convolution and the batch normalization after it."""
     kernel = np.asarray(state[f"{block}.conv.weight"], np.float64)
     scale, shift = _scale_and_shift(state, f"{block}.bn", eps)
     if f"{block}.conv.bias" in state:
@@ -89,8 +89,8 @@ def _normalised(state: State, block: str, eps: float) -> tuple[_Float64, _Float6
 
 def _rep_block(state: State, block: str, eps: float) -> tuple[_Float64, _Float64]:
     """Kernel and bias of the sum of a 3x3, a 1x1 and, where there is one, an identity."""
-    kernel, bias = _normalised(state, f"{block}.rbr_dense", eps)
-    point, shift = _normalised(state, f"{block}.rbr_1x1", eps)
+    kernel, bias = _normalized(state, f"{block}.rbr_dense", eps)
+    point, shift = _normalized(state, f"{block}.rbr_1x1", eps)
     kernel[:, :, 1, 1] += point[:, :, 0, 0]
     bias = bias + shift
     if f"{block}.rbr_identity.weight" in state:

@@ -1,1 +1,1 @@
-"""INT8: what is quantised and how, decided once for every runtime."""
+"""INT8: what is quantized and how, decided once for every runtime."""

@@ -181,7 +181,7 @@ class Facts:
         images_sha256: Of the network inputs that were observed.
         observed: Pictures.
         judged: Pictures.
-        labelled: Whether those have labels.
+        labeled: Whether those have labels.
         limits: Of the gate, in words.
         remarks: What a person should know.
         seconds: By stage.
@@ -203,7 +203,7 @@ class Facts:
     images_sha256: str
     observed: int
     judged: int
-    labelled: bool
+    labeled: bool
     limits: str
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]

@@ -1,6 +1,6 @@
-"""The figures of a report: inline SVG, drawn in the colours of the page.
+"""The figures of a report: inline SVG, drawn in the colors of the page.
 
-They carry classes instead of colours, so that the page's style sheet serves light and dark.
+They carry classes instead of colors, so that the page's style sheet serves light and dark.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def costs(layers: Sequence[Layer]) -> str:
         )
     ends = ("first layer", "start"), ("last layer", "end")
     for (words, anchor), x in zip(ends, (52.0, width - 8), strict=True):
-        body += text(x, base + 18, words, colour=_INK, size=12, anchor=anchor)
+        body += text(x, base + 18, words, color=_INK, size=12, anchor=anchor)
     return _svg(width, height, body, "What rounding each layer costs")
 
 
@@ -89,12 +89,12 @@ def curve(points: Sequence[Point]) -> str:
             )
         if at:
             words = name.upper()
-            body += text(right + 8, at[-1][1] + 4, words, colour=_INK, size=12)
+            body += text(right + 8, at[-1][1] + 4, words, color=_INK, size=12)
     for point in points:
         x, _ = place(point.layers, 100)
-        body += text(x, base + 18, str(point.layers), colour=_INK, size=12, anchor="middle")
+        body += text(x, base + 18, str(point.layers), color=_INK, size=12, anchor="middle")
     words = "layers that stay float by choice"
-    body += text((left + right) / 2, base + 38, words, colour=_INK, size=12, anchor="middle")
+    body += text((left + right) / 2, base + 38, words, color=_INK, size=12, anchor="middle")
     return _svg(width, height, body, "Agreement over the number of float layers")
 
 
@@ -144,7 +144,7 @@ def _axis(
     for value, words in ticks:
         y = base - tall * value / most
         body += f'<path class="axis" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
-        body += text(left - 6, y + 4, words, colour=_INK, size=12, anchor="end")
+        body += text(left - 6, y + 4, words, color=_INK, size=12, anchor="end")
     return body
 
 

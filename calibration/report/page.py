@@ -84,9 +84,9 @@ def _head(facts: Facts) -> str:
 
 
 def _targets(facts: Facts) -> str:
-    labelled = any(target.row.labels for target in facts.targets)
+    labeled = any(target.row.labels for target in facts.targets)
     heads = ["runtime", "AP / AP50", "recall", "precision", "INT8 layers", "float work"]
-    heads += ["AP by labels", "change", ""] if labelled else []
+    heads += ["AP by labels", "change", ""] if labeled else []
     heads += ["size", "latency", "against float"]
     reach = _reach(target.row for target in facts.targets)
     rows = []
@@ -98,7 +98,7 @@ def _targets(facts: Facts) -> str:
             _percent(target.row.alike.precision),
             f"{target.int8_layers} of {target.int8_layers + target.float_layers}",
             _percent(target.float_operations),
-            *(_label_cells(target.row, reach) if labelled else []),
+            *(_label_cells(target.row, reach) if labeled else []),
             f"{target.size / 1e6:.2f} MB <small>of {target.float_size / 1e6:.2f}</small>",
             f"{1e3 * target.latency:.1f} ms <small>of {1e3 * target.float_latency:.1f}</small>",
             f"{target.faster:.2f} times",
@@ -109,13 +109,13 @@ def _targets(facts: Facts) -> str:
         "on pictures that were not calibrated with. Recall and precision pair one to one, same "
         "class, IoU above .5, both scores above .3."
     )
-    if labelled:
+    if labeled:
         note += " Changes by labels have a 95 % interval of a paired bootstrap over pictures."
     return f"<section><h2>Result</h2>{_table(heads, rows)}<p class=note>{note}</p></section>"
 
 
 def _scheme(scheme: Scheme) -> str:
-    labelled = any(row.labels for row in scheme.rows)
+    labeled = any(row.labels for row in scheme.rows)
     reach = _reach(scheme.rows)
     rows = [
         [
@@ -124,12 +124,12 @@ def _scheme(scheme: Scheme) -> str:
             figures.shares(row.alike.ap),
             _percent(row.alike.recall),
             _percent(row.alike.precision),
-            *(_label_cells(row, reach) if labelled else []),
+            *(_label_cells(row, reach) if labeled else []),
         ]
         for row in scheme.rows
     ]
     heads = ["rounded", "AP / AP50", "", "recall", "precision"]
-    heads += ["AP by labels", "change", ""] if labelled else []
+    heads += ["AP by labels", "change", ""] if labeled else []
     names = ", ".join(scheme.targets)
     parts = [
         f"<section><h2>{_words(scheme.name.capitalize())} grids "

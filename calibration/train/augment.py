@@ -49,7 +49,7 @@ class Placing:
 
 
 def compose(size: int, pictures: Sequence[Picture], placings: Sequence[Placing]) -> Picture:
-    """Pictures on a grey canvas of size x size, and what can still be seen of their objects."""
+    """Pictures on a gray canvas of size x size, and what can still be seen of their objects."""
     canvas = np.full((size, size, 3), PAD, np.uint8)
     boxes, class_ids = [], []
     for picture, placing in zip(pictures, placings, strict=True):
@@ -85,7 +85,7 @@ def _draw(canvas: UInt8Array, image: UInt8Array, placing: Placing) -> None:
 
 
 def mosaic_placings(
-    size: int, sides: Sequence[tuple[int, int]], scales: Sequence[float], centre: tuple[int, int]
+    size: int, sides: Sequence[tuple[int, int]], scales: Sequence[float], center: tuple[int, int]
 ) -> list[Placing]:
     """Four pictures around a point: each touches it with a corner and fills its quarter.
 
@@ -93,11 +93,11 @@ def mosaic_placings(
         size: Of the canvas.
         sides: Height and width of each: upper left, upper right, lower left, lower right.
         scales: Of each.
-        centre: x, y on the canvas.
+        center: x, y on the canvas.
 
     Source: Bochkovskiy et al. 2020, arXiv:2004.10934, section 3.3.
     """
-    x, y = centre
+    x, y = center
     placings = []
     for i, ((height, width), scale) in enumerate(zip(sides, scales, strict=True)):
         on_left, on_top = i % 2 == 0, i < 2
@@ -147,7 +147,7 @@ def flip(picture: Picture, *, horizontal: bool, vertical: bool) -> Picture:
     return Picture(np.ascontiguousarray(image), boxes, picture.class_ids)
 
 
-def recolour(image: UInt8Array, augment: Augment, random: np.random.Generator) -> UInt8Array:
+def recolor(image: UInt8Array, augment: Augment, random: np.random.Generator) -> UInt8Array:
     """Another hue, saturation and brightness: a new image."""
     hue, saturation, value = random.uniform(-1, 1, 3) * (
         augment.hue,
@@ -179,4 +179,4 @@ def augmented(
     )
     horizontal, vertical = random.random(2) < (augment.flip_horizontal, augment.flip_vertical)
     turned = flip(joined, horizontal=bool(horizontal), vertical=bool(vertical))
-    return Picture(recolour(turned.image, augment, random), turned.boxes, turned.class_ids)
+    return Picture(recolor(turned.image, augment, random), turned.boxes, turned.class_ids)

@@ -43,10 +43,10 @@ def overlap(found: Tensor, wanted: Tensor, kind: BoxLoss) -> Tensor:
     if kind == "giou":
         area = hull.prod(-1)
         return common - (area - union) / area
-    centres = (wanted[..., :2] + wanted[..., 2:] - found[..., :2] - found[..., 2:]) / 2
+    centers = (wanted[..., :2] + wanted[..., 2:] - found[..., :2] - found[..., 2:]) / 2
     size, wanted_size = _size(found).clamp(min=_EPS), _size(wanted).clamp(min=_EPS)
     if kind == "ciou":
-        distance = centres.square().sum(-1) / hull.square().sum(-1)
+        distance = centers.square().sum(-1) / hull.square().sum(-1)
         angles = torch.atan(wanted_size[..., 0] / wanted_size[..., 1]) - torch.atan(
             size[..., 0] / size[..., 1]
         )
@@ -54,11 +54,11 @@ def overlap(found: Tensor, wanted: Tensor, kind: BoxLoss) -> Tensor:
         with torch.no_grad():
             weight = shape / (1 - common + shape + _EPS)
         return common - distance - weight * shape
-    length = (centres.square().sum(-1) + _EPS).sqrt()
-    sine = (centres.abs() / length.unsqueeze(-1)).amin(-1).clamp(max=1)
+    length = (centers.square().sum(-1) + _EPS).sqrt()
+    sine = (centers.abs() / length.unsqueeze(-1)).amin(-1).clamp(max=1)
     angle = 2 * sine * (1 - sine.square() + _EPS).sqrt()  # 1 - 2 sin^2(arcsin(sine) - pi / 4)
     falloff = (angle - 2).unsqueeze(-1)
-    distance = (1 - (falloff * (centres / hull).square()).exp()).sum(-1)
+    distance = (1 - (falloff * (centers / hull).square()).exp()).sum(-1)
     change = (size - wanted_size).abs() / torch.maximum(size, wanted_size)
     shape = (1 - (-change).exp()).pow(4).sum(-1)
     return common - (distance + shape) / 2

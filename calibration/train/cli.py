@@ -1,4 +1,4 @@
-"""`edge train`: train or fine-tune a network on labelled pictures."""
+"""`edge train`: train or fine-tune a network on labeled pictures."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ def _read(sample: Sample, size: int) -> Picture:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         image = cv2.resize(image, resized, interpolation=how)
     factors = np.array([resized[0] / width, resized[1] / height] * 2, np.float32)
-    colours = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return Picture(colours, objects.boxes * factors, objects.class_ids)
+    colors = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return Picture(colors, objects.boxes * factors, objects.class_ids)
 
 
 def batches(

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from calibration.emit import float_artefact
+from calibration.emit import float_artifact
 from calibration.export import export
 from calibration.frontends import onnx
 from calibration.frontends.simplify import simplify
@@ -26,7 +26,7 @@ def deploy(
     *,
     facts: Mapping[str, Any],
     name: str = "best",
-    licence: str = "",
+    license: str = "",
 ) -> None:
     """Write `<name>.onnx` and `<name>.edge`, in place of those that may be there.
 
@@ -37,7 +37,7 @@ def deploy(
         folder: Where to.
         facts: How it was trained and what it reaches, for the package's provenance.
         name: Of the files.
-        licence: Of the weights, SPDX.
+        license: Of the weights, SPDX.
 
     Raises:
         ModelError: The disk refuses, or something else is in the way.
@@ -56,8 +56,8 @@ def deploy(
     made = Package(
         name=name,
         spec=replace(about, output_names=tuple(graph.outputs)),
-        artefacts=(float_artefact("ncnn", graph, half=True),),
-        licence=licence,
+        artifacts=(float_artifact("ncnn", graph, half=True),),
+        license=license,
         provenance={
             "tool": f"edge-yolo {__version__}",
             "sources": {path.name: sha256(content).hexdigest()},

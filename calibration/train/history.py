@@ -14,7 +14,7 @@ from edge.errors import CalibrationError
 Row = Mapping[str, float]
 
 _WIDTH, _HEIGHT, _MARGIN = 720, 300, 48
-_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd")
+_COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd")
 _NOT_LOSSES = frozenset({"epoch", "AP", "AP50", "seconds", "cpu_seconds"})
 
 
@@ -72,8 +72,8 @@ def curve(rows: Sequence[Row]) -> str:
         )
         return f'<polyline fill="none" {style} points="{places}"/>'
 
-    def text(x: float, y: float, words: str, colour: str = "#333", anchor: str = "start") -> str:
-        return f'<text x="{x}" y="{y}" fill="{colour}" text-anchor="{anchor}">{words}</text>'
+    def text(x: float, y: float, words: str, color: str = "#333", anchor: str = "start") -> str:
+        return f'<text x="{x}" y="{y}" fill="{color}" text-anchor="{anchor}">{words}</text>'
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
@@ -87,14 +87,14 @@ def curve(rows: Sequence[Row]) -> str:
     legend = float(_MARGIN)
     for name in [*(n for n in ("AP50", "AP") if any(n in row for row in rows)), *names]:
         if name in ("AP", "AP50"):
-            colour = "#000" if name == "AP" else "#888"
-            parts.append(line(name, 1.0, f'stroke="{colour}" stroke-width="2"'))
+            color = "#000" if name == "AP" else "#888"
+            parts.append(line(name, 1.0, f'stroke="{color}" stroke-width="2"'))
             words = name
         else:
-            colour = _COLOURS[names.index(name) % len(_COLOURS)]
+            color = _COLORS[names.index(name) % len(_COLORS)]
             highest = max(1e-12, *(row[name] for row in rows if name in row))
-            parts.append(line(name, highest, f'stroke="{colour}" stroke-dasharray="4 2"'))
+            parts.append(line(name, highest, f'stroke="{color}" stroke-dasharray="4 2"'))
             words = f"{name} loss / {highest:.3g}"
-        parts.append(text(legend, _HEIGHT - 12, words, colour))
+        parts.append(text(legend, _HEIGHT - 12, words, color))
         legend += 8.0 * len(words) + 8
     return "\n".join([*parts, "</svg>", ""])

@@ -30,7 +30,7 @@ from edge.io.datasets import Dataset
 
 Row: TypeAlias = dict[str, float]
 
-_NORM_MOMENTUM = 0.03  # of batch normalisation's statistics, late in a training
+_NORM_MOMENTUM = 0.03  # of batch normalization's statistics, late in a training
 _OBSERVED = 8  # batches by which ranges begin
 _PACE = 100.0  # ranges are logarithms: they learn so many times as fast as weights
 

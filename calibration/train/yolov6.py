@@ -28,13 +28,13 @@ class Points(NamedTuple):
     Attributes:
         logits: (B, N, C) of the classes.
         boxes: (B, N, 4) corners in pixels of the input.
-        centres: (N, 2) x, y of the points, in pixels.
+        centers: (N, 2) x, y of the points, in pixels.
         strides: (N, 1) pixels.
     """
 
     logits: Tensor
     boxes: Tensor
-    centres: Tensor
+    centers: Tensor
     strides: Tensor
 
 
@@ -54,20 +54,20 @@ class Assignment(NamedTuple):
 
 def points(levels: list[Level]) -> Points:
     """The levels as one list of points, in float32."""
-    logits, boxes, centres, strides = [], [], [], []
+    logits, boxes, centers, strides = [], [], [], []
     for level, stride in zip(levels, STRIDES, strict=True):
         rows, columns = level.classes.shape[2:]
         device = level.classes.device
         y, x = torch.meshgrid(
             torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
         )
-        centre = (torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride
+        center = (torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride
         sides = level.boxes.float().flatten(2).permute(0, 2, 1) * stride
-        boxes.append(torch.cat([centre - sides[..., :2], centre + sides[..., 2:]], -1))
+        boxes.append(torch.cat([center - sides[..., :2], center + sides[..., 2:]], -1))
         logits.append(level.classes.float().flatten(2).permute(0, 2, 1))
-        centres.append(centre)
-        strides.append(torch.full_like(centre[:, :1], stride))
-    return Points(torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(centres), torch.cat(strides))
+        centers.append(center)
+        strides.append(torch.full_like(center[:, :1], stride))
+    return Points(torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(centers), torch.cat(strides))
 
 
 @torch.no_grad()
@@ -89,8 +89,8 @@ def assign(found: Points, targets: Targets) -> Assignment:
     of_class = targets.class_ids.unsqueeze(2).expand(-1, -1, count)
     score = found.logits.sigmoid().permute(0, 2, 1).gather(1, of_class)
     inside = (
-        (found.centres > targets.boxes[:, :, None, :2])
-        & (found.centres < targets.boxes[:, :, None, 2:])
+        (found.centers > targets.boxes[:, :, None, :2])
+        & (found.centers < targets.boxes[:, :, None, 2:])
     ).all(-1) & targets.real.unsqueeze(2)
     alignment = score.pow(ALPHA) * iou.pow(BETA) * inside
     best = alignment.topk(min(CANDIDATES, count), 2).indices

@@ -62,7 +62,7 @@ class Predictions(NamedTuple):
 
 
 def candidates(levels: list[Tensor], anchors: Tensor, targets: Targets) -> Candidates:
-    """For each object the anchors of its shape, in the cell of its centre and the two nearest.
+    """For each object the anchors of its shape, in the cell of its center and the two nearest.
 
     Args:
         levels: (B, anchors, H, W, 5 + C) each.
@@ -71,16 +71,16 @@ def candidates(levels: list[Tensor], anchors: Tensor, targets: Targets) -> Candi
     """
     image, target = targets.real.nonzero(as_tuple=True)
     boxes = targets.boxes[image, target]
-    size, centre = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
+    size, center = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
     found = []
     for level, stride in enumerate(STRIDES):
         rows, columns = levels[level].shape[2:4]
         ratio = size[:, None] / anchors[level]  # (objects, anchors, 2)
         fits = torch.maximum(ratio, 1 / ratio.clamp(min=1e-6)).amax(2) < RATIO
         which, anchor = fits.nonzero(as_tuple=True)
-        at = centre[which] / stride
+        at = center[which] / stride
         cell = at.floor()
-        # From the middle of the cell, one step towards the side on which the centre lies.
+        # From the middle of the cell, one step towards the side on which the center lies.
         step = torch.where(at - cell < 0.5, -1.0, 1.0)
         nothing = torch.zeros_like(step[:, 0])
         for dx, dy in ((nothing, nothing), (step[:, 0], nothing), (nothing, step[:, 1])):
@@ -109,9 +109,9 @@ def predictions(levels: list[Tensor], anchors: Tensor, places: Candidates) -> Pr
         raw = raw.index_put((here,), level[image, anchor, row, column].float())
     stride = torch.tensor(STRIDES, device=raw.device)[places.level].unsqueeze(1)
     cell = torch.stack([places.column, places.row], 1)
-    centre = (raw[:, :2].sigmoid() * 2 - 0.5 + cell) * stride
+    center = (raw[:, :2].sigmoid() * 2 - 0.5 + cell) * stride
     size = (raw[:, 2:4].sigmoid() * 2).square() * anchors[places.level, places.anchor]
-    boxes = torch.cat([centre - size / 2, centre + size / 2], 1)
+    boxes = torch.cat([center - size / 2, center + size / 2], 1)
     return Predictions(boxes, raw[:, 4], raw[:, 5:])
 
 

@@ -78,7 +78,7 @@ class _TfLite:
         if options.precision == "int8" and self.precision != "int8":
             raise BackendError("TFLite runs INT8 from INT8 files only, this one is float")
         self._index = detail["index"]
-        self._outputs = tuple((found[n]["index"], *_quantisation(found[n])) for n in outputs)
+        self._outputs = tuple((found[n]["index"], *_quantization(found[n])) for n in outputs)
         self._view: AnyArray = np.zeros(input_.shape, self.input.dtype)
         self._interpreter: Any = interpreter
 
@@ -124,7 +124,7 @@ def _spec(detail: Mapping[str, Any]) -> TensorSpec:
     shape = tuple(int(n) for n in detail["shape_signature"])
     layout: Layout = "NCHW" if len(shape) == 4 and shape[1] == 3 and shape[3] != 3 else "NHWC"
     dtype = np.dtype(detail["dtype"]).name
-    return TensorSpec(detail["name"], shape, dtype, layout, *_quantisation(detail))
+    return TensorSpec(detail["name"], shape, dtype, layout, *_quantization(detail))
 
 
 def _metadata(model: bytes) -> dict[str, str]:
@@ -140,7 +140,7 @@ def _metadata(model: bytes) -> dict[str, str]:
         return {}  # most files have none, and nothing depends on it
 
 
-def _quantisation(detail: Mapping[str, Any]) -> tuple[float, int]:
+def _quantization(detail: Mapping[str, Any]) -> tuple[float, int]:
     """Scale and zero point of a tensor that has one of each; 1 and 0 for a float tensor."""
     if np.issubdtype(detail["dtype"], np.floating):
         return 1.0, 0
@@ -151,7 +151,7 @@ def _quantisation(detail: Mapping[str, Any]) -> tuple[float, int]:
 
 
 def _is_int8(interpreter: Any) -> bool:
-    """Whether any tensor but weights is quantised: one scale, and an integer of 8 bits."""
+    """Whether any tensor but weights is quantized: one scale, and an integer of 8 bits."""
     return any(
         detail["dtype"] in (np.int8, np.uint8)
         and len(detail["quantization_parameters"]["scales"]) == 1

@@ -43,23 +43,23 @@ def ways(
 
     Args:
         package: The model.
-        backends: Only these; None: all that the package has artefacts for.
+        backends: Only these; None: all that the package has artifacts for.
         threads: Each of these numbers.
         cores: The usual number of threads.
         size: Of the network input; None: the model's own.
 
     Raises:
-        ModelError: The package has no artefact for one of the backends.
+        ModelError: The package has no artifact for one of the backends.
     """
-    usual = package.artefact()
+    usual = package.artifact()
     kind: Precision = "int8" if usual.precision == "int8" else "fp16"  # where the CPU has that
     names = backends or [
-        a.backend for a in package.artefacts if (a.precision == "int8") == (kind == "int8")
+        a.backend for a in package.artifacts if (a.precision == "int8") == (kind == "int8")
     ]
     found = [Configuration(usual, kind, cores, size)]
     for name in dict.fromkeys(names):
-        artefact = package.artefact(name, kind)
-        found += [Configuration(artefact, kind, count, size) for count in threads]
+        artifact = package.artifact(name, kind)
+        found += [Configuration(artifact, kind, count, size) for count in threads]
     return tuple(found[:1] + [each for each in found[1:] if each != found[0]])
 
 

@@ -17,7 +17,7 @@ from edge.bench.report import Repetition, Report, Run, in_words, on_device
 from edge.bench.worker import save_frames
 from edge.errors import BackendError, SourceError
 from edge.io.base import Source
-from edge.package import Artefact, Package
+from edge.package import Artifact, Package
 from edge.types import Event, Failure, Frame, Size
 
 _FRAMES = 8  # enough that they differ, few enough that their memory does not count
@@ -29,14 +29,14 @@ class Configuration:
     """One way to run the model.
 
     Attributes:
-        artefact: Of the package.
+        artifact: Of the package.
         precision: Asked for.
         threads: 0: one per core.
         input: None: the model's own.
         device: What computes.
     """
 
-    artefact: Artefact
+    artifact: Artifact
     precision: Precision
     threads: int
     input: Size | None
@@ -44,7 +44,7 @@ class Configuration:
 
     def __str__(self) -> str:
         size = f" {self.input}" if self.input else ""
-        where = on_device(self.artefact.backend, self.device)
+        where = on_device(self.artifact.backend, self.device)
         return f"{where} {self.precision}{size} {in_words(self.threads)}"
 
 
@@ -84,31 +84,31 @@ def plan(
 
     Args:
         package: The model.
-        backends: Every artefact of these; None: the package's first that suits, of the runtime
+        backends: Every artifact of these; None: the package's first that suits, of the runtime
             that offers the device.
-        precision: Of the arithmetic. None: that of each artefact, or float16 for a float one
+        precision: Of the arithmetic. None: that of each artifact, or float16 for a float one
             where the CPU computes in it.
         threads: Each of these numbers; 0: one per core.
         inputs: Each of these sizes; None: the model's own.
         device: What computes.
 
     Raises:
-        ModelError: The package has no such artefact.
+        ModelError: The package has no such artifact.
     """
     if backends is None:
-        artefacts = [package.artefact(DEVICES.get(device), precision)]
+        artifacts = [package.artifact(DEVICES.get(device), precision)]
     else:
-        artefacts = [
-            artefact
-            for artefact in package.artefacts
-            if artefact.backend in backends
-            and precision in (None, artefact.precision, *_alike(artefact))
+        artifacts = [
+            artifact
+            for artifact in package.artifacts
+            if artifact.backend in backends
+            and precision in (None, artifact.precision, *_alike(artifact))
         ]
-        if not artefacts:
-            package.artefact(min(backends), precision)  # raises, and says what there is
+        if not artifacts:
+            package.artifact(min(backends), precision)  # raises, and says what there is
     return tuple(
-        Configuration(artefact, precision or _usual(artefact), count, size, device)
-        for artefact, count, size in product(artefacts, threads, inputs)
+        Configuration(artifact, precision or _usual(artifact), count, size, device)
+        for artifact, count, size in product(artifacts, threads, inputs)
     )
 
 
@@ -146,7 +146,7 @@ def measure(
         file = Path(folder) / "frames.npz"
         save_frames(file, frames)
         for turn in range(settings.repetitions):
-            # Every other turn backwards: what drifts over time then favours none of them.
+            # Every other turn backwards: what drifts over time then favors none of them.
             order = range(len(configurations))
             for k in order if turn % 2 == 0 else reversed(order):
                 if k in errors:
@@ -177,13 +177,13 @@ def measure(
     )
 
 
-def _alike(artefact: Artefact) -> tuple[Precision, ...]:
-    """The arithmetics in which an artefact may run: a float one in either."""
-    return ("int8",) if artefact.precision == "int8" else ("fp16", "fp32")
+def _alike(artifact: Artifact) -> tuple[Precision, ...]:
+    """The arithmetics in which an artifact may run: a float one in either."""
+    return ("int8",) if artifact.precision == "int8" else ("fp16", "fp32")
 
 
-def _usual(artefact: Artefact) -> Precision:
-    return "int8" if artefact.precision == "int8" else "fp16"
+def _usual(artifact: Artifact) -> Precision:
+    return "int8" if artifact.precision == "int8" else "fp16"
 
 
 def take_frames(source: Source) -> list[Frame]:
@@ -214,7 +214,7 @@ def _task(
     size = configuration.input
     return {
         "model": str(model),
-        "backend": configuration.artefact.backend,
+        "backend": configuration.artifact.backend,
         "precision": configuration.precision,
         "threads": configuration.threads,
         "device": configuration.device,
@@ -234,19 +234,19 @@ def _run(
     effect: tuple[str, int, Size] | None,
     error: str,
 ) -> Run:
-    artefact = configuration.artefact
+    artifact = configuration.artifact
     asked = (configuration.precision, configuration.threads, configuration.input)
     precision, threads, size = effect or (*asked[:2], asked[2] or package.spec.input)
-    content = b"".join(artefact.files[suffix] for suffix in sorted(artefact.files))
+    content = b"".join(artifact.files[suffix] for suffix in sorted(artifact.files))
     return Run(
-        backend=artefact.backend,
-        stored=artefact.precision,
+        backend=artifact.backend,
+        stored=artifact.precision,
         precision=precision,
         threads=threads,
         input=size,
         model_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        versions=installed.circumstances(artefact.backend),
+        versions=installed.circumstances(artifact.backend),
         repetitions=tuple(repetitions),
         error=error,
         device=configuration.device,

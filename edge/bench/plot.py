@@ -27,16 +27,16 @@ def bars(report: Report) -> str:
     board = report.board
     where = ", ".join(filter(None, [board.model, board.cpu, f"{board.cores} cores", board.machine]))
     legend = "".join(
-        f'<rect x="{_LEFT + 120 * k}" y="62" width="12" height="12" fill="{colour}"/>'
+        f'<rect x="{_LEFT + 120 * k}" y="62" width="12" height="12" fill="{color}"/>'
         + text(_LEFT + 120 * k + 18, 73, stage)
-        for k, (stage, colour) in enumerate(_STAGES)
+        for k, (stage, color) in enumerate(_STAGES)
     )
     rows = "".join(_bar(run, _TOP + _ROW * k, _PLOT / longest) for k, run in enumerate(runs))
     return document(
         _WIDTH,
         height,
         text(16, 26, f"{report.model}: latency in ms, p50 by stage and p99", size=16)
-        + text(16, 48, f"{where}; {report.created}", colour="#666")
+        + text(16, 48, f"{where}; {report.created}", color="#666")
         + legend
         + rows,
     )
@@ -51,30 +51,30 @@ def lines(soak: Soak, title: str) -> str:
         ("slowest clock, MHz", "#59a14f", [s.mhz for s in soak.samples]),
     ]
     panels = [
-        (label, colour, values)
-        for label, colour, raw in curves
+        (label, color, values)
+        for label, color, raw in curves
         if len(values := [v for v in raw if v is not None]) == len(soak.samples) > 1
     ]
     body = text(16, 26, title, size=16)
-    for k, (label, colour, values) in enumerate(panels):
-        body += _curve(soak.samples, values, label, colour, 50 + 130 * k)
+    for k, (label, color, values) in enumerate(panels):
+        body += _curve(soak.samples, values, label, color, 50 + 130 * k)
     return document(_WIDTH, 60 + 130 * len(panels), body)
 
 
 def _bar(run: Run, y: float, scale: float) -> str:
     name = text(16, y + 20, run.key)
     if not run.repetitions:
-        return name + text(_LEFT, y + 20, run.error[:90], colour="#b00")
+        return name + text(_LEFT, y + 20, run.error[:90], color="#b00")
     x, parts = float(_LEFT), ""
     pale = ' opacity="0.35"' if run.invalid else ""
-    for stage, colour in _STAGES:
+    for stage, color in _STAGES:
         width = run.value(f"{stage}_p50") * scale
-        parts += f'<rect x="{x:.1f}" y="{y + 6}" width="{width:.1f}" height="18" fill="{colour}"/>'
+        parts += f'<rect x="{x:.1f}" y="{y + 6}" width="{width:.1f}" height="18" fill="{color}"/>'
         x += width
     end = _LEFT + run.value("latency_p99") * scale
     parts += f'<path d="M{x:.1f} {y + 15}H{end:.1f}m0 -5v10" stroke="#333" fill="none"/>'
     numbers = f"{run.value('latency_p50'):.1f} ms, {run.value('throughput'):.1f} frames/s"
-    why = text(_LEFT, y + 37, f"invalid: {'; '.join(run.invalid)}"[:100], colour="#b00", size=11)
+    why = text(_LEFT, y + 37, f"invalid: {'; '.join(run.invalid)}"[:100], color="#b00", size=11)
     return (
         name
         + f"<g{pale}>{parts}</g>"
@@ -84,7 +84,7 @@ def _bar(run: Run, y: float, scale: float) -> str:
 
 
 def _curve(
-    samples: Sequence[Sample], values: Sequence[float], label: str, colour: str, top: float
+    samples: Sequence[Sample], values: Sequence[float], label: str, color: str, top: float
 ) -> str:
     low, high = min(values), max(values)
     reach, time = (high - low) or 1.0, samples[-1].seconds
@@ -94,8 +94,8 @@ def _curve(
     )
     return (
         text(120, top + 8, label)
-        + text(16, top + 24, f"{high:.5g}", colour="#666")
-        + text(16, top + 94, f"{low:.5g}", colour="#666")
-        + f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        + text(760, top + 110, f"{time:.0f} s", colour="#666")
+        + text(16, top + 24, f"{high:.5g}", color="#666")
+        + text(16, top + 94, f"{low:.5g}", color="#666")
+        + f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.5"/>'
+        + text(760, top + 110, f"{time:.0f} s", color="#666")
     )

@@ -118,12 +118,12 @@ class Run:
 
     Attributes:
         backend: Key into `edge.backends.BACKENDS`.
-        stored: Precision of the artefact.
+        stored: Precision of the artifact.
         precision: Of the arithmetic in effect.
         threads: In effect.
         input: Size of the network input.
-        model_bytes: Size of the artefact's files.
-        sha256: Of the artefact's files, one after the other in the order of their suffixes.
+        model_bytes: Size of the artifact's files.
+        sha256: Of the artifact's files, one after the other in the order of their suffixes.
         versions: Of the packages that take part.
         repetitions: Each in a process of its own; empty where it failed.
         error: Why it failed; empty where it did not.

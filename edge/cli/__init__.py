@@ -27,7 +27,7 @@ from edge.version import __version__
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-_NO_ADDRESS = frozenset({"--classes", "--compare", "--labels", "--licence", "--note"})
+_NO_ADDRESS = frozenset({"--classes", "--compare", "--labels", "--license", "--note"})
 
 
 class Command(Protocol):

@@ -23,7 +23,7 @@ from edge.io.base import Source
 from edge.io.sinks.targets import prepare_file, write_whole
 from edge.io.sources import open_source
 from edge.package import Package
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.redaction import redacted
 from edge.text import printable
 from edge.types import Size
@@ -63,11 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=("all", *BACKENDS),
         metavar="B",
-        help=f"every artefact of these, or all; of {', '.join(BACKENDS)}; default: the first "
+        help=f"every artifact of these, or all; of {', '.join(BACKENDS)}; default: the first "
         "that suits",
     )
     parser.add_argument(
-        "--precision", choices=get_args(Precision), help="default: each artefact's own"
+        "--precision", choices=get_args(Precision), help="default: each artifact's own"
     )
     parser.add_argument(
         "--threads",
@@ -225,7 +225,7 @@ def _soak(
     try:
         detector = Detector.load(
             args.model,
-            backend=one.artefact.backend,
+            backend=one.artifact.backend,
             precision=one.precision,
             threads=one.threads,
             device=one.device,
@@ -235,7 +235,7 @@ def _soak(
         raise UsageError(str(error)) from error
     with detector:
         title = f"{detector.spec.family} at {detector.spec.input}, "
-        title += f"{on_device(one.artefact.backend, one.device)} "
+        title += f"{on_device(one.artifact.backend, one.device)} "
         title += f"{detector.backend.precision}, {detector.backend.threads} threads"
         found = soak(detector, frames, args.soak, progress=_say_sample)
     if args.plot is not None:

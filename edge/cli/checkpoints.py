@@ -13,10 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edge import recognise
+from edge import recognize
 from edge.cli import UsageError
 from edge.errors import ModelError
-from edge.recognise import OpenedModel, Overrides
+from edge.recognize import OpenedModel, Overrides
 from edge.text import printable
 
 SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -28,7 +28,7 @@ def is_checkpoint(files: Sequence[Path]) -> bool:
 
 
 def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
-    """As `edge.recognise.open_model`, of checkpoints too.
+    """As `edge.recognize.open_model`, of checkpoints too.
 
     Raises:
         EdgeError: As there; and `NotInstalledError` where torch is missing.
@@ -36,7 +36,7 @@ def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
     """
     if not is_checkpoint(files):
         try:
-            return recognise.open_model(files, overrides)
+            return recognize.open_model(files, overrides)
         except ValueError as error:
             raise UsageError(str(error)) from error
     with TemporaryDirectory() as folder:
@@ -44,13 +44,13 @@ def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
         family, sentences = to_onnx(files, file, overrides)
         said = overrides if overrides.family else replace(overrides, family=family)
         try:
-            opened = recognise.open_model([file], said)
+            opened = recognize.open_model([file], said)
         except ModelError as error:
             raise type(error)(str(error).replace(str(file), str(files[0]))) from error
     package = opened.package
     sources = {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
     evidence = (*sentences, *opened.evidence)
-    provenance = {**package.provenance, "sources": sources, "recognised": list(evidence)}
+    provenance = {**package.provenance, "sources": sources, "recognized": list(evidence)}
     return OpenedModel(replace(package, provenance=provenance), evidence)
 
 

@@ -36,7 +36,7 @@ class Side:
         name: As it was given.
         model: Path of the package or model file.
         backend: None: the package's first.
-        precision: None: the artefact's own.
+        precision: None: the artifact's own.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Side:
         Raises:
             ValueError: It has another form, or needs `--model`.
         """
-        path, at, artefact = text.rpartition("@")
-        words = artefact.split("-")
-        if not (at or _is_artefact(words)):
+        path, at, artifact = text.rpartition("@")
+        words = artifact.split("-")
+        if not (at or _is_artifact(words)):
             return cls(text, Path(text), None, None)
-        if not _is_artefact(words):
+        if not _is_artifact(words):
             raise ValueError(
                 "--compare: after @ comes BACKEND, PRECISION or BACKEND-PRECISION, got "
                 f"{masked(text)!r}"
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
     return 1 if any(each.failed for each in collected) else 0
 
 
-def _is_artefact(words: Sequence[str]) -> bool:
+def _is_artifact(words: Sequence[str]) -> bool:
     """Whether it is one backend, one precision, or one of each in this order."""
     kinds = ["backend" if w in BACKENDS else "precision" if w in _PRECISIONS else "" for w in words]
     return kinds in (["backend"], ["precision"], ["backend", "precision"])

@@ -13,7 +13,7 @@ from edge.cli import UsageError, checkpoints, options
 from edge.errors import ModelError, NotInstalledError, SourceError
 from edge.io.sources.images import read_image
 from edge.paths import exists
-from edge.recognise import OpenedModel
+from edge.recognize import OpenedModel
 from edge.types import UInt8Array
 
 HELP = "make a .edge package from a model's files"
@@ -61,19 +61,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="picture to check them on, best with what the model finds; default: a rendered one",
     )
-    parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, for the record")
+    parser.add_argument("--license", metavar="SPDX", help="license of the weights, for the record")
     parser.add_argument("--zip", action="store_true", help="one file instead of a folder")
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Recognise the files, write the package, say what was concluded."""
-    said = replace(options.overrides(args), name=args.output.stem, licence=args.licence)
+    """Recognize the files, write the package, say what was concluded."""
+    said = replace(options.overrides(args), name=args.output.stem, license=args.license)
     if (args.precision or args.image) and not args.targets:
         raise UsageError("--precision and --image go with --targets")
     if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
-        if args.targets or args.zip or args.licence:
-            raise UsageError("--targets, --zip and --licence go with a package, NAME.edge")
+        if args.targets or args.zip or args.license:
+            raise UsageError("--targets, --zip and --license go with a package, NAME.edge")
         if exists(args.output, ModelError) and not args.force:
             raise ModelError(f"{args.output}: already exists; --force replaces it")
         _, sentences = checkpoints.to_onnx(args.files, args.output, said)

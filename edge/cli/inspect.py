@@ -1,4 +1,4 @@
-"""`edge inspect`: what a model is, and how that was recognised."""
+"""`edge inspect`: what a model is, and how that was recognized."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from edge.cli import checkpoints, options
 from edge.models import family
-from edge.recognise import OpenedModel, told
+from edge.recognize import OpenedModel, told
 from edge.text import printable
 
 HELP = "say what a model is: family, input, outputs, labels, sizes"
@@ -44,7 +44,7 @@ def describe(opened: OpenedModel) -> dict[str, Any]:
             "name": spec.input_name,
             "height": spec.input.height,
             "width": spec.input.width,
-            "colour": pre.colour,
+            "color": pre.color,
             "mean": pre.mean,
             "scale": pre.scale,
             "pad": pre.pad,
@@ -54,19 +54,19 @@ def describe(opened: OpenedModel) -> dict[str, Any]:
         "strides": spec.strides,
         "anchors": spec.anchors,
         "labels": spec.labels,
-        "artefacts": [
+        "artifacts": [
             {
-                "backend": artefact.backend,
-                "precision": artefact.precision,
-                "layout": artefact.layout,
-                "bytes": {suffix: len(data) for suffix, data in artefact.files.items()},
+                "backend": artifact.backend,
+                "precision": artifact.precision,
+                "layout": artifact.layout,
+                "bytes": {suffix: len(data) for suffix, data in artifact.files.items()},
             }
-            for artefact in package.artefacts
+            for artifact in package.artifacts
         ],
-        "licence": package.licence,
+        "license": package.license,
         "provenance": dict(package.provenance),
-        "quantisation": dict(package.quantisation),
-        "recognised": opened.evidence,
+        "quantization": dict(package.quantization),
+        "recognized": opened.evidence,
         "converted": told(package, "converted"),
         "source": family(spec.family).source,
     }
@@ -80,7 +80,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("family", f"{facts['family']} ({facts['form']})"),
         (
             "input",
-            f"{input_['name']}: {input_['height']}x{input_['width']} {input_['colour']}, "
+            f"{input_['name']}: {input_['height']}x{input_['width']} {input_['color']}, "
             f"{input_['placement']}",
         ),
         ("outputs", ", ".join(facts["outputs"])),
@@ -88,21 +88,21 @@ def _text(facts: dict[str, Any]) -> str:
         ("labels", f"{len(labels)}: {names}"),
         *(
             (
-                "artefact",
+                "artifact",
                 f"{a['backend']} {a['precision']} {a['layout']}, "
                 f"{sum(a['bytes'].values()) / 1e6:.2f} MB",
             )
-            for a in facts["artefacts"]
+            for a in facts["artifacts"]
         ),
-        *(("int8", sentence) for sentence in quantised(facts["quantisation"])),
-        ("licence", facts["licence"] or "not stated"),
-        *(("recognised", sentence) for sentence in facts["recognised"]),
+        *(("int8", sentence) for sentence in quantized(facts["quantization"])),
+        ("license", facts["license"] or "not stated"),
+        *(("recognized", sentence) for sentence in facts["recognized"]),
         *(("converted", sentence) for sentence in facts["converted"]),
     ]
     return "\n".join(f"{key:<11}{printable(value)}" for key, value in rows)
 
 
-def quantised(facts: Mapping[str, Any]) -> list[str]:
+def quantized(facts: Mapping[str, Any]) -> list[str]:
     """What a package says of its INT8, in sentences; a package of others may say other things."""
     try:
         found = [

@@ -64,7 +64,7 @@ def _list(as_json: bool) -> int:
                 "pulled": here,
                 "ap": model.ap,
                 "input": model.input,
-                "licence": model.licence,
+                "license": model.license,
                 "origin": model.origin,
                 "files": [file.url for file in model.files],
                 "folder": str(registry.folder(name)),
@@ -73,7 +73,7 @@ def _list(as_json: bool) -> int:
         else:
             mark = "here" if here else "-"
             measured = f"AP {model.ap} at {model.input}"
-            print(f"{name:18} {mark:5} {measured:16} {model.licence:14} {model.origin}")
+            print(f"{name:18} {mark:5} {measured:16} {model.license:14} {model.origin}")
     if not as_json:
         print("AP: COCO val2017, as published by the authors", file=sys.stderr)
     return 0
@@ -89,7 +89,7 @@ def _pull(name: str, offline: bool, timeout: float) -> int:
     from edge.download import Patience
 
     model = MODELS[name]
-    print(f"{name}: {model.origin}, licence {model.licence}", file=sys.stderr)
+    print(f"{name}: {model.origin}, license {model.license}", file=sys.stderr)
     with _Bar(name) as bar:
         files = registry.pull(
             name, offline=offline, patience=Patience(timeout=timeout), progress=bar.show
@@ -112,11 +112,11 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     """The model as `edge run` takes it, beside its files."""
     import edge.package
     from edge.cli import checkpoints
-    from edge.recognise import Overrides
+    from edge.recognize import Overrides
     from edge.text import printable
 
     model = MODELS[name]
-    said = Overrides(family=model.family, name=name, licence=model.licence)
+    said = Overrides(family=model.family, name=name, license=model.license)
     opened = checkpoints.open_model(files, said)
     for sentence in opened.evidence:
         print(printable(sentence), file=sys.stderr)

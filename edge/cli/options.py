@@ -20,7 +20,7 @@ from edge.detector import Detector, Nms
 from edge.errors import BackendNotInstalledError
 from edge.models import FAMILIES
 from edge.package import Package
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 from edge.text import printable
 from edge.types import Size
 
@@ -111,8 +111,8 @@ def add_detection_arguments(
 
 
 def add_override_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--family --imgsz --labels`: what is said instead of recognised."""
-    parser.add_argument("--family", choices=tuple(FAMILIES), help="default: recognised")
+    """`--family --imgsz --labels`: what is said instead of recognized."""
+    parser.add_argument("--family", choices=tuple(FAMILIES), help="default: recognized")
     parser.add_argument(
         "--imgsz",
         type=parsed(Size.parse),
@@ -166,7 +166,7 @@ def load_detector(
     backend = detector.backend
     if args.verbose:
         asked = (args.backend or DEVICES.get(args.device), args.precision)
-        name = package.artefact(*((choice.backend, choice.precision) if choice else asked)).backend
+        name = package.artifact(*((choice.backend, choice.precision) if choice else asked)).backend
         if args.device != "cpu":
             name += f" on {args.device}"
         number = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"

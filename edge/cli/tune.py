@@ -17,7 +17,7 @@ from edge.choices import Choice
 from edge.cli import options
 from edge.errors import BackendError
 from edge.io.sources import open_source
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.text import printable
 from edge.types import Size
 

@@ -11,7 +11,7 @@ from edge.conveyor.sprite import BRIGHTEST
 from edge.types import Float32Array, Size, UInt8Array
 
 # Blue, green, red of rubber, PVC and fabric as belts are sold.
-_COLOURS = (
+_COLORS = (
     (58, 57, 56),
     (44, 45, 46),
     (76, 78, 78),
@@ -55,16 +55,16 @@ def weave_belt(chance: Chance, size: Size, unit: float, rail: int) -> Belt:
     """
     height, width = size.height, size.width
     loop = 2 * width
-    colour, pattern = chance.pick(_COLOURS), chance.pick(_PATTERNS)
+    color, pattern = chance.pick(_COLORS), chance.pick(_PATTERNS)
     fade = chance.uniform(0.85, 1.2)
     tone = _pattern(chance, pattern, height, loop, unit)
     tone = tone + _wear(chance, height, loop, unit)
     _seam(chance, tone, unit)
-    dust = chance.uniform(0.0, 0.2)  # it takes belt colours towards its own
+    dust = chance.uniform(0.0, 0.2)  # it takes belt colors towards its own
     haze = np.maximum(clouds(chance, height, loop, (90 * unit, 160 * unit)), 0) * np.float32(dust)
     specks = _specks(chance, height, loop, unit)
     pixels = np.empty((height, loop + width, 3), np.uint8)
-    for i, (c, d) in enumerate(zip(colour, (150, 160, 168), strict=True)):
+    for i, (c, d) in enumerate(zip(color, (150, 160, 168), strict=True)):
         shade = tone * np.float32(c * fade)
         shade = shade + (np.float32(d) - shade) * haze + specks
         pixels[:, :loop, i] = np.clip(shade + np.float32(0.5), 0, BRIGHTEST)

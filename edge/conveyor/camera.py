@@ -128,7 +128,7 @@ def _three(canvas: UInt8Array, reach: int) -> UInt8Array:
 
 
 def _light(chance: Chance, size: Size) -> UInt16Array:
-    """(H, 3W), up to 255: vignette, uneven lamps and their colour."""
+    """(H, 3W), up to 255: vignette, uneven lamps and their color."""
     height, width = size.height, size.width
     y = (2 * np.arange(height, dtype=np.float32) + 1 - height) / np.float32(width)
     x = (2 * np.arange(width, dtype=np.float32) + 1 - width) / np.float32(width)
@@ -150,7 +150,7 @@ def _light(chance: Chance, size: Size) -> UInt16Array:
 def _bell(chance: Chance, count: int) -> Int8Array:
     """(count,) int8 close to a normal distribution of standard deviation 32.
 
-    As sensors with colour filters give it, neighbours of one colour share half of it.
+    As sensors with color filters give it, neighbors of one color share half of it.
     """
     total = np.zeros(count + 3, np.int32)
     for _ in range(4):

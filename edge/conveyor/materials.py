@@ -12,12 +12,12 @@ class Material:
     """What a surface does with light.
 
     Attributes:
-        colour: Blue, green, red, from 0 to 255.
+        color: Blue, green, red, from 0 to 255.
         mirror: How much of the lamps it reflects.
         sharp: How many times the highlight is squared: 1 is satin, 4 polished.
     """
 
-    colour: tuple[float, float, float]
+    color: tuple[float, float, float]
     mirror: float
     sharp: int
 

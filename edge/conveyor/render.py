@@ -186,7 +186,7 @@ def _lay_over(canvas: UInt8Array, sprite: Sprite, row: int, column: int) -> None
     taken = np.multiply(below, sprite.cover[inside], dtype=np.uint16)
     taken >>= 8
     below -= taken.astype(np.uint8)
-    below += sprite.colour[inside]
+    below += sprite.color[inside]
 
 
 class _Recent(Generic[K, V]):

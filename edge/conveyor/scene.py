@@ -14,7 +14,7 @@ from edge.conveyor.sprite import Light
 SPAN = 640
 SLOT = 80  # belt that is laid with parts at once
 STRETCH = 12  # slots that are laid as densely
-REACH = 190  # farther from its centre a part and its shadow never reach
+REACH = 190  # farther from its center a part and its shadow never reach
 
 _NAMES = tuple(PARTS)
 # Shortest and longest of each class, at least 24 pixels of a 320 pixel view at the least zoom.
@@ -74,8 +74,8 @@ class Part:
         class_id: Its class; -1: it is none.
         shape: Its form.
         material: What it is made of.
-        along: Units from the start of the belt to its centre.
-        across: Height of its centre in the view, from 0 (top) to 1.
+        along: Units from the start of the belt to its center.
+        across: Height of its center in the view, from 0 (top) to 1.
         length: Of the form's square, in units.
         turn: Its rotation.
     """

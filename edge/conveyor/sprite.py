@@ -30,7 +30,7 @@ class Outline:
     Attributes:
         mask: (h, w) bool: pixels of which the part covers half or more.
         area: Pixels of the mask.
-        row: Row of the part's centre in the mask.
+        row: Row of the part's center in the mask.
         column: Column of it.
     """
 
@@ -44,18 +44,18 @@ class Outline:
 class Sprite:
     """Pixels that cover a part and its shadow.
 
-    What lies below keeps (256 - `cover`) / 256 of itself, and `colour` is added.
+    What lies below keeps (256 - `cover`) / 256 of itself, and `color` is added.
 
     Attributes:
         outline: Of the part alone.
         cover: (h, 3w) uint8, of the part and its shadow, once for each channel.
-        colour: (h, 3w) uint8 BGR, of the part alone.
+        color: (h, 3w) uint8 BGR, of the part alone.
         margin: Pixels that it is larger than the outline's mask, on each side.
     """
 
     outline: Outline
     cover: UInt8Array
-    colour: UInt8Array
+    color: UInt8Array
     margin: int
 
 
@@ -88,11 +88,11 @@ def draw_part(
     margin = int(reach * 1.2) + 3
     alpha = np.pad(alpha, margin)
     cover = 1 - (1 - alpha) * (1 - _shadow(alpha, reach, light))
-    colour = np.pad(_octets(lit), ((margin, margin), (margin, margin), (0, 0)))
+    color = np.pad(_octets(lit), ((margin, margin), (margin, margin), (0, 0)))
     return Sprite(
         outline,
         np.repeat(_octets(cover * 255), 3, axis=1),
-        colour.reshape(len(cover), -1),
+        color.reshape(len(cover), -1),
         margin,
     )
 
@@ -138,7 +138,7 @@ def _shade(
     light: Light,
     chance: Chance,
 ) -> Float32Array:
-    """(h, w, 3) colours: what is scattered, what of two soft lamps is mirrored, dirt and grain."""
+    """(h, w, 3) colors: what is scattered, what of two soft lamps is mirrored, dirt and grain."""
     rows, columns = height.shape
     uneven = clouds(chance, rows, columns, (radius / 2, radius / 2))
     height = height + uneven * np.float32(radius * 0.025)
@@ -165,10 +165,10 @@ def _shade(
     lit = lit * (1 - 0.6 * dirt)
     gleam = lamp * tone * np.float32(190 * material.mirror)
     fade = chance.uniform(0.82, 1.15)
-    colours = np.empty((rows, columns, 3), np.float32)
-    for i, c in enumerate(material.colour):
-        colours[..., i] = lit * np.float32(c * fade) + gleam * np.float32(0.5 + c / 400)
-    return colours
+    colors = np.empty((rows, columns, 3), np.float32)
+    for i, c in enumerate(material.color):
+        colors[..., i] = lit * np.float32(c * fade) + gleam * np.float32(0.5 + c / 400)
+    return colors
 
 
 def _grain(chance: Chance, rows: int, columns: int) -> Float32Array:

@@ -1,4 +1,4 @@
-"""How alike two sets of detections are: of a quantised model and its float one, of two runtimes."""
+"""How alike two sets of detections are: of a quantized model and its float one, of two runtimes."""
 
 from __future__ import annotations
 

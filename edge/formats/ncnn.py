@@ -240,8 +240,8 @@ def int8_blobs(network: Network) -> frozenset[str]:
         given = [blob for blob in layer.inputs if blob in found]
         if given and layer.type != "Split" and not (layer.is_int8 and layer.type in _INT8_READERS):
             raise ModelError(f".param, {layer}: it reads floats, its input {given[0]} is int8")
-        requantises = layer.is_int8 and layer.whole(8) > 100
-        if requantises or layer.type == "Quantize" or (given and layer.type == "Split"):
+        requantizes = layer.is_int8 and layer.whole(8) > 100
+        if requantizes or layer.type == "Quantize" or (given and layer.type == "Split"):
             found.update(layer.outputs)
     return frozenset(found)
 

@@ -14,7 +14,7 @@ from edge.types import Detections, Frame, UInt8Array
 
 Bgr = tuple[int, int, int]
 
-_GOLDEN = 0.618034  # hues a golden section apart: neighbouring classes differ most
+_GOLDEN = 0.618034  # hues a golden section apart: neighboring classes differ most
 
 
 def annotate(frame: Frame, found: Detections, labels: Sequence[str]) -> UInt8Array:
@@ -41,14 +41,14 @@ def annotate(frame: Frame, found: Detections, labels: Sequence[str]) -> UInt8Arr
             min(max(int(v + 0.5) - 1, low), n - 1)
             for v, low, n in zip(box[2:], (x1, y1), (width, height), strict=True)
         )
-        back = colour(class_id)
+        back = color(class_id)
         cv2.rectangle(image, (x1, y1), (x2, y2), back, line)
         _caption(cv2, image, (x1, y1), f"{label_of(class_id, labels)} {score:.2f}", back, line)
     return image
 
 
-def colour(class_id: int) -> Bgr:
-    """A colour of its own for each class, the same in every picture."""
+def color(class_id: int) -> Bgr:
+    """A color of its own for each class, the same in every picture."""
     red, green, blue = colorsys.hsv_to_rgb(class_id * _GOLDEN % 1, 0.85, 1.0)
     return round(255 * blue), round(255 * green), round(255 * red)
 

@@ -47,11 +47,11 @@ def look(frame: Frame) -> Look:
         NotInstalledError: OpenCV is not installed.
     """
     cv2 = opencv.load("comparing pictures")
-    grey = cv2.cvtColor(bgr(frame), cv2.COLOR_BGR2GRAY)
-    ratio = _WIDTH / max(grey.shape)
-    size = tuple(max(1, round(side * ratio)) for side in grey.shape[::-1])
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    cells = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    gray = cv2.cvtColor(bgr(frame), cv2.COLOR_BGR2GRAY)
+    ratio = _WIDTH / max(gray.shape)
+    size = tuple(max(1, round(side * ratio)) for side in gray.shape[::-1])
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    cells = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     detail = float(cv2.Laplacian(small, cv2.CV_32F).var())
     return Look(cells, float(small.mean()), float(small.std()), detail)
 

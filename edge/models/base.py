@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 from edge.errors import ModelError
-from edge.types import AnyArray, Candidates, Colour, Placement, Size, Tensor
+from edge.types import AnyArray, Candidates, Color, Placement, Size, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
 Part: TypeAlias = Literal[
@@ -29,18 +29,18 @@ class Preprocessing:
     """From an image to the network input: value = (pixel - mean) * scale, pixel in 0-255.
 
     Attributes:
-        colour: Order of the input's channels.
+        color: Order of the input's channels.
         mean: Per channel, in that order.
         scale: Per channel, in that order.
         pad: Pixel value around the image, per channel, in that order.
         placement: Where the image lies in the input; see `Letterbox.fit`.
     """
 
-    colour: Colour = "RGB"
+    color: Color = "RGB"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
     pad: tuple[int, int, int] = (114, 114, 114)
-    placement: Placement = "centre"
+    placement: Placement = "center"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class OutputLayout(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a model shows when it runs once, on a plain grey picture.
+    """What a model shows when it runs once, on a plain gray picture.
 
     Attributes:
         input_name: Name of its input.
@@ -230,7 +230,7 @@ class Recognition:
     anchors: Anchors = ()
 
 
-class Recognise(Protocol):
+class Recognize(Protocol):
     """Looks at a model's outputs."""
 
     def __call__(self, seen: Seen) -> Recognition | None:
@@ -239,12 +239,12 @@ class Recognise(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A detector family: how to recognise and how to read its outputs.
+    """A detector family: how to recognize and how to read its outputs.
 
     Attributes:
         name: As written in model metadata.
         layouts: Of the outputs, by the name of the form that has them.
-        recognise: From what a model shows to a form.
+        recognize: From what a model shows to a form.
         input: Usual input size.
         preprocessing: Usual preprocessing.
         source: Where the arithmetic comes from.
@@ -252,7 +252,7 @@ class Family:
 
     name: str
     layouts: Mapping[str, OutputLayout]
-    recognise: Recognise
+    recognize: Recognize
     input: Size
     preprocessing: Preprocessing
     source: str

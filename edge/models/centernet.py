@@ -16,7 +16,7 @@ from edge.types import Size
 STRIDE = 4
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     size = cells(seen.input, STRIDE)
     maps = {n: v for n, v in seen.outputs.items() if v.ndim == 3}
     heat = [name for name, values in maps.items() if values.shape[0] != 2]
@@ -45,7 +45,7 @@ CENTERNET = Family(
             "heads-probability": Peaks(score="probability"),
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(512, 512),
     preprocessing=Preprocessing(
         "BGR",

@@ -1,7 +1,7 @@
 """DETR and YOLOS: a set of boxes, softmax over the classes and "no object"; no suppression.
 
 Source: Carion et al. 2020, arXiv:2005.12872; Fang et al. 2021, arXiv:2106.00666; and what exports
-emit: logits (N, C + 1), whose last is "no object", and boxes (N, 4) of centre x, centre y, width,
+emit: logits (N, C + 1), whose last is "no object", and boxes (N, 4) of center x, center y, width,
 height in fractions of the input. The 91 classes of the official models are COCO's category ids.
 """
 
@@ -28,7 +28,7 @@ def pair(seen: Seen) -> tuple[str, str] | None:
     return (others[0], boxes[0]) if same else None
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     names = pair(seen)
     if names is None:
         return None
@@ -40,8 +40,8 @@ def _recognise(seen: Seen) -> Recognition | None:
     )
 
 
-def _recognise_yolos(seen: Seen) -> Recognition | None:
-    return _recognise(seen) if seen.chosen else None  # looks like DETR, and means the same
+def _recognize_yolos(seen: Seen) -> Recognition | None:
+    return _recognize(seen) if seen.chosen else None  # looks like DETR, and means the same
 
 
 _IMAGENET = Preprocessing(
@@ -54,7 +54,7 @@ DETR = Family(
     layouts=MappingProxyType(
         {"set": BoxesScores(score="softmax", background="last", unit="fractions", suppress=False)}
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(800, 1066),
     preprocessing=_IMAGENET,
     source="Carion et al. 2020, arXiv:2005.12872",
@@ -62,7 +62,7 @@ DETR = Family(
 YOLOS = replace(
     DETR,
     name="yolos",
-    recognise=_recognise_yolos,
+    recognize=_recognize_yolos,
     input=Size(512, 683),
     source="Fang et al. 2021, arXiv:2106.00666",
 )

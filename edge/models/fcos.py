@@ -1,7 +1,7 @@
-"""FCOS: per level class logits, distances in pixels and centre-ness.
+"""FCOS: per level class logits, distances in pixels and center-ness.
 
 Source: Tian et al. 2019, arXiv:1904.01355, and what the exports emit, five levels of (C, H, W),
-(4, H, W) and (1, H, W): "heads" scores by the square root of class probability times centre-ness,
+(4, H, W) and (1, H, W): "heads" scores by the square root of class probability times center-ness,
 as the authors do; "heads-product" by the product, as mmdetection does.
 """
 
@@ -18,7 +18,7 @@ from edge.types import Size
 STRIDES = (8, 16, 32, 64, 128)
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     """Five levels of three maps. Their names are not to be trusted, so shapes decide."""
     if len(seen.outputs) != 3 * len(STRIDES):
         return None
@@ -52,7 +52,7 @@ FCOS = Family(
             "heads-product": _PRODUCT,
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(800, 1216),
     # Exports pad with zeros after the mean is taken off: with the mean, that is.
     preprocessing=Preprocessing(

@@ -25,7 +25,7 @@ OLD_STRIDES = (8, 16, 32)
 BINS = (8, 11)  # of the small models, and of the larger old ones
 
 
-def _recognise_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
+def _recognize_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
     found = table(seen)
     if found is None or len(found[1]) != points(seen.input, strides):
         return None
@@ -47,18 +47,18 @@ def _recognise_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
     return None
 
 
-def _recognise_plus(seen: Seen) -> Recognition | None:
-    return _recognise_rows(seen, PLUS_STRIDES)
+def _recognize_plus(seen: Seen) -> Recognition | None:
+    return _recognize_rows(seen, PLUS_STRIDES)
 
 
-def _recognise_old(seen: Seen) -> Recognition | None:
+def _recognize_old(seen: Seen) -> Recognition | None:
     scores = tuple(f"cls_pred_stride_{stride}" for stride in OLD_STRIDES)
     boxes = tuple(f"dis_pred_stride_{stride}" for stride in OLD_STRIDES)
     if seen.outputs.keys() == {*scores, *boxes}:
         classes = seen.outputs[scores[0]].shape[-1]
         names = scores + boxes
         return Recognition("split-rows", classes, names, "outputs named by stride", OLD_STRIDES)
-    return _recognise_rows(seen, OLD_STRIDES)
+    return _recognize_rows(seen, OLD_STRIDES)
 
 
 _BGR = Preprocessing(
@@ -77,7 +77,7 @@ NANODET_PLUS = Family(
             "maps": replace(_MAPS, offset=0.0),
         }
     ),
-    recognise=_recognise_plus,
+    recognize=_recognize_plus,
     input=Size(320, 320),
     preprocessing=replace(_BGR, placement="stretch"),
     source="NanoDet-Plus 1.0 and its exports",
@@ -92,7 +92,7 @@ NANODET = Family(
             "split": Distances(),
         }
     ),
-    recognise=_recognise_old,
+    recognize=_recognize_old,
     input=Size(320, 320),
     preprocessing=_BGR,
     source="NanoDet 0.4 and its exports; Li et al. 2020, arXiv:2006.04388",

@@ -1,4 +1,4 @@
-"""PP-YOLOE and PP-YOLOE+: stretched pictures; the plain models want ImageNet's normalisation.
+"""PP-YOLOE and PP-YOLOE+: stretched pictures; the plain models want ImageNet's normalization.
 
 Source: Xu et al. 2022, arXiv:2203.16250, and what the official exports emit (with a
 `scale_factor` of 1, boxes are in input pixels):
@@ -19,7 +19,7 @@ from edge.models.shapes import MOST_ROWS, STRIDES, levels, table
 from edge.types import Size
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     shapes = {name: values.shape for name, values in seen.outputs.items()}
     pairs = [(name, shape) for name, shape in shapes.items() if len(shape) == 2]
     if len(shapes) == 2:
@@ -68,7 +68,7 @@ PPYOLOE_PLUS = Family(
             "split": Distances(),
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(placement="stretch"),
     source="Xu et al. 2022, arXiv:2203.16250",

@@ -25,7 +25,7 @@ from edge.types import Size
 MOST = 300
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     if seen.outputs.keys() == {"labels", "boxes", "scores"}:
         names = ("boxes", "scores", "labels")
         return Recognition("end2end", None, names, "outputs labels, boxes and scores")
@@ -66,7 +66,7 @@ RTDETR = Family(
             "class-first": CLASS_FIRST,
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(placement="stretch"),
     source="Zhao et al. 2023, arXiv:2304.08069",

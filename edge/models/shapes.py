@@ -128,15 +128,15 @@ def expect_channels(what: str, found: int, wanted: int) -> None:
 
 @lru_cache(maxsize=8)
 def prior_boxes(input_size: Size, strides: tuple[int, ...], anchors: Anchors) -> Float32Array:
-    """(N, 4) centre x, centre y, width, height in input pixels, by level, cell, anchor."""
+    """(N, 4) center x, center y, width, height in input pixels, by level, cell, anchor."""
     parts = [np.empty((0, 4), np.float32)]
     for stride, sizes in zip(strides, anchors, strict=True):
         size = cells(input_size, stride)
         y, x = np.mgrid[: size.height, : size.width]
-        centres = (np.stack([x, y], axis=-1).reshape(-1, 1, 2) + 0.5) * stride
+        centers = (np.stack([x, y], axis=-1).reshape(-1, 1, 2) + 0.5) * stride
         wide = np.asarray(sizes, np.float32).reshape(1, -1, 2)
-        shape = (len(centres), wide.shape[1])
+        shape = (len(centers), wide.shape[1])
         boxes = np.empty((*shape, 4), np.float32)
-        boxes[..., :2], boxes[..., 2:] = centres, wide
+        boxes[..., :2], boxes[..., 2:] = centers, wide
         parts.append(boxes.reshape(-1, 4))
     return np.ascontiguousarray(np.concatenate(parts))

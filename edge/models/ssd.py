@@ -2,7 +2,7 @@
 
 Source: Liu et al. 2016, arXiv:1512.02325. "priors": scores (N, C + 1), whose first is the
 background, as logits, and offsets (N, 4); N counts levels, cells, then the priors of a cell. The
-priors are the anchors of the model: their sizes by level, centred in every cell.
+priors are the anchors of the model: their sizes by level, centered in every cell.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edge.models.layouts import BoxesScores
 from edge.types import Size
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     """Never by itself: priors cannot be seen. A package says what they are."""
     names = detr.pair(seen)
     if names is None or not seen.chosen:
@@ -30,7 +30,7 @@ SSD = Family(
     layouts=MappingProxyType(
         {"priors": BoxesScores(score="softmax", background="first", anchored=True)}
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(300, 300),
     preprocessing=Preprocessing(
         mean=(127.5, 127.5, 127.5), scale=(1 / 127.5, 1 / 127.5, 1 / 127.5), placement="stretch"

@@ -18,7 +18,7 @@ from edge.models.shapes import small_table
 from edge.types import Size
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     name = small_table(seen, 6)
     if name is None:
         return None
@@ -42,7 +42,7 @@ YOLOV10 = Family(
             "split": Distances(suppress=False, every_class=True),
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(),
     source="Wang et al. 2024, arXiv:2405.14458",

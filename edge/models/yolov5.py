@@ -10,22 +10,22 @@ from types import MappingProxyType
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import AnchorMaps, Rows
-from edge.models.yolov7 import P6_ANCHORS, recognise_heads, recognise_rows
+from edge.models.yolov7 import P6_ANCHORS, recognize_heads, recognize_rows
 from edge.models.yolov7tiny import ANCHORS
 from edge.types import Size
 
 
-def _recognise(seen: Seen) -> Recognition | None:
-    rows = recognise_rows(seen)
+def _recognize(seen: Seen) -> Recognition | None:
+    rows = recognize_rows(seen)
     if rows is not None:  # older releases call it `output`, as YOLOv7 does
         return rows if rows.outputs == ("output0",) or seen.chosen else None
-    return recognise_heads(seen, (ANCHORS, P6_ANCHORS))
+    return recognize_heads(seen, (ANCHORS, P6_ANCHORS))
 
 
 YOLOV5 = Family(
     name="yolov5",
     layouts=MappingProxyType({"rows": Rows(), "heads": AnchorMaps()}),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(),
     source="Ultralytics' exports of YOLOv5",

@@ -1,9 +1,9 @@
 """YOLOv6 0.1 to 0.4: anchor-free, three levels (four for the P6 models).
 
 Source: Li et al. 2022, arXiv:2209.02976, and what the official exports emit:
-- "rows": one output (N, 5 + C), decoded in the graph: centre x, centre y, width, height in input
+- "rows": one output (N, 5 + C), decoded in the graph: center x, center y, width, height in input
   pixels, objectness (exactly 1 from release 0.2 on) and class probabilities;
-- "heads": per level (C + 4, H, W): class probabilities, then the distances from the cell's centre
+- "heads": per level (C + 4, H, W): class probabilities, then the distances from the cell's center
   to the left, top, right and bottom side, in cells;
 - "split": the same before the last step: class logits (C, H, W) per level, then (4, H, W) per
   level; larger models have 17 bins of a distribution for each distance;
@@ -22,7 +22,7 @@ from edge.models.shapes import STRIDES, levels, probabilities, pyramid, small_ta
 from edge.types import Size
 
 
-def recognise(seen: Seen) -> Recognition | None:
+def recognize(seen: Seen) -> Recognition | None:
     """Three maps of C + 4 channels, a table with a row for each of their cells, or the end."""
     if {"num_dets", "det_boxes", "det_scores", "det_classes"} == seen.outputs.keys():
         return Recognition(
@@ -80,7 +80,7 @@ YOLOV6 = Family(
             "end2end_7": END2END_7,
         }
     ),
-    recognise=recognise,
+    recognize=recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(),
     source="Li et al. 2022, arXiv:2209.02976",

@@ -17,7 +17,7 @@ from edge.types import Size
 STRIDES = (8, 16, 32, 64)
 
 
-def recognise(seen: Seen) -> Recognition | None:
+def recognize(seen: Seen) -> Recognition | None:
     """Four maps of C + 4 channels at strides 8, 16, 32, 64."""
     heads = pyramid(seen, STRIDES)
     if heads is None or heads.channels <= 4 or not probabilities(seen, heads.names, -4):
@@ -39,7 +39,7 @@ YOLOV6LITE = Family(
             "split": Distances(),
         }
     ),
-    recognise=recognise,
+    recognize=recognize,
     input=Size(320, 320),
     preprocessing=Preprocessing(),
     source="Meituan YOLOv6 0.4, YOLOv6Lite",

@@ -1,7 +1,7 @@
 """YOLOv7, and what it shares with YOLOv7-tiny and YOLOv5: three anchors in each cell.
 
 Source: Wang et al. 2022, arXiv:2207.02696, and what the official exports emit:
-- "rows": one output (3N, 5 + C), decoded in the graph (`--grid`): centre x, centre y, width,
+- "rows": one output (3N, 5 + C), decoded in the graph (`--grid`): center x, center y, width,
   height in input pixels, objectness and class probabilities;
 - "heads": the raw maps, per level (3, H, W, 5 + C) as exported, or (3 * (5 + C), H, W) as the
   last convolution leaves them;
@@ -41,7 +41,7 @@ P6_ANCHORS: Anchors = (  # of the models with a fourth level, YOLOv5's too
 )
 
 
-def recognise_rows(seen: Seen) -> Recognition | None:
+def recognize_rows(seen: Seen) -> Recognition | None:
     """A table with three rows for each cell, and 5 + C columns."""
     found = table(seen)
     if found is None or found[1].shape[1] < 6:
@@ -60,7 +60,7 @@ def recognise_rows(seen: Seen) -> Recognition | None:
     )
 
 
-def recognise_heads(seen: Seen, known: Sequence[Anchors]) -> Recognition | None:
+def recognize_heads(seen: Seen, known: Sequence[Anchors]) -> Recognition | None:
     """Raw maps of three anchors, three or four levels of them."""
     for anchors, strides in zip(known, STRIDES, strict=False):
         found = _maps(seen, strides)
@@ -94,16 +94,16 @@ def _maps(seen: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | N
     return (tuple(name for name in names if name), classes) if classes > 0 else None
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     rows7 = small_table(seen, 7)
     if rows7 is not None and (rows7 != "outputs" or seen.chosen):
         return Recognition(
             "end2end_7", None, (rows7,), "a table of 7 columns: suppression is inside"
         )
-    found = recognise_rows(seen)
+    found = recognize_rows(seen)
     if found is not None:
         return found if found.outputs != ("output0",) or seen.chosen else None
-    return recognise_heads(seen, (ANCHORS, P6_ANCHORS))
+    return recognize_heads(seen, (ANCHORS, P6_ANCHORS))
 
 
 YOLOV7 = Family(
@@ -115,7 +115,7 @@ YOLOV7 = Family(
             "end2end_7": END2END_7,
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(),
     source="Wang et al. 2022, arXiv:2207.02696",

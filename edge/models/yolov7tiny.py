@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge.models.base import Anchors, Recognition, Seen
-from edge.models.yolov7 import YOLOV7, recognise_heads, recognise_rows
+from edge.models.yolov7 import YOLOV7, recognize_heads, recognize_rows
 
 ANCHORS: Anchors = (
     ((10, 13), (16, 30), (33, 23)),
@@ -17,10 +17,10 @@ ANCHORS: Anchors = (
 )
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     """Raw maps. Decoded rows look like YOLOv7's, and mean the same."""
-    found = recognise_rows(seen) if seen.chosen else None
-    return found or recognise_heads(seen, (ANCHORS,))
+    found = recognize_rows(seen) if seen.chosen else None
+    return found or recognize_heads(seen, (ANCHORS,))
 
 
-YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognise=_recognise)
+YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognize=_recognize)

@@ -1,7 +1,7 @@
 """YOLOv8, 9, 11 and 12 as Ultralytics exports them: anchor-free, no objectness.
 
 Source: what the exports emit:
-- "planar": one output (4 + C, N), decoded in the graph: centre x, centre y, width, height in
+- "planar": one output (4 + C, N), decoded in the graph: center x, center y, width, height in
   input pixels, then class probabilities;
 - "planar-fractions": the same with boxes in fractions of the input, as in TensorFlow Lite files;
 - "heads": the raw maps, per level (4 * bins + C, H, W): a distribution for each distance to the
@@ -29,7 +29,7 @@ _ROWS = 300  # of exports that end with the best boxes; of these more columns th
 _MORE_COLUMNS = {6 + _MASKS: "segmentation", 6 + _KEYPOINTS: "pose", 6 + 1: "oriented-box"}
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     """A table with a column for each cell and 4 + C planes, or raw maps of 16 bins.
 
     Raises:
@@ -98,7 +98,7 @@ def _refuse_other_tasks(planes: AnyArray) -> None:
     classes = planes[4:]
     outside = classes.min() < 0 or classes.max() > 1
     usual = {4 + 80 + _MASKS: "segmentation", 4 + 1 + _KEYPOINTS: "pose"}
-    # A grey picture shows nothing, but an angle is somewhere, and where it is it is no probability.
+    # A gray picture shows nothing, but an angle is somewhere, and where it is it is no probability.
     turned = len(classes) > 1 and classes[-1].min() > _TURNED and np.median(classes[:-1]) < _TURNED
     if outside or turned or planes.shape[0] in usual:
         task = usual.get(planes.shape[0], "segmentation, pose or oriented-box")
@@ -120,7 +120,7 @@ YOLOV8 = Family(
             "split": Distances(),
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(),
     source="Ultralytics' exports of YOLOv8, 9, 11 and 12",

@@ -17,7 +17,7 @@ from edge.models.shapes import STRIDES, levels, table
 from edge.types import Size
 
 
-def _recognise(seen: Seen) -> Recognition | None:
+def _recognize(seen: Seen) -> Recognition | None:
     """A table with a row for each cell whose objectness is not 1 throughout."""
     found = table(seen)
     if found is None or found[1].shape[1] < 6:
@@ -29,7 +29,7 @@ def _recognise(seen: Seen) -> Recognition | None:
     other = seen.input_name == "image_arrays" or (scores[:, 0] == 1).all() or not probable
     if strides is None or (other and not seen.chosen):
         return None
-    # Decoded centres lie all over the picture, raw ones inside their cells.
+    # Decoded centers lie all over the picture, raw ones inside their cells.
     decoded = float(np.abs(rows[:, :2]).max()) > min(seen.input.height, seen.input.width) / 2
     return Recognition(
         "rows" if decoded else "raw-rows",
@@ -52,7 +52,7 @@ YOLOX = Family(
             "centers": Centers(score="logit"),
         }
     ),
-    recognise=_recognise,
+    recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing("BGR", scale=(1.0, 1.0, 1.0), placement="top-left"),
     source="Ge et al. 2021, arXiv:2107.08430",

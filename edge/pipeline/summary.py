@@ -31,7 +31,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, latencies: Sequence[float]) -> Percentiles:
-        """The percentiles of at least one latency, interpolated between neighbours."""
+        """The percentiles of at least one latency, interpolated between neighbors."""
         p50, p90, p99 = np.percentile(np.asarray(latencies), (50, 90, 99)).tolist()
         return cls(p50, p90, p99)
 

@@ -5,7 +5,7 @@
 namespace edge {
 namespace {
 
-// Whether no neighbour of a cell is greater; those that are not a number are not.
+// Whether no neighbor of a cell is greater; those that are not a number are not.
 bool is_peak(const TensorView& heat, std::size_t width, std::size_t point) {
   const float value = heat.at(0, point);
   const std::size_t x = point % width;

@@ -277,12 +277,12 @@ class Writer {
     const u8* const planes[3] = {row(y, 0), row(y, 1), row(y, 2)};
     if (!input_.interleaved) {
       for (int c = 0; c < 3; ++c) {
-        kernels_.normalise(planes[c], count_, pixels_.mean[c], pixels_.scale[c],
+        kernels_.normalize(planes[c], count_, pixels_.mean[c], pixels_.scale[c],
                            at<float>(input_, top, left, c));
       }
     } else if (input_.type == Type::float32) {
       kernels_.interleave(planes, count_, joined_.data());
-      kernels_.normalise_pixels(joined_.data(), count_, pixels_.mean, pixels_.scale,
+      kernels_.normalize_pixels(joined_.data(), count_, pixels_.mean, pixels_.scale,
                                 at<float>(input_, top, left, 0));
     } else {
       u8* out = at<u8>(input_, top, left, 0);
@@ -324,13 +324,13 @@ void letterbox(const Image& image, const Placement& placement, const Pixels& pix
 
   Resized resized(image, placement, kernels);
   Writer writer(input, placement, pixels, kernels);
-  const bool grey = image.format == PixelFormat::gray;
+  const bool gray = image.format == PixelFormat::gray;
   const bool same_order = (image.format == PixelFormat::rgb) == pixels.rgb;
   for (int y = 0; y < placement.height; ++y) {
     u8* rows[3];  // in the order of the image
     for (int c = 0; c < 3; ++c) rows[c] = writer.row(y, same_order ? c : 2 - c);
     resized.write(y, rows);
-    for (int c = 1; grey && c < 3; ++c) {
+    for (int c = 1; gray && c < 3; ++c) {
       std::memcpy(rows[c], rows[0], static_cast<std::size_t>(placement.width));
     }
     writer.finish(y);

@@ -16,7 +16,7 @@ Range value_range(Span<const float> values, Target target) {
 
 namespace {
 
-// Counting in several tables in turn keeps equal neighbours from waiting for each other.
+// Counting in several tables in turn keeps equal neighbors from waiting for each other.
 constexpr std::size_t kTables = 4;
 
 std::size_t bin_of(float value) {

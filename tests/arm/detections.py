@@ -27,8 +27,8 @@ def main() -> None:
     for word in sys.argv[1:]:
         precision, _, name = word.partition("=")
         model = Path(name)
-        for artefact in package.read(model).artefacts:
-            backend = artefact.backend
+        for artifact in package.read(model).artifacts:
+            backend = artifact.backend
             if precision == "fp16" and backend not in HALF:
                 continue
             chosen = {"backend": backend, "precision": precision, "threads": 1}

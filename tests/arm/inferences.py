@@ -6,7 +6,7 @@ adds to tests/arm/inferences.json what it lacks; remove from it what is to be co
 it takes half an hour. Needs build/arm (see tests/arm/build).
 
 The bundled package is counted as it is, INT8 for ncnn. The trained float ones are converted for
-every runtime, and quantised for every runtime as every_backend.quantised does.
+every runtime, and quantized for every runtime as every_backend.quantized does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def files(model: Path, folder: Path) -> Iterator[tuple[Path, str, str]]:
         yield model, "ncnn", "int8"
         yield model, "ncnn", "int8-direct"  # without Winograd's algorithm
         return
-    for precision, make in (("float", every_backend.converted), ("int8", every_backend.quantised)):
+    for precision, make in (("float", every_backend.converted), ("int8", every_backend.quantized)):
         made = folder / f"{model.stem}-{precision}.edge"
         package.write(make(model), made)
         for backend in BACKENDS:
@@ -67,7 +67,7 @@ def runs(backend: str, precision: str) -> Iterator[tuple[str, str]]:
 def products(model: Path) -> int:
     """Multiply-accumulates of the convolutions, done directly; of a package with ncnn's files."""
     read = package.read(model)
-    network = read_network(read.artefacts[0].files["param"], read.artefacts[0].files["bin"])
+    network = read_network(read.artifacts[0].files["param"], read.artifacts[0].files["bin"])
     size = read.spec.input
     shapes = blob_shapes(network, {network.inputs[0]: (3, size.height, size.width)})
     found = 0

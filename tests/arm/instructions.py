@@ -67,12 +67,12 @@ def inferences(words: Sequence[str]) -> Iterator[tuple[str, Work]]:
 
 
 def _opened(model: package.Package, backend: str, options: BackendOptions) -> Backend:
-    artefact = next(each for each in model.artefacts if each.backend == backend)
+    artifact = next(each for each in model.artifacts if each.backend == backend)
     size, name = model.spec.input, model.spec.input_name
-    planar = artefact.layout == "NCHW"
+    planar = artifact.layout == "NCHW"
     shape = (1, 3, size.height, size.width) if planar else (1, size.height, size.width, 3)
-    tensor = TensorSpec(name, shape, layout=artefact.layout)
-    return open_backend(backend, artefact.files, tensor, model.spec.output_names, options)
+    tensor = TensorSpec(name, shape, layout=artifact.layout)
+    return open_backend(backend, artifact.files, tensor, model.spec.output_names, options)
 
 
 if __name__ == "__main__":

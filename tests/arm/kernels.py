@@ -25,7 +25,7 @@ Run = Callable[[str], Sequence[AnyArray]]  # a SIMD target to the results
 
 
 def noise(seed: int, *shape: int) -> AnyArray:
-    """Uniform uint32. Source: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    """Uniform uint32. Source: the finalizer of SplitMix64 (Steele et al. 2014)."""
     count = int(np.prod(shape))
     x = np.arange(count, dtype=np.uint64) + np.uint64(seed << 32)
     with np.errstate(over="ignore"):
@@ -150,20 +150,20 @@ def anchors(*, objectness: bool) -> Run:
     return lambda target: columns(decode(target=target))
 
 
-def centres() -> Run:
+def centers() -> Run:
     decode = partial(
         ops.decode_centers, heads(85, 51), strides=(8, 16, 32), score_threshold=0.25, logits=True
     )
     return lambda target: columns(decode(target=target))
 
 
-def centreness() -> Run:
-    scores, sides, centre = heads(80, 55), heads(4, 58), heads(1, 64)
+def centerness() -> Run:
+    scores, sides, center = heads(80, 55), heads(4, 58), heads(1, 64)
     decode = partial(
         ops.decode_distances,
         scores,
         boxes=sides,
-        centerness=centre,
+        centerness=center,
         strides=(8, 16, 32),
         score_threshold=0.25,
         logits=True,
@@ -275,10 +275,10 @@ def counted() -> Mapping[str, Callable[[], Run]]:
 def cases() -> Mapping[str, Callable[[], Run]]:
     """Every kernel."""
     found = dict(counted())
-    found["distances centre-ness"] = centreness
+    found["distances center-ness"] = centerness
     found["anchors"] = partial(anchors, objectness=True)
     found["anchors without objectness"] = partial(anchors, objectness=False)
-    found["centres"] = centres
+    found["centers"] = centers
     found["peaks"] = peaks
     found["boxes softmax"] = partial(boxes_apart, activation="softmax", background="last")
     found["boxes sigmoid best"] = partial(boxes_apart, activation="sigmoid", limit=300)

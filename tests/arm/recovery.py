@@ -35,9 +35,9 @@ def frames(source, count, events):
 
 
 def formats() -> dict:
-    """Each format that we take, and the mean colour of what comes: all show the same bars."""
+    """Each format that we take, and the mean color of what comes: all show the same bars."""
     found = {}
-    for code in ("YUYV", "NV12", "YU12", "BGR3", "RGB3", "GREY"):
+    for code in ("YUYV", "NV12", "YU12", "BGR3", "RGB3", "GRAY"):
         source = open_source(f"usb:0?format={code}", SOON)
         (frame,) = frames(iter(source), 1, [])
         source.close()

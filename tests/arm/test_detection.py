@@ -50,7 +50,7 @@ def models(tmp_path_factory) -> Mapping[str, Path]:
     """A detector of cells for every runtime, in float and in INT8, for small pictures."""
     every_backend = importlib.import_module("every_backend")
     folder = tmp_path_factory.mktemp("arm")
-    for name, make in (("float", every_backend.converted), ("int8", every_backend.quantised)):
+    for name, make in (("float", every_backend.converted), ("int8", every_backend.quantized)):
         write(make(BCCD, side=160), folder / f"{name}.edge")
     return {
         "fp32": folder / "float.edge",
@@ -161,7 +161,7 @@ def test_half_precision_is_close_where_the_cpu_has_it(cpu, emulated, expected, b
 
 def test_the_tensorflow_of_old_systems_finds_the_same(pi4, models, expected, tmp_path):
     spoken = package.read(models["fp32"])
-    only = replace(spoken, artefacts=tuple(a for a in spoken.artefacts if a.backend == "tflite"))
+    only = replace(spoken, artifacts=tuple(a for a in spoken.artifacts if a.backend == "tflite"))
     write(only, tmp_path / "tflite.edge")
     found = json.loads(pi4.python(*script({"fp32": tmp_path / "tflite.edge"}, ["fp32"])))
     assert agree(found["tflite fp32"], expected["tflite fp32"], score=0.002, iou=0.99)
@@ -233,5 +233,5 @@ def test_a_camera_shows_what_this_machine_sees_and_comes_back_from_every_trouble
     assert found["dark"] == 0
     kinds = {code: form for code, (form, _, _) in found["formats"].items()}
     same = {"YUYV": "YUYV", "NV12": "NV12"}
-    assert kinds == {**same, "YU12": "I420", "BGR3": "BGR", "RGB3": "RGB", "GREY": "GRAY"}
+    assert kinds == {**same, "YU12": "I420", "BGR3": "BGR", "RGB3": "RGB", "GRAY": "GRAY"}
     assert all(mean > 30 for _, _, mean in found["formats"].values())

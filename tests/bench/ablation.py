@@ -29,7 +29,7 @@ from calibration.quant.learn.learn import learn
 from calibration.quant.observe.histograms import observe
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
-from calibration.quant.plan.equalize import equalised
+from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
@@ -42,7 +42,7 @@ from calibration.quant.simulate.objective import CHANNEL_WEIGHT
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
 from edge.evaluate import agreement
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import UInt8Array
 
 Step = tuple[str, Problem, QuantSpec]
@@ -72,10 +72,10 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
 
     factors, _ = equalization.chosen(graph, model, inputs, problem.judges, scheme)
     if factors:
-        problem, spec = posed(equalised(graph, factors))
+        problem, spec = posed(equalized(graph, factors))
         said = opinions(problem)
         spec, _ = best_for_all(problem, spec, said)
-        yield "+ equalisation", problem, spec
+        yield "+ equalization", problem, spec
     never = float_layers.share(problem, problem.scheme(spec).floats)
     apart = float_layers.depthwise(problem, spec, {}, options.float_budget + never)
     if apart is not None:

@@ -18,7 +18,7 @@ class Sample:
     Attributes:
         image: (H, W, 3) uint8 BGR.
         heads: Per level (84, h, w) float32: class scores, then distances in cells.
-        rows: (8400, 85) float32: centre, size, objectness 1, class scores, of strides 8 to 32.
+        rows: (8400, 85) float32: center, size, objectness 1, class scores, of strides 8 to 32.
         planes: (84, 8400) float32: the same, planar, without objectness.
     """
 

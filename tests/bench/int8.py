@@ -38,7 +38,7 @@ from calibration.calibrate.measure import find, race, row
 from calibration.calibrate.pictures import Pictures, divide, open_pictures
 from calibration.calibrate.study import float_operations
 from calibration.canonical import USUAL, canonical
-from calibration.emit import float_artefact, int8_artefact
+from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import equalize, structure
@@ -53,8 +53,8 @@ from edge import board
 from edge.backends.base import Precision
 from edge.cli import checkpoints
 from edge.io.datasets import Objects
-from edge.package import Artefact, Package
-from edge.recognise import Overrides
+from edge.package import Artifact, Package
+from edge.recognize import Overrides
 from edge.types import Detections, Frame
 from tests.bench.ablation import first_and_last
 
@@ -123,7 +123,7 @@ class Subject:
     @cached_property
     def wanted(self) -> list[Detections]:
         """What the float network finds."""
-        return self._find(float_artefact("onnxruntime", self.graph))
+        return self._find(float_artifact("onnxruntime", self.graph))
 
     def spec(self, recipe: str, *, ends: bool = False) -> tuple[Graph, QuantSpec]:
         """What a recipe decides, and the prepared network that its spec speaks of.
@@ -143,19 +143,19 @@ class Subject:
         print(f"{recipe}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         return made.graph, made.spec
 
-    def measure(self, artefact: Artefact) -> Row:
+    def measure(self, artifact: Artifact) -> Row:
         """A file in its runtime, compared with float and with labels."""
-        found = self._find(artefact)
-        return row(artefact.backend, self.wanted, found, self.truth, len(self.model.labels))
+        found = self._find(artifact)
+        return row(artifact.backend, self.wanted, found, self.truth, len(self.model.labels))
 
-    def packed(self, artefact: Artefact) -> Package:
+    def packed(self, artifact: Artifact) -> Package:
         """A file as a package."""
-        return Package("bench", self.model, (artefact,))
+        return Package("bench", self.model, (artifact,))
 
-    def _find(self, artefact: Artefact) -> list[Detections]:
+    def _find(self, artifact: Artifact) -> list[Detections]:
         images = self.judged.images()
-        packed = self.packed(artefact)
-        backend, kind = artefact.backend, artefact.precision
+        packed = self.packed(artifact)
+        backend, kind = artifact.backend, artifact.precision
         return find(packed, backend, kind, images, lambda _: None, threads=1)
 
 
@@ -171,9 +171,9 @@ def _tell(stage: str, done: int, total: int) -> None:
 # --- The ways -------------------------------------------------------------------------------------
 
 
-def written(graph: Graph, spec: QuantSpec, target: str) -> Artefact:
+def written(graph: Graph, spec: QuantSpec, target: str) -> Artifact:
     """The INT8 file of a spec."""
-    return int8_artefact(graph, plan(graph, spec, target))
+    return int8_artifact(graph, plan(graph, spec, target))
 
 
 def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
@@ -183,7 +183,7 @@ def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
     """
     changed = {}
     for kind, scheme in spec.schemes.items():
-        layers, level = dict(scheme.layers), equalize.equalised(graph, scheme.equalisation)
+        layers, level = dict(scheme.layers), equalize.equalized(graph, scheme.equalization)
         for node in structure.convolutions(level):
             window = level.shapes[node.inputs[1]][2:]
             plain = node.get("group", 1) == 1 and max(node.ints("strides", (1,))) == 1
@@ -194,7 +194,7 @@ def six_bits(graph: Graph, spec: QuantSpec) -> QuantSpec:
     return replace(spec, schemes=changed)
 
 
-def onnxruntime_static(subject: Subject) -> Artefact:
+def onnxruntime_static(subject: Subject) -> Artifact:
     """By `quantize_static` of ONNX Runtime: least and greatest value, weights by channel."""
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -216,7 +216,7 @@ def onnxruntime_static(subject: Subject) -> Artefact:
 
     with tempfile.TemporaryDirectory() as folder:
         source, clean, out = (str(Path(folder, f"{n}.onnx")) for n in ("float", "clean", "int8"))
-        Path(source).write_bytes(float_artefact("onnxruntime", subject.graph).files["onnx"])
+        Path(source).write_bytes(float_artifact("onnxruntime", subject.graph).files["onnx"])
         quant_pre_process(source, clean)
         quantize_static(
             clean,
@@ -227,28 +227,28 @@ def onnxruntime_static(subject: Subject) -> Artefact:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-        return Artefact("onnxruntime", "int8", {"onnx": Path(out).read_bytes()})
+        return Artifact("onnxruntime", "int8", {"onnx": Path(out).read_bytes()})
 
 
-def ai_edge(subject: Subject) -> Artefact:
+def ai_edge(subject: Subject) -> Artifact:
     """By ai-edge-quantizer, Google's tool for .tflite files: least and greatest value."""
     from ai_edge_quantizer import quantizer, recipe
 
-    files = float_artefact("tflite", subject.graph).files
+    files = float_artifact("tflite", subject.graph).files
     tool = quantizer.Quantizer(files["tflite"], recipe.static_wi8_ai8())
     inputs, name = subject.inputs, subject.graph.inputs[0]
     pictures = [{name: inputs.real(i).transpose(0, 2, 3, 1)} for i in range(len(inputs))]
     seen = tool.calibrate({"serving_default": pictures})
     data = bytes(tool.quantize(seen).quantized_model)
-    return Artefact("tflite", "int8", {"tflite": data}, "NHWC")
+    return Artifact("tflite", "int8", {"tflite": data}, "NHWC")
 
 
 def ways(
     subject: Subject, recipe: str
-) -> Iterator[tuple[str, Artefact, Graph | None, Plan | None]]:
+) -> Iterator[tuple[str, Artifact, Graph | None, Plan | None]]:
     """Each way by its name: its file, and where it has one, its plan with the graph of that."""
 
-    def by(graph: Graph, spec: QuantSpec, target: str) -> tuple[Artefact, Graph, Plan]:
+    def by(graph: Graph, spec: QuantSpec, target: str) -> tuple[Artifact, Graph, Plan]:
         graph = equalize.at(graph, spec, target)
         return written(graph, spec, target), graph, plan(graph, spec, target)
 
@@ -273,7 +273,7 @@ def ways(
             yield f"{name}, the tool itself", made, None, None
 
 
-def _tried(name: str, tool: Callable[[Subject], Artefact], subject: Subject) -> Artefact | None:
+def _tried(name: str, tool: Callable[[Subject], Artifact], subject: Subject) -> Artifact | None:
     try:
         with redirect_stdout(sys.stderr):  # they tell how it goes
             return tool(subject)
@@ -282,30 +282,30 @@ def _tried(name: str, tool: Callable[[Subject], Artefact], subject: Subject) -> 
         return None
 
 
-def compared(subject: Subject, recipe: str) -> tuple[list[dict[str, Any]], dict[str, Artefact]]:
+def compared(subject: Subject, recipe: str) -> tuple[list[dict[str, Any]], dict[str, Artifact]]:
     """A row for each way, and the files of our recipe by runtime."""
     rows, ours = [], {}
-    for name, artefact, graph, planned in ways(subject, recipe):
-        ours.setdefault(artefact.backend, artefact)
-        measured = subject.measure(artefact)
+    for name, artifact, graph, planned in ways(subject, recipe):
+        ours.setdefault(artifact.backend, artifact)
+        measured = subject.measure(artifact)
         known = None
         if graph is not None and planned is not None:
             known = len(planned.layers), float_operations(graph, planned)
         rows.append({"way": name, "int8": known, **asdict(measured)})
-        print(f"  {name}, {artefact.backend}: {measured.alike}", file=sys.stderr, flush=True)
+        print(f"  {name}, {artifact.backend}: {measured.alike}", file=sys.stderr, flush=True)
     return rows, {target: ours[target] for target in TARGETS}
 
 
 # --- Speed ----------------------------------------------------------------------------------------
 
 
-def speed(subject: Subject, files: Mapping[str, Artefact]) -> list[dict[str, Any]]:
+def speed(subject: Subject, files: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     """Milliseconds of an inference in float and in INT8, of each runtime."""
     rows = []
     image = next(subject.judged.images())
     for target, int8 in files.items():
         kind: Precision = USUAL.get(target, "fp32")
-        floats = float_artefact(target, subject.graph, half=kind == "fp16")
+        floats = float_artifact(target, subject.graph, half=kind == "fp16")
         entries = [(subject.packed(a), target, a.precision) for a in (floats, int8)]
         times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
         milliseconds = dict(zip(("float", "int8"), (1e3 * times).tolist(), strict=True))

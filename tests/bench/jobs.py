@@ -98,8 +98,8 @@ def memory_floor(found: list[Sample], plain: Plain) -> Iterator[Comparison]:
         "decode rows f32": [(Tensor(s.rows), s.rows, True) for s in found],
         "decode planes f32": [(Tensor(s.planes.T), s.planes, False) for s in found],
     }
-    quantised = [codes_of(s.planes) for s in found]
-    jobs["decode planes i8"] = [(Tensor(c.T, scale, z), c, False) for c, scale, z in quantised]
+    quantized = [codes_of(s.planes) for s in found]
+    jobs["decode planes i8"] = [(Tensor(c.T, scale, z), c, False) for c, scale, z in quantized]
 
     def decode(tensor: Tensor, objectness: bool) -> Call:
         return lambda: ops.decode_rows(tensor, objectness=objectness, score_threshold=0.25)
@@ -125,7 +125,7 @@ def codes(found: list[Sample]) -> list[dict[str, Call]]:
             "edge": lambda t=tensor: _ours(
                 ops.decode_rows(t, objectness=False, score_threshold=0.25)
             ),
-            "dequantise + NumPy": lambda v=values: _then_nms(
+            "dequantize + NumPy": lambda v=values: _then_nms(
                 peers.numpy_codes(v, 1 / 255, -128, 0.25)
             ),
         })  # fmt: skip
@@ -190,8 +190,8 @@ def anchors(found: list[Sample], plain: Plain) -> list[dict[str, Call]]:
 def crowd(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes of one class in heaps, as a crowd's head gives them before suppression."""
     rng = np.random.default_rng(seed)
-    centres = rng.uniform(0, 640, (max(1, count // 10), 2))
-    at = centres[rng.integers(0, len(centres), count)] + rng.normal(0, 4, (count, 2))
+    centers = rng.uniform(0, 640, (max(1, count // 10), 2))
+    at = centers[rng.integers(0, len(centers), count)] + rng.normal(0, 4, (count, 2))
     size = rng.uniform(16, 64, (count, 2))
     boxes = np.concatenate([at - size / 2, at + size / 2], 1).astype(np.float32)
     return boxes, rng.random(count).astype(np.float32), np.zeros(count, np.int32)

@@ -35,7 +35,7 @@ from edge.io.sinks.jsonl import JsonLines
 from edge.io.sources import open_source
 from edge.package import Package
 from edge.pipeline import Feed, run
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import Frame, Size
 from tests.bench.peers import opencv_nms, python_distances
 
@@ -81,7 +81,7 @@ def serial(detector: Detector, video: Path, folder: Path) -> int:
 
 def open_plain(package: Package) -> tuple[ncnn.Net, str, Size, tuple[int, ...], tuple[str, ...]]:
     """A network as a user opens it, from the package's files."""
-    files = package.artefact("ncnn", None).files
+    files = package.artifact("ncnn", None).files
     net = ncnn.Net()
     net.opt.num_threads = 1
     with tempfile.TemporaryDirectory() as folder:

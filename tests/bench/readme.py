@@ -46,12 +46,12 @@ def accuracy(models: dict[str, Path], data: Path) -> list[str]:
     """AP of each model, and of the smallest one on each runtime."""
     rows = ["| model | runtime | AP | AP50 | file |", "|---|---|---|---|---|"]
     for name, model in models.items():
-        artefacts = edge("inspect", model)["artefacts"]
-        for artefact in artefacts if name.endswith("-S") else artefacts[:1]:
-            backend = artefact["backend"]
+        artifacts = edge("inspect", model)["artifacts"]
+        for artifact in artifacts if name.endswith("-S") else artifacts[:1]:
+            backend = artifact["backend"]
             words = ["--model", model, "--backend", backend, "--threads", "1", "--data", data]
             found = edge("eval", *words)
-            size = sum(artefact["bytes"].values()) / 1e6
+            size = sum(artifact["bytes"].values()) / 1e6
             rows.append(
                 f"| {name} | {backend} {found['precision']} | {found['AP']:.4f} | "
                 f"{found['AP50']:.4f} | {size:.1f} MB |"

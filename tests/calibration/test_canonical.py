@@ -19,7 +19,7 @@ from edge.backends import BACKENDS
 from edge.detector import Detector
 from edge.errors import ModelError, UnsupportedModelError
 from edge.io.sources.images import read_image
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 from edge.types import Size
 
 TINY = Overrides(family="yolov7-tiny")
@@ -77,13 +77,13 @@ def test_an_ncnn_model_goes_into_every_runtime(shared, size):
     opened = open_model([stem.with_suffix(".param")])
     photograph = read_image(str(min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))))
     written = for_targets(opened, ("tflite", "mnn", "ncnn", "onnxruntime"), image=photograph)
-    assert [a.backend for a in written.package.artefacts] == [
+    assert [a.backend for a in written.package.artifacts] == [
         "tflite",
         "mnn",
         "ncnn",
         "onnxruntime",
     ]
-    assert [a.precision for a in written.package.artefacts] == ["fp32", "fp16", "fp16", "fp32"]
+    assert [a.precision for a in written.package.artifacts] == ["fp32", "fp16", "fp16", "fp32"]
     assert written.package.spec.form == "split"
     told = " ".join(written.evidence)
     assert "cut at the outputs of its last convolutions" in told
@@ -155,8 +155,8 @@ def weight_of(graph: Graph, name: str) -> str:
 
 @pytest.mark.parametrize("backend", ["ncnn", "tflite", "mnn"])
 def test_a_wrong_weight_is_caught_and_its_layer_named(opened, backend, monkeypatch):
-    graph = emitted.canonical(opened.package.artefacts[0].files["onnx"])
-    assert for_targets(opened, (backend,), precision="fp32").package.artefacts
+    graph = emitted.canonical(opened.package.artifacts[0].files["onnx"])
+    assert for_targets(opened, (backend,), precision="fp32").package.artifacts
     spoilt(monkeypatch, backend, weight_of(graph, "down16"))
     with pytest.raises(ModelError, match=r"they part at node_down16 \(Conv\)"):
         for_targets(opened, (backend,), precision="fp32")
@@ -168,7 +168,7 @@ def test_boxes_that_a_fast_convolution_moves_are_told_from_a_wrong_file(tmp_path
     opened = open_model([path])
     monkeypatch.setattr(float_file, "FULL", replace(float_file.FULL, decibels=112.0))
     written = for_targets(opened, ("mnn",), precision="fp32")
-    assert [a.backend for a in written.package.artefacts] == ["mnn"]
+    assert [a.backend for a in written.package.artifacts] == ["mnn"]
     if "Winograd" not in written.evidence[-1]:
         pytest.skip("on this CPU MNN does not use Winograd's method here")
     assert "without Winograd's method; with it, as it usually runs, its" in written.evidence[-1]

@@ -141,8 +141,8 @@ def boxes_of_yolov7(level, stride, anchors):
     rows = []
     for a, y, x in np.ndindex(*level.shape[1:4]):
         tx, ty, tw, th = level[0, a, y, x, :4].double().sigmoid().tolist()
-        centre = ((2 * tx - 0.5 + x) * stride, (2 * ty - 0.5 + y) * stride)
-        rows.append([*centre, (2 * tw) ** 2 * anchors[a][0], (2 * th) ** 2 * anchors[a][1]])
+        center = ((2 * tx - 0.5 + x) * stride, (2 * ty - 0.5 + y) * stride)
+        rows.append([*center, (2 * tw) ** 2 * anchors[a][0], (2 * th) ** 2 * anchors[a][1]])
     return rows
 
 

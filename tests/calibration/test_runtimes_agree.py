@@ -13,7 +13,7 @@ from edge.backends import BACKENDS
 from edge.detector import Detector
 from edge.io.sources.images import read_image
 from edge.package import Package
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import Detections
 
 pytest.importorskip("onnx")
@@ -44,7 +44,7 @@ def disagreements(package: Package, pictures: list[Path]) -> tuple[dict[str, lis
 
 
 def everywhere(model: Path, picture: Path) -> Package:
-    """A model with a float artefact for every runtime, as `edge convert --targets` makes it."""
+    """A model with a float artifact for every runtime, as `edge convert --targets` makes it."""
     from calibration.canonical import for_targets
 
     image, names = read_image(str(picture)), tuple(BACKENDS)

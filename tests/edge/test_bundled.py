@@ -14,11 +14,11 @@ from edge.conveyor import LABELS
 def test_it_is_int8_small_and_says_where_it_comes_from():
     made = package.read(bundled.MODEL)
     assert made.spec.labels == LABELS
-    assert [(a.backend, a.precision) for a in made.artefacts] == [("ncnn", "int8")]
-    assert sum(len(content) for content in made.artefacts[0].files.values()) < 4_500_000
-    assert made.licence == "Apache-2.0"
+    assert [(a.backend, a.precision) for a in made.artifacts] == [("ncnn", "int8")]
+    assert sum(len(content) for content in made.artifacts[0].files.values()) < 4_500_000
+    assert made.license == "Apache-2.0"
     assert made.provenance["training"]["AP50_seed_3001"] >= 0.95
-    agreed = made.quantisation["targets"]["ncnn"]
+    agreed = made.quantization["targets"]["ncnn"]
     assert agreed["agreement_AP"] >= 0.95
     assert agreed["agreement_AP50"] >= 0.985
 

@@ -44,9 +44,9 @@ def test_another_board_or_model_has_its_own(model, here):
     choices.keep(CHOICE, model, here)
     assert choices.find(model, replace(here, model="another")) is None
     assert choices.find(model, replace(here, features=here.features ^ {"avx2"})) is None
-    (artefact,) = model.artefacts
-    altered = replace(artefact, files={**artefact.files, "bin": artefact.files["bin"][:-1] + b"x"})
-    assert choices.find(replace(model, artefacts=(altered,)), here) is None
+    (artifact,) = model.artifacts
+    altered = replace(artifact, files={**artifact.files, "bin": artifact.files["bin"][:-1] + b"x"})
+    assert choices.find(replace(model, artifacts=(altered,)), here) is None
     assert choices.find(replace(model, name="renamed"), here) == CHOICE
 
 

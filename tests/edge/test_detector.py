@@ -7,7 +7,7 @@ import reference
 from edge import Detector, ModelSpec, Size
 from edge.backends.base import TensorSpec
 from edge.io.sources import open_source
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import Frame, Letterbox, Tensor
 
 
@@ -34,7 +34,7 @@ class FixedBackend:
 
 
 SPEC = ModelSpec("yolov6", "rows", Size(64, 64), ("cat", "dog"))
-ROWS = [  # centre x, centre y, width, height, objectness, cat, dog
+ROWS = [  # center x, center y, width, height, objectness, cat, dog
     [32, 32, 16, 16, 1.0, 0.1, 0.9],
     [32, 32, 16, 16, 1.0, 0.3, 0.8],
     [32, 32, 16, 16, 1.0, 0.6, 0.5],
@@ -98,7 +98,7 @@ class TestDetections:
         np.testing.assert_array_equal(found.boxes, wanted[0].clip(0, 64))
         assert 0 < len(found) < len(candidates[1])
 
-    def test_of_a_grey_image_and_of_a_frame(self):
+    def test_of_a_gray_image_and_of_a_frame(self):
         detector = Detector(SPEC, FixedBackend(ROWS))
         assert len(detector(np.zeros((128, 128), np.uint8))) == 3
         result = detector.run(Frame.of(IMAGE))
@@ -113,7 +113,7 @@ class TestDetections:
         np.testing.assert_allclose(backend.tensor[0, :, 0, 0], 114 / 255, rtol=1e-6)
 
 
-class TestQuantisedInputs:
+class TestQuantizedInputs:
     """An INT8 network must see the picture that the float network sees, to half a code."""
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the official export scripts write, recognised and run as users bring it."""
+"""What the official export scripts write, recognized and run as users bring it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from networks import image, write_onnx
 
 from edge import Detector
 from edge.errors import UnsupportedModelError
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 from edge.types import Size
 
 pytest.importorskip("onnxruntime")
@@ -40,7 +40,7 @@ def picture():
 
 
 @pytest.mark.parametrize("name", EXPORTS, ids=" ".join)
-def test_every_form_is_recognised_and_finds_something(exported, name):
+def test_every_form_is_recognized_and_finds_something(exported, name):
     family, form = EXPORTS[name]
     opened = open_model([exported(*name)])
     spec = opened.package.spec

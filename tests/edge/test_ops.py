@@ -15,7 +15,7 @@ from edge.types import Frame, Letterbox, Size
 from tests import reference
 
 sides = st.integers(1, 70)
-placements = st.sampled_from(["centre", "top-left", "stretch"])
+placements = st.sampled_from(["center", "top-left", "stretch"])
 
 
 def picture(seed: int, *shape: int) -> np.ndarray:
@@ -117,7 +117,7 @@ class TestLetterbox:
 
     @settings(max_examples=40, deadline=None)
     @given(st.integers(0, 9999), sides, sides, sides)
-    def test_grey_fills_three_equal_channels(self, seed, h, w, size):
+    def test_gray_fills_three_equal_channels(self, seed, h, w, size):
         image = picture(seed, h, w)
         geometry = Letterbox.fit(Size(h, w), Size(size, size))
         expected = reference.letterbox(image, geometry)

@@ -266,7 +266,7 @@ class TestDistances:
             )
 
 
-class TestCentreness:
+class TestCenterness:
     @settings(max_examples=60, deadline=None)
     @given(seeds, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans(), st.booleans())
     def test_weighs_the_scores(self, seed, classes, logits, root, multi_label, in_pixels):
@@ -308,7 +308,7 @@ def random_grids(seed: int, channels: int) -> list[Tensor]:
     return [Tensor(sprinkle(rng, rng.normal(-1, 2, s).astype(np.float32))) for s in shapes]
 
 
-class TestCentres:
+class TestCenters:
     @settings(max_examples=60, deadline=None)
     @given(seeds, st.integers(1, 20), st.booleans(), st.booleans())
     def test_equal_the_reference(self, seed, classes, logits, multi_label):

@@ -127,12 +127,12 @@ class TestOnnxVectors:
     """The examples of the ONNX standard's NonMaxSuppression."""
 
     @staticmethod
-    def run(boxes, scores, most=None, iou_threshold=0.0, score_threshold=None, centre=False):
+    def run(boxes, scores, most=None, iou_threshold=0.0, score_threshold=None, center=False):
         """Batch and class by class, as the operator does."""
         selected = []
         for batch, (b, s) in enumerate(zip(boxes, scores, strict=True)):
-            if centre:
-                b = reference.from_centre(b)
+            if center:
+                b = reference.from_center(b)
             b = np.concatenate([np.minimum(b[:, :2], b[:, 2:]), np.maximum(b[:, :2], b[:, 2:])], 1)
             for class_id, row in enumerate(s):
                 above = np.arange(len(row))
@@ -159,7 +159,7 @@ class TestOnnxVectors:
                 getattr(examples, export)()
         assert len(cases) >= 9
         for node, case in cases:
-            centre = any(a.name == "center_point_box" and a.i for a in node.attribute)
+            center = any(a.name == "center_point_box" and a.i for a in node.attribute)
             boxes, scores, most, iou_threshold, *rest = case["inputs"]
             found = self.run(
                 boxes,
@@ -167,7 +167,7 @@ class TestOnnxVectors:
                 int(most.item()),
                 iou_threshold.item(),
                 rest[0].item() if rest else None,
-                centre,
+                center,
             )
             np.testing.assert_array_equal(found, case["outputs"][0], err_msg=case["name"])
 
@@ -184,7 +184,7 @@ class TestSoftNms:
         if decay == "linear":
             np.testing.assert_array_equal(indices, expected_indices)
             np.testing.assert_array_equal(lowered, expected)
-        else:  # the last bits of the exponential may exchange neighbours
+        else:  # the last bits of the exponential may exchange neighbors
             np.testing.assert_allclose(lowered, expected, rtol=2e-6)
             assert sorted(indices) == sorted(expected_indices)
 

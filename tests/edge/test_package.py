@@ -9,7 +9,7 @@ import pytest
 from edge import manifest, package
 from edge.errors import ModelError
 from edge.models.base import ModelSpec, Preprocessing
-from edge.package import Artefact, Package
+from edge.package import Artifact, Package
 from edge.types import Size
 
 SPEC = ModelSpec(
@@ -28,13 +28,13 @@ SPEC = ModelSpec(
 PACKAGE = Package(
     name="cats",
     spec=SPEC,
-    artefacts=(
-        Artefact("ncnn", "int8", {"param": b"7767517\n", "bin": bytes(range(256))}),
-        Artefact("tflite", "fp32", {"tflite": b"TFL3"}, layout="NHWC"),
+    artifacts=(
+        Artifact("ncnn", "int8", {"param": b"7767517\n", "bin": bytes(range(256))}),
+        Artifact("tflite", "fp32", {"tflite": b"TFL3"}, layout="NHWC"),
     ),
-    licence="GPL-3.0-only",
+    license="GPL-3.0-only",
     provenance={"tool": "edge-yolo 0.1.0", "sources": {"a b.param": "00"}},
-    quantisation={"images": 128, "agreement": 0.93, "recipe": "default"},
+    quantization={"images": 128, "agreement": 0.93, "recipe": "default"},
 )
 
 
@@ -108,16 +108,16 @@ class TestWriting:
         assert list(written.parent.iterdir()) == [written]
 
     def test_a_backend_does_not_lead_out_of_the_package(self, tmp_path):
-        hostile = replace(PACKAGE.artefacts[0], backend="../../up")
+        hostile = replace(PACKAGE.artifacts[0], backend="../../up")
         with pytest.raises(ModelError, match=r"backend is '\.\./\.\./up'"):
-            package.write(replace(PACKAGE, artefacts=(hostile,)), tmp_path / "in" / "a.edge")
+            package.write(replace(PACKAGE, artifacts=(hostile,)), tmp_path / "in" / "a.edge")
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("suffix", ["/../../../up", "x/../../../up.bin"])
     def test_a_suffix_does_not_lead_out_of_the_package(self, tmp_path, suffix):
-        hostile = replace(PACKAGE.artefacts[0], files={suffix: b"x"})
+        hostile = replace(PACKAGE.artifacts[0], files={suffix: b"x"})
         with pytest.raises(ModelError, match="names inside the package"):
-            package.write(replace(PACKAGE, artefacts=(hostile,)), tmp_path / "in" / "a.edge")
+            package.write(replace(PACKAGE, artifacts=(hostile,)), tmp_path / "in" / "a.edge")
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ class TestWriting:
             ({"spec": replace(SPEC, anchors=SPEC.anchors[:1])}, "anchors for each of 2 strides, g"),
             ({"spec": replace(SPEC, output_names=("a",) * 3)}, "wanted names that differ"),
             ({"name": "caf\udce9"}, "is not UTF-8 text"),
-            ({"licence": "caf\udce9"}, "is not UTF-8 text"),
+            ({"license": "caf\udce9"}, "is not UTF-8 text"),
         ],
     )
     def test_what_could_not_be_read_is_not_written(self, tmp_path, changed, message):
@@ -173,7 +173,7 @@ class TestDamage:
         path = tmp_path / "a.edge"
         package.write(PACKAGE, path)
         secret = tmp_path / "secret"
-        secret.write_bytes(PACKAGE.artefacts[0].files["bin"])
+        secret.write_bytes(PACKAGE.artifacts[0].files["bin"])
         (path / "ncnn-int8" / "model.bin").unlink()
         (path / "ncnn-int8" / "model.bin").symlink_to(secret)
         with pytest.raises(ModelError, match="is a link"):
@@ -227,7 +227,7 @@ class TestManifest:
             ("height = 320", "height = 0", "input.height is 0, wanted 1 to 8192"),
             ("height = 320", "height = 1000000", "input.height is 1000000"),
             ("height = 320", "height = true", "input.height is True, wanted a int"),
-            ('colour = "BGR"', 'colour = "CMYK"', "input.colour is 'CMYK', wanted RGB or BGR"),
+            ('color = "BGR"', 'color = "CMYK"', "input.color is 'CMYK', wanted RGB or BGR"),
             ("strides = [8, 16]", "strides = [8, -16]", "model.strides is"),
             ("strides = [8, 16]", "strides = 8", "model.strides is 8"),
             ("0.25", "nan", "input.scale is"),
@@ -236,7 +236,7 @@ class TestManifest:
             ('precision = "int8"', 'precision = "int4"', "precision is 'int4'"),
             ("ncnn-int8/model.bin", "../model.bin", "names inside the package"),
             ("ncnn-int8/model.bin", "ncnn-int8/model.param", "not valid TOML"),
-            ('backend = "tflite"', 'backend = "ncnn"\nx = 1', "unknown key artefacts[1].x"),
+            ('backend = "tflite"', 'backend = "ncnn"\nx = 1', "unknown key artifacts[1].x"),
             ("[model]", "[model", "not valid TOML"),
             ("format = 1", "format = " + "1" * 5000, "not valid TOML"),
             ('backend = "ncnn"', 'backend = "../../up"', "backend is '../../up', wanted small let"),
@@ -248,8 +248,8 @@ class TestManifest:
             ("[[[10.0, 13.0]", "[[[nan, 13.0]", "model.anchors is"),
             ("scale = [0.1, 0.25,", "scale = [0.1, 0,", "input.scale is"),
             ('tool = "edge-yolo 0.1.0"', "when = 2024-01-01", "provenance.when is datetime.date"),
-            ("agreement = 0.93", "agreement = nan", "quantisation.agreement is nan"),
-            ("images = 128", "images = [[inf]]", "quantisation.images is"),
+            ("agreement = 0.93", "agreement = nan", "quantization.agreement is nan"),
+            ("images = 128", "images = [[inf]]", "quantization.images is"),
             ('family = "yolov7"', 'family = "yolov99"', "unknown model family 'yolov99'"),
             ('form = "heads"', 'form = "tails"', "no output form 'tails'"),
             ("strides = [8, 16]", "strides = [8]", "yolov7 heads reads 1 outputs for 1 strides"),
@@ -274,7 +274,7 @@ class TestManifest:
             ("yolov10", "rows6", "end2end_6", 1),
             ("yolov7", "rows7", "end2end_7", 1),
             ("yolov6", "final", "end2end", 3),
-            ("yolox", "centres", "centers", 6),
+            ("yolox", "centers", "centers", 6),
         ],
     )
     def test_forms_are_read_by_their_old_names_and_written_by_the_new(
@@ -296,28 +296,28 @@ class TestManifest:
         with pytest.raises(ModelError, match=r"m\.toml: not valid TOML"):
             manifest.loads(b"\xff\xfe", "m.toml")
 
-    def test_refuses_two_artefacts_of_one_kind(self, tmp_path):
-        twice = replace(PACKAGE, artefacts=PACKAGE.artefacts[:1] * 2)
+    def test_refuses_two_artifacts_of_one_kind(self, tmp_path):
+        twice = replace(PACKAGE, artifacts=PACKAGE.artifacts[:1] * 2)
         with pytest.raises(ModelError, match="same backend and precision"):
             package.write(twice, tmp_path / "a.edge")
 
     def test_a_digest_is_of_the_file(self, tmp_path):
         package.write(PACKAGE, tmp_path / "a.edge")
-        digest = hashlib.sha256(PACKAGE.artefacts[0].files["bin"]).hexdigest()
+        digest = hashlib.sha256(PACKAGE.artifacts[0].files["bin"]).hexdigest()
         assert f'"ncnn-int8/model.bin" = "{digest}"' in text_of(tmp_path / "a.edge")
 
 
-class TestChoosingAnArtefact:
+class TestChoosingAnArtifact:
     def test_the_first_by_default(self):
-        assert PACKAGE.artefact() is PACKAGE.artefacts[0]
+        assert PACKAGE.artifact() is PACKAGE.artifacts[0]
 
     def test_by_backend_or_precision(self):
-        assert PACKAGE.artefact(backend="tflite") is PACKAGE.artefacts[1]
-        assert PACKAGE.artefact(precision="int8") is PACKAGE.artefacts[0]
+        assert PACKAGE.artifact(backend="tflite") is PACKAGE.artifacts[1]
+        assert PACKAGE.artifact(precision="int8") is PACKAGE.artifacts[0]
 
-    def test_a_float_artefact_serves_both_float_precisions(self):
-        assert PACKAGE.artefact(precision="fp16") is PACKAGE.artefacts[1]
+    def test_a_float_artifact_serves_both_float_precisions(self):
+        assert PACKAGE.artifact(precision="fp16") is PACKAGE.artifacts[1]
 
     def test_none_that_suits(self):
-        with pytest.raises(ModelError, match="no artefact for mnn int8; there are: ncnn int8, tfl"):
-            PACKAGE.artefact("mnn", "int8")
+        with pytest.raises(ModelError, match="no artifact for mnn int8; there are: ncnn int8, tfl"):
+            PACKAGE.artifact("mnn", "int8")

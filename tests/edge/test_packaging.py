@@ -81,7 +81,7 @@ def test_the_sdist_has_the_sources_and_not_the_tests(sdist):
     assert not {name.partition("/")[0] for name in names} & {"tests", ".ci", "build", ".github"}
 
 
-def test_the_wheel_has_the_package_its_types_and_its_licence_and_nothing_else(wheel):
+def test_the_wheel_has_the_package_its_types_and_its_license_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert len([name for name in names if re.fullmatch(r"edge/_native\..*\.so", name)]) == 1

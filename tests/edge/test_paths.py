@@ -11,7 +11,7 @@ from edge.io.datasets import open_dataset
 from edge.io.sinks import open_save
 from edge.io.sources import open_source
 from edge.paths import exists
-from edge.recognise import open_model
+from edge.recognize import open_model
 
 LONG = "x" * 300
 

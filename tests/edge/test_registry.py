@@ -54,7 +54,7 @@ def test_the_table_is_complete():
     assert {"yolov6lite-s", "yolov6lite-m", "yolov6lite-l", "yolov6n", "yolov7-tiny"} <= set(MODELS)
     for entry in MODELS.values():
         assert entry.files
-        assert entry.licence
+        assert entry.license
         assert entry.family in FAMILIES
         assert 0 < entry.ap < 100
         for file in entry.files:

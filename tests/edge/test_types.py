@@ -28,7 +28,7 @@ class TestSize:
 
 
 class TestFrame:
-    def test_takes_bgr_and_grey_images(self):
+    def test_takes_bgr_and_gray_images(self):
         assert Frame.of(np.zeros((4, 6, 3), np.uint8)).format == "BGR"
         assert Frame.of(np.zeros((4, 6), np.uint8)).format == "GRAY"
         assert Frame.of(np.zeros((4, 6, 3), np.uint8)).size == Size(4, 6)
@@ -58,11 +58,11 @@ class TestLetterbox:
     @pytest.mark.parametrize(
         ("image", "placement", "resized", "top", "left"),
         [
-            (Size(480, 640), "centre", Size(240, 320), 40, 0),
-            (Size(640, 480), "centre", Size(320, 240), 0, 40),
-            (Size(427, 640), "centre", Size(214, 320), 53, 0),
-            (Size(425, 640), "centre", Size(213, 320), 53, 0),  # 212.5: half rounds up; 53 + 54
-            (Size(1, 4000), "centre", Size(1, 320), 159, 0),
+            (Size(480, 640), "center", Size(240, 320), 40, 0),
+            (Size(640, 480), "center", Size(320, 240), 0, 40),
+            (Size(427, 640), "center", Size(214, 320), 53, 0),
+            (Size(425, 640), "center", Size(213, 320), 53, 0),  # 212.5: half rounds up; 53 + 54
+            (Size(1, 4000), "center", Size(1, 320), 159, 0),
             (Size(480, 640), "top-left", Size(240, 320), 0, 0),
             (Size(480, 640), "stretch", Size(320, 320), 0, 0),
         ],
@@ -71,14 +71,14 @@ class TestLetterbox:
         found = Letterbox.fit(image, Size(320, 320), placement)
         assert (found.resized, found.top, found.left) == (resized, top, left)
 
-    @given(sides, sides, sides, sides, st.sampled_from(["centre", "top-left", "stretch"]))
+    @given(sides, sides, sides, sides, st.sampled_from(["center", "top-left", "stretch"]))
     def test_lies_inside_and_touches_two_sides(self, h, w, height, width, placement):
         found = Letterbox.fit(Size(h, w), Size(height, width), placement)
         assert 0 <= found.top <= height - found.resized.height
         assert 0 <= found.left <= width - found.resized.width
         assert found.resized.height == height or found.resized.width == width
 
-    @given(sides, sides, st.sampled_from(["centre", "top-left", "stretch"]))
+    @given(sides, sides, st.sampled_from(["center", "top-left", "stretch"]))
     def test_boxes_come_back(self, h, w, placement):
         geometry = Letterbox.fit(Size(h, w), Size(320, 416), placement)
         rng = np.random.default_rng(h * 4001 + w)

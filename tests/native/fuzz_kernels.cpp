@@ -1,5 +1,5 @@
 // libFuzzer's entry: bytes become a kernel, shapes, strides, thresholds and values. Built with
-// address and undefined-behaviour sanitizers; every array is exactly as large as it must be.
+// address and undefined-behavior sanitizers; every array is exactly as large as it must be.
 // Besides not crashing, all targets must agree on the result.
 //
 //   cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DEDGE_FUZZ=ON -DEDGE_SANITIZE=ON

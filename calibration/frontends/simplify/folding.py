@@ -1,4 +1,4 @@
-"""Batch normalisation and constants go into the convolution beside them."""
+"""Batch normalization and constants go into the convolution beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layer normalisation that arrives in pieces becomes one operator again."""
+"""Layer normalization that arrives in pieces becomes one operator again."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def layer_norm(graph: Graph, node: Node) -> Change | None:
     """(x - mean) / sqrt(variance + eps) along the last axis is LayerNormalization."""
     if node.op != "Div":
         return None
-    centre, root = graph.producers.get(node.inputs[0]), sole_producer(graph, node.inputs[1], "Sqrt")
+    center, root = graph.producers.get(node.inputs[0]), sole_producer(graph, node.inputs[1], "Sqrt")
     add = sole_producer(graph, root.inputs[0], "Add") if root else None
     shifted = constant_operand(graph, add) if add else None
     spread = sole_producer(graph, shifted[0], "ReduceMean") if shifted else None
     square = sole_producer(graph, spread.inputs[0], "Pow", "Mul") if spread else None
-    if centre is None or centre.op != "Sub" or square is None or spread is None or shifted is None:
+    if center is None or center.op != "Sub" or square is None or spread is None or shifted is None:
         return None
     squares = square.op == "Pow" and graph.scalar(square.inputs[1]) == 2
-    if square.inputs[0] != centre.output or not (squares or square.inputs[1] == centre.output):
+    if square.inputs[0] != center.output or not (squares or square.inputs[1] == center.output):
         return None
-    mean = sole_producer(graph, centre.inputs[1], "ReduceMean")
-    if mean is None or mean.inputs[0] != centre.inputs[0] or root is None or add is None:
+    mean = sole_producer(graph, center.inputs[1], "ReduceMean")
+    if mean is None or mean.inputs[0] != center.inputs[0] or root is None or add is None:
         return None
-    if len(graph.consumers[centre.output]) != 2 or centre.output in graph.outputs:
+    if len(graph.consumers[center.output]) != 2 or center.output in graph.outputs:
         return None
     shape = graph.shapes.get(node.output)
     if shape is None or any(reduced_axes(graph, r) != (len(shape) - 1,) for r in (mean, spread)):
@@ -40,7 +40,7 @@ def layer_norm(graph: Graph, node: Node) -> Change | None:
         node.outputs,
         {"axis": -1, "epsilon": shifted[1]},
     )
-    old = (mean, centre, square, spread, add, root, node)
+    old = (mean, center, square, spread, add, root, node)
     return Change(old, (new,), {gain: np.ones(shape[-1], np.float32)})
 
 

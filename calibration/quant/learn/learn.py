@@ -52,10 +52,10 @@ def learn(
     student = Student(problem, spec, network)
     lessons = Lessons(problem, network if teacher is None else TorchGraph(teacher))
     kinds = [kind for kind in _RATES if how.weights or kind != "weights"]
-    optimiser = torch.optim.Adam(
+    optimizer = torch.optim.Adam(
         [{"params": student.parameters(kind), "lr": _RATES[kind]} for kind in kinds]
     )
-    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, how.steps))
+    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, how.steps))
     random = np.random.default_rng(seed)
     learners = _learners(problem)
     best, least = spec, _judged(student, lessons, problem, how)
@@ -65,10 +65,10 @@ def learn(
         while len(chosen) < min(_BATCH, len(learners)):
             order = order or random.permutation(learners).tolist()
             chosen.append(draw(random, order.pop(), crops=how.crops))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = _loss(student, lessons, chosen, how)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         pace.step()
         problem.tell(step + 1, how.steps)
         if (step + 1) % max(how.steps // _LOOKS, 1) == 0:

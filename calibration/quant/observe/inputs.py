@@ -19,7 +19,7 @@ class Inputs:
     """Network inputs as bytes, a quarter of the memory of floats, and where the picture is.
 
     Attributes:
-        pixels: (N, 3, H, W) uint8, letterboxed, in the network's order of colours.
+        pixels: (N, 3, H, W) uint8, letterboxed, in the network's order of colors.
         placed: Of each.
         preprocessing: From bytes to what the network reads.
     """
@@ -33,7 +33,7 @@ class Inputs:
         """Letterbox images; each is read once and let go.
 
         Args:
-            images: (H, W, 3) uint8 BGR or (H, W) grey.
+            images: (H, W, 3) uint8 BGR or (H, W) gray.
             spec: Of the network.
 
         Raises:
@@ -47,7 +47,7 @@ class Inputs:
             frame = Frame.of(image)
             placed.append(Letterbox.fit(frame.size, size, pre.placement))
             pixels.append(np.empty((3, size.height, size.width), np.uint8))
-            ops.letterbox(frame, placed[-1], pixels[-1], color=pre.colour, pad=pre.pad)
+            ops.letterbox(frame, placed[-1], pixels[-1], color=pre.color, pad=pre.pad)
         if not pixels:
             raise CalibrationError("there are no images to calibrate on")
         return cls(np.stack(pixels), tuple(placed), pre)

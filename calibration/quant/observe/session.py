@@ -1,4 +1,4 @@
-"""A graph in ONNX Runtime as it is written: no optimisation, so that what is rounded stays so."""
+"""A graph in ONNX Runtime as it is written: no optimization, so that what is rounded stays so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Equalisation: a step of its own for each channel of a tensor, without any effect in float.
+"""Equalization: a step of its own for each channel of a tensor, without any effect in float.
 
 INT8 has one step for all channels of a tensor, so that what one channel needs is lost on another.
 Here what gives a tensor is divided by a factor for each channel, and what reads it multiplied, so
@@ -21,7 +21,7 @@ from calibration.graph import Graph, Node
 from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.policy import policy
-from calibration.quant.plan.rescaling import Rescaling, levelled
+from calibration.quant.plan.rescaling import Rescaling, leveled
 from calibration.quant.spec.spec import QuantSpec
 from edge.errors import CalibrationError
 from edge.types import Float32Array
@@ -45,7 +45,7 @@ class Site:
 
 
 def sites(graph: Graph) -> dict[str, Site]:
-    """The tensors that can be equalised, in the graph's order."""
+    """The tensors that can be equalized, in the graph's order."""
     between = _between(graph)
     found = {}
     for node in graph.nodes:
@@ -56,7 +56,7 @@ def sites(graph: Graph) -> dict[str, Site]:
     return found
 
 
-def equalised(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
+def equalized(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
     """The network that computes the same, with tensors that suit one step.
 
     Args:
@@ -64,14 +64,14 @@ def equalised(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
         factors: By tensor, (C,) positive: what its channels are divided by.
 
     Raises:
-        CalibrationError: A tensor cannot be equalised, or has another number of channels.
+        CalibrationError: A tensor cannot be equalized, or has another number of channels.
     """
     able = sites(graph)
     change = Rescaling(graph)
     for tensor, factor in factors.items():
         if tensor not in able:
             raise CalibrationError(
-                f"the spec equalises {tensor!r}, which no convolution gives or reads that could "
+                f"the spec equalizes {tensor!r}, which no convolution gives or reads that could "
                 "take up factors"
             )
         channels = graph.shapes[tensor][1]
@@ -80,8 +80,8 @@ def equalised(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
                 f"the spec has {factor.size} factors for {tensor!r}, which has {channels} channels"
             )
         site, inverse = able[tensor], np.reciprocal(factor)
-        if levelled(tensor) in graph.shapes:
-            raise CalibrationError(f"{tensor!r} cannot be equalised: {levelled(tensor)!r} exists")
+        if leveled(tensor) in graph.shapes:
+            raise CalibrationError(f"{tensor!r} cannot be equalized: {leveled(tensor)!r} exists")
         if site.maker is None:
             change.multiply_before(tensor, inverse, {node.name for node, _ in site.readers})
         elif not site.readers:
@@ -94,22 +94,22 @@ def equalised(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
 
 
 def at(graph: Graph, spec: QuantSpec, target: str) -> Graph:
-    """The network as the spec equalises it for a runtime.
+    """The network as the spec equalizes it for a runtime.
 
     Raises:
-        CalibrationError: As `equalised`.
+        CalibrationError: As `equalized`.
         UnsupportedModelError: The target is unknown.
     """
-    return equalised(graph, spec.scheme(policy(target).scheme).equalisation)
+    return equalized(graph, spec.scheme(policy(target).scheme).equalization)
 
 
 def settled(graph: Graph, plan: Plan) -> Graph:
     """The network without multiplications of channels beside convolutions that are float.
 
-    Those take the factors up, whether they stem from equalisation or from the model itself.
+    Those take the factors up, whether they stem from equalization or from the model itself.
 
     Args:
-        graph: Equalised.
+        graph: Equalized.
         plan: Of it; still one of what is given, since nothing that has codes is changed.
     """
     change = Rescaling(graph)

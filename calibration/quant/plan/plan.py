@@ -1,4 +1,4 @@
-"""What one runtime computes in INT8: the quantisation spec, carried out on a graph.
+"""What one runtime computes in INT8: the quantization spec, carried out on a graph.
 
 A `Plan` is complete and exact. The simulator and every emitter read it, and nothing else, so that
 they cannot disagree about a scale.

@@ -23,7 +23,7 @@ def plan(graph: Graph, spec: QuantSpec, target: str) -> Plan:
     """What a runtime computes in INT8.
 
     Args:
-        graph: Prepared, and equalised as the spec says.
+        graph: Prepared, and equalized as the spec says.
         spec: Of this graph.
         target: Key into `edge.backends.BACKENDS`.
 

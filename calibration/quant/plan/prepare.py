@@ -1,4 +1,4 @@
-"""The graph that is quantised: the same for every target, so that names mean one thing.
+"""The graph that is quantized: the same for every target, so that names mean one thing.
 
 Given a canonical graph that ends at its raw heads. No result changes but by the rounding of sums.
 """

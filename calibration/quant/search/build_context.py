@@ -1,4 +1,4 @@
-"""From a network and pictures to the problem of quantising it."""
+"""From a network and pictures to the problem of quantizing it."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def pose(
     spec: QuantSpec,
     pictures: int,
 ) -> Problem:
-    """The problem of quantising a network.
+    """The problem of quantizing a network.
 
     Args:
-        graph: Prepared, and equalised.
+        graph: Prepared, and equalized.
         model: Says what its outputs are.
         inputs: All pictures.
         seen: The values of every tensor that may get a grid.

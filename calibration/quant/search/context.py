@@ -19,10 +19,10 @@ from edge.models.base import ModelSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """A network to quantise, and how to tell whether a spec is good.
+    """A network to quantize, and how to tell whether a spec is good.
 
     Attributes:
-        graph: Prepared, and equalised as the specs to try say.
+        graph: Prepared, and equalized as the specs to try say.
         model: Says what its outputs are.
         target: Whose INT8 is tried; stands for all runtimes with such grids.
         inputs: All pictures.

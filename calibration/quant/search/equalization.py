@@ -1,4 +1,4 @@
-"""Whether and where to equalise: the heads say, with every tensor's range as it was seen."""
+"""Whether and where to equalize: the heads say, with every tensor's range as it was seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calibration.quant.observe.inputs import Inputs
 from calibration.quant.observe.observers import OBSERVERS
 from calibration.quant.observe.session import Session
 from calibration.quant.plan import structure
-from calibration.quant.plan.equalize import Site, equalised, share, sites
+from calibration.quant.plan.equalize import Site, equalized, share, sites
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
@@ -33,7 +33,7 @@ Factors = Mapping[str, Float32Array]
 def chosen(
     graph: Graph, model: ModelSpec, inputs: Inputs, judges: Sequence[int], scheme: str
 ) -> tuple[Factors, dict[str, float]]:
-    """The factors to equalise by, none where that brings nothing; and what the objective is.
+    """The factors to equalize by, none where that brings nothing; and what the objective is.
 
     Args:
         graph: Prepared.
@@ -43,14 +43,14 @@ def chosen(
         scheme: The kind of grid.
 
     Returns:
-        By tensor, see `equalize.equalised`; and the objective "as it is", "in weights" and "with
+        By tensor, see `equalize.equalized`; and the objective "as it is", "in weights" and "with
         multiplications", the last two where they can be had.
     """
     some, few = inputs.take(inputs.spread(_SEEN)), inputs.take(judges)
     able = useful(graph, some, scheme)
     free = balance(graph, some, {name: site for name, site in able.items() if _is_free(site)})
     # What is multiplied is what the weights, whose factors cost no time, leave uneven.
-    even = equalised(graph, free)
+    even = equalized(graph, free)
     left = {name: site for name, site in sites(even).items() if name in able and name not in free}
     apart = balance(even, some, left)
     tried: dict[str, Factors] = {"as it is": {}}
@@ -61,7 +61,7 @@ def chosen(
     losses = {}
     best = "as it is"
     for name, factors in tried.items():
-        losses[name] = _loss(equalised(graph, factors), model, few, scheme)
+        losses[name] = _loss(equalized(graph, factors), model, few, scheme)
         takes_time = name == "with multiplications" and policy(STANDS_FOR[scheme]).stores
         if losses[name] < (1 - (_WORTH_TIME if takes_time else _WORTH)) * losses[best]:
             best = name
@@ -69,7 +69,7 @@ def chosen(
 
 
 def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, Site]:
-    """The tensors that are rounded, and can be equalised without more conversions of codes.
+    """The tensors that are rounded, and can be equalized without more conversions of codes.
 
     Args:
         graph: Prepared.
@@ -100,7 +100,7 @@ def balance(graph: Graph, inputs: Inputs, able: Mapping[str, Site]) -> Factors:
     Args:
         graph: Prepared.
         inputs: Pictures to see the reach of channels on.
-        able: The tensors to equalise.
+        able: The tensors to equalize.
     """
     reaches = _reaches(graph, inputs, list(able))
     found = {}

@@ -40,7 +40,7 @@ class Recipe:
         observers: Whose ranges are tried.
         pictures: How many the objective is computed on while searching.
         tensors: How many get their range searched, costliest first.
-        equalise: Tensors are equalised, if that serves.
+        equalize: Tensors are equalized, if that serves.
         floats: Layers may stay float, within the budget.
         learning: What is learned at the end; it needs torch.
     """
@@ -48,13 +48,13 @@ class Recipe:
     observers: tuple[str, ...] = tuple(OBSERVERS)
     pictures: int = 8
     tensors: int = 30
-    equalise: bool = True
+    equalize: bool = True
     floats: bool = True
     learning: Learning = Learning(150)
 
 
 def _plain(observer: str) -> Recipe:
-    return Recipe((observer,), tensors=0, equalise=False, floats=False, learning=Learning())
+    return Recipe((observer,), tensors=0, equalize=False, floats=False, learning=Learning())
 
 
 # The last two are what runtimes' own tools do. They are here to be compared with, and as what a
@@ -69,5 +69,5 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     }
 )
 
-# In place of a recipe's own learning: quantisation-aware training in full, without labels.
+# In place of a recipe's own learning: quantization-aware training in full, without labels.
 QAT = Learning(1200, weights=True, crops=True, necks=CHANNEL_WEIGHT)

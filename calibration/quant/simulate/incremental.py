@@ -42,7 +42,7 @@ class Trial:
         """Build the network.
 
         Args:
-            graph: Prepared, and equalised as the specs to try say.
+            graph: Prepared, and equalized as the specs to try say.
             spec: With every layer in it that will ever be INT8, and ranges for them.
             target: Whose INT8 is tried.
             inputs: The pictures.

@@ -1,6 +1,6 @@
 """A plan as a float network: rounded where the runtime rounds, computed in float32 between.
 
-ONNX Runtime with its optimisations off runs it as it is written, so that it is the exact
+ONNX Runtime with its optimizations off runs it as it is written, so that it is the exact
 simulator of a plan; what a real runtime adds are rare steps of one code, from other orders of
 sums and of rounding.
 """

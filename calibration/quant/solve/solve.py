@@ -17,7 +17,7 @@ from calibration.graph import Graph
 from calibration.quant.observe.histograms import Histogram, observe
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
-from calibration.quant.plan.equalize import equalised
+from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization
@@ -81,12 +81,12 @@ def calibrate(
     options: Options = Options(),
     report: Report | None = None,
 ) -> Calibrated:
-    """Seek the quantisation of a network.
+    """Seek the quantization of a network.
 
     Args:
         graph: Canonical and cut at its raw heads, see `calibration.canonical.canonical`.
         model: Says what its outputs are.
-        images: (H, W, 3) uint8 BGR or (H, W) grey, such as the detector will see.
+        images: (H, W, 3) uint8 BGR or (H, W) gray, such as the detector will see.
         targets: Keys into `edge.backends.BACKENDS`: a scheme is sought for each kind of grid.
         options: See there.
         report: Is told of progress.
@@ -114,14 +114,14 @@ def calibrate(
     seen: dict[str, Mapping[str, Histogram]] = {}
     for name in schemes:
         say = _named(tell, name, schemes)
-        factors, losses = _equalisation(prepared, model, inputs, recipe, name, say)
-        network = equalised(prepared, factors)
+        factors, losses = _equalization(prepared, model, inputs, recipe, name, say)
+        network = equalized(prepared, factors)
         first = everything(network, inputs, name)
         seen[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
         problem = pose(network, model, inputs, seen[name], first, recipe.pictures)
         spec, told[name] = solve(problem, first, recipe, options, say)
-        told[name]["equalisation"] = losses
-        found[name] = replace(spec.schemes[name], equalisation=MappingProxyType(factors))
+        told[name]["equalization"] = losses
+        found[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
     spec = QuantSpec(
         MappingProxyType(found),
         model=fingerprint.of_graph(prepared),
@@ -154,12 +154,12 @@ def check_teacher(graph: Graph, teacher: Graph) -> None:
         )
 
 
-def _equalisation(
+def _equalization(
     graph: Graph, model: ModelSpec, inputs: Inputs, recipe: Recipe, scheme: str, say: Report
 ) -> tuple[Factors, dict[str, float]]:
-    if not recipe.equalise:
+    if not recipe.equalize:
         return {}, {}
-    say("equalise", 0, 0)
+    say("equalize", 0, 0)
     return equalization.chosen(graph, model, inputs, inputs.spread(recipe.pictures), scheme)
 
 

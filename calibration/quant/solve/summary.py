@@ -26,8 +26,8 @@ def summary(
         "images", "recipe", "seed", "cpu_seconds"; "schemes" by name, each with what
         `stages.solve` gives ("target", "observers": objective by observer, "sensitivity":
         objective with one layer alone in INT8, "steps", "weights_only", "activations_only",
-        "objective", "float_share", "operations"); "equalisation": the objective by how tensors
-        are equalised, empty where that was not tried; "histograms" by tensor, each with "low",
+        "objective", "float_share", "operations"); "equalization": the objective by how tensors
+        are equalized, empty where that was not tried; "histograms" by tensor, each with "low",
         "high" and "counts" of equal bins between; and "ranges" by tensor, each with "low", "high"
         and the share of values "clipped".
     """

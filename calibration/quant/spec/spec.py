@@ -1,4 +1,4 @@
-"""The quantisation of a model as a file: what was decided, from which everything follows.
+"""The quantization of a model as a file: what was decided, from which everything follows.
 
 A spec says ranges, not codes, so that one serves runtimes with different grids. It is readable
 JSON that may be edited; the same calibration gives the same bytes.
@@ -43,14 +43,14 @@ class Scheme:
             get the union of theirs.
         layers: By name of the convolution; those that are absent are float.
         floats: The convolutions that stay float, by name: why.
-        equalisation: By tensor: (C,) float32, the step of each channel as a multiple of the
-            tensor's. The graph is changed so before anything else, see `equalize.equalised`.
+        equalization: By tensor: (C,) float32, the step of each channel as a multiple of the
+            tensor's. The graph is changed so before anything else, see `equalize.equalized`.
     """
 
     ranges: Mapping[str, Range]
     layers: Mapping[str, LayerSpec]
     floats: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    equalisation: Mapping[str, Float32Array] = field(default_factory=lambda: MappingProxyType({}))
+    equalization: Mapping[str, Float32Array] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -83,7 +83,7 @@ def loads(text: str) -> QuantSpec:
     try:
         found = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise CalibrationError(f"not a quantisation spec: {error}") from error
+        raise CalibrationError(f"not a quantization spec: {error}") from error
     top = _Reader(found, "")
     version = top.whole("format")
     if version != FORMAT:
@@ -124,8 +124,8 @@ def _scheme(scheme: Scheme) -> dict[str, Any]:
         "ranges": {name: _numbers(range_) for name, range_ in sorted(scheme.ranges.items())},
         "layers": layers,
         "floats": dict(sorted(scheme.floats.items())),
-        "equalisation": {
-            name: _numbers(values) for name, values in sorted(scheme.equalisation.items())
+        "equalization": {
+            name: _numbers(values) for name, values in sorted(scheme.equalization.items())
         },
     }
 
@@ -236,7 +236,7 @@ class _Reader(Mapping[str, Any]):
 
 def _read_scheme(reader: _Reader) -> Scheme:
     ranges, floats = reader.inner("ranges"), reader.inner("floats")
-    layers, factors = reader.inner("layers"), reader.inner("equalisation")
+    layers, factors = reader.inner("layers"), reader.inner("equalization")
     scheme = Scheme(
         MappingProxyType({name: _read_range(ranges, name) for name in ranges}),
         MappingProxyType({name: _read_layer(layers.inner(name)) for name in layers}),

@@ -26,7 +26,7 @@ class Format(Protocol):
 
     WANTED: str  # the files that make up such a dataset, for messages
 
-    def recognises(self, path: Path) -> bool:
+    def recognizes(self, path: Path) -> bool:
         """Whether an existing path looks like this format."""
 
     def split_names(self, path: Path) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class Format(Protocol):
         """
 
 
-# The first that recognises the path reads it; folders that tools made from COCO's hold its JSON
+# The first that recognizes the path reads it; folders that tools made from COCO's hold its JSON
 # beside their own labels, so that comes last. To add a format: write its module, add its row.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
@@ -98,7 +98,7 @@ def _format(path: Path) -> Format:
         raise DataError(f"{path}: no such file or folder")
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS.values()]
     for format_ in formats:
-        if format_.recognises(path):
+        if format_.recognizes(path):
             return format_
     wanted = "; ".join(format_.WANTED for format_ in formats)
     raise DataError(

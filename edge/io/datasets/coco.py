@@ -26,7 +26,7 @@ WANTED = "COCO: a .json file, or a folder with one, with images, annotations and
 _KEYS = ("images", "annotations", "categories")
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Whether a path is a .json file, or a folder that holds some."""
     return path.suffix.lower() == ".json" or bool(_files(path))
 

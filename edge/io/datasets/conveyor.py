@@ -1,4 +1,4 @@
-"""Frames of `test:conveyor` as a dataset: rendered when they are needed, labelled exactly."""
+"""Frames of `test:conveyor` as a dataset: rendered when they are needed, labeled exactly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.io.datasets.base import Dataset, Objects, Sample
 from edge.io.sources.conveyor import Scene
 from edge.types import UInt8Array
 
-# Neighbouring frames show the same parts. So far apart, most of the belt is new, and each line
+# Neighboring frames show the same parts. So far apart, most of the belt is new, and each line
 # gives ten pictures.
 STRIDE = 61
 

@@ -27,7 +27,7 @@ _LISTS = Path("ImageSets", "Main")
 _MARKED = re.compile(r"(\S+[ \t]+-?[01]\s*)+")  # lists of one class, such as cat_val.txt
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Whether a path is such a folder."""
     return (path / "JPEGImages").is_dir() and (path / "Annotations").is_dir()
 

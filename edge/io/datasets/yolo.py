@@ -34,7 +34,7 @@ WANTED = (
 _ROUNDING = 1e-3  # how far outside 0 to 1 a writer's rounding may put a value
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Whether a path is a data file, or a folder with one or with `images/` and `labels/`."""
     if yolo_layout.is_data_file(path) or not path.is_dir():
         return yolo_layout.is_data_file(path)

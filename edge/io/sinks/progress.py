@@ -18,7 +18,7 @@ _BAR = 24  # characters
 class Progress:
     """A line that is redrawn on a terminal, and one line for each failure and event anywhere.
 
-    No colours: there is nothing for NO_COLOR to switch off.
+    No colors: there is nothing for NO_COLOR to switch off.
 
     Args:
         stream: Text, usually standard error.

@@ -100,7 +100,7 @@ class ImageFiles:
 def read_image(path: str) -> UInt8Array:
     """The image of a file, (H, W, 3) BGR, upright by its EXIF orientation.
 
-    16-bit values are scaled to 8; grey and palette images become colour; alpha is dropped; of
+    16-bit values are scaled to 8; gray and palette images become color; alpha is dropped; of
     an animation, the first picture.
 
     Raises:

@@ -64,7 +64,7 @@ class Picamera:
             self._camera.create_video_configuration(
                 main={"format": "YUV420", "size": (size.width, size.height)},
                 controls={"FrameDurationLimits": (period, period)},
-                colour_space=libcamera.ColorSpace.Smpte170m(),  # what the letterbox expects
+                color_space=libcamera.ColorSpace.Smpte170m(),  # what the letterbox expects
             )
         )
         form = self._camera.camera_configuration()["main"]

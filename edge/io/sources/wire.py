@@ -63,13 +63,13 @@ def raw(pipe: Pipe, size: Size, form: PixelFormat) -> Iterator[Shot | None]:
 
 
 def y4m(pipe: Pipe) -> Iterator[Shot | None]:
-    """The pictures of a YUV4MPEG2 stream, 4:2:0 or grey, 8 bits. Raises and ends as `raw`."""
+    """The pictures of a YUV4MPEG2 stream, 4:2:0 or gray, 8 bits. Raises and ends as `raw`."""
     header = _line(pipe)
     fields = {word[:1]: word[1:] for word in header.split()[1:]}
     chroma = fields.get("C", "420")
     known = re.fullmatch(r"420(jpeg|mpeg2|paldv)?|mono", chroma)
     if not header.startswith("YUV4MPEG2 ") or not known:
-        raise SourceError(f"YUV4MPEG2 of 8-bit 4:2:0 or grey is wanted, got {header!r}")
+        raise SourceError(f"YUV4MPEG2 of 8-bit 4:2:0 or gray is wanted, got {header!r}")
     width, height = (int(fields[k]) if fields.get(k, "").isdigit() else 0 for k in "WH")
     if not (1 <= width <= _SIDE and 1 <= height <= _SIDE):
         raise SourceError(f"YUV4MPEG2 with sides from 1 to {_SIDE} is wanted, got {header!r}")
@@ -109,7 +109,7 @@ def mjpeg(pipe: Pipe) -> Iterator[Shot | None]:
 
 
 def decode_jpeg(data: bytes | bytearray | UInt8Array) -> UInt8Array | None:
-    """A JPEG as (H, W, 3) BGR; None where it is damaged, so that no grey half is detected in."""
+    """A JPEG as (H, W, 3) BGR; None where it is damaged, so that no gray half is detected in."""
     cv2 = opencv.load("decoding MJPEG")
     content = np.frombuffer(data, np.uint8)
     end = content[max(0, len(content) - 64) :].tobytes()

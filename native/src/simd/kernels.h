@@ -83,7 +83,7 @@ struct Kernels {
   void (*deinterleave)(const u8* row, int channels, std::size_t count, u8* const out[3]);
   // Three planes into one row of interleaved pixels.
   void (*interleave)(const u8* const rows[3], std::size_t count, u8* out);
-  // One row of YUV into planes of B, G, R. Two neighbours share a chroma; steps are bytes to the
+  // One row of YUV into planes of B, G, R. Two neighbors share a chroma; steps are bytes to the
   // next luma and to the next chroma: 1 and 1 (I420), 1 and 2 (NV12, v = u + 1), 2 and 4 (YUYV, of
   // one row).
   void (*yuv_to_bgr)(const u8* y, const u8* u, const u8* v, int luma_step, int chroma_step,
@@ -91,8 +91,8 @@ struct Kernels {
   // Pixels to int8: the same as subtracting 128.
   void (*to_int8)(u8* row, std::size_t count);
   // out = (pixel - mean) * scale; one channel, or three interleaved.
-  void (*normalise)(const u8* row, std::size_t count, float mean, float scale, float* out);
-  void (*normalise_pixels)(const u8* row, std::size_t count, const float mean[3],
+  void (*normalize)(const u8* row, std::size_t count, float mean, float scale, float* out);
+  void (*normalize_pixels)(const u8* row, std::size_t count, const float mean[3],
                            const float scale[3], float* out);
   // The least and the greatest of the finite values; +inf and -inf when there are none.
   void (*value_range)(const float* values, std::size_t count, float* low, float* high);

@@ -87,14 +87,14 @@ void to_int8(u8* row, std::size_t count) {
   for (std::size_t x = 0; x < count; ++x) row[x] ^= 0x80;
 }
 
-void normalise(const u8* row, std::size_t count, float mean, float scale, float* out) {
+void normalize(const u8* row, std::size_t count, float mean, float scale, float* out) {
   for (std::size_t x = 0; x < count; ++x) {
     out[x] = (static_cast<float>(row[x]) - mean) * scale;
   }
 }
 
 // A multiple of three vectors at a time, so that every lane keeps its channel.
-void normalise_pixels(const u8* row, std::size_t count, const float mean[3], const float scale[3],
+void normalize_pixels(const u8* row, std::size_t count, const float mean[3], const float scale[3],
                       float* out) {
   constexpr std::size_t kStep = 24;
   float means[kStep], scales[kStep];

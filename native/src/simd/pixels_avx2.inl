@@ -96,7 +96,7 @@ std::size_t simd_interleave(const u8* const rows[3], std::size_t count, u8* out)
   return x;
 }
 
-// 16 sums of two neighbours each, of 32 bytes.
+// 16 sums of two neighbors each, of 32 bytes.
 inline __m256i pair_sums(__m256i bytes) { return _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1)); }
 
 inline Lanes load_pixels(const u8* row, int channels) {
@@ -124,7 +124,7 @@ std::size_t simd_downsample_2x(const u8* top, const u8* bottom, int channels, st
   return x;
 }
 
-// Two neighbouring pixels, 6 bytes, of two columns. Reads 8 bytes at each.
+// Two neighboring pixels, 6 bytes, of two columns. Reads 8 bytes at each.
 inline __m128i load_taps(const u8* first, const u8* second) {
   const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(first));
   return _mm_castps_si128(

@@ -200,7 +200,7 @@ std::size_t scan_dense_planes(const Scan<T>& scan, Found* found) {
   return count;
 }
 
-// Points side by side, with objectness: classes are looked at only where a few neighbouring
+// Points side by side, with objectness: classes are looked at only where a few neighboring
 // points have one that passes.
 template <class T>
 std::size_t scan_sparse_planes(const Scan<T>& scan, Found* found) {

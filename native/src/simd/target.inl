@@ -23,7 +23,7 @@ namespace {
 constexpr Kernels kTable{&scan_rows<float>, &scan_rows<i8>,   &scan_rows<u8>, &scan_planes<float>,
                          &scan_planes<i8>,  &scan_planes<u8>, &suppress,      &hresize,
                          &vresize,          &downsample_2x,   &deinterleave,  &interleave,
-                         &yuv_to_bgr,       &to_int8,         &normalise,     &normalise_pixels,
+                         &yuv_to_bgr,       &to_int8,         &normalize,     &normalize_pixels,
                          &value_range};
 
 }  // namespace

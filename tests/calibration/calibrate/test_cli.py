@@ -11,7 +11,7 @@ cv2 = pytest.importorskip("cv2")
 pytest.importorskip("onnxruntime")
 
 from calibration.calibrate import cli, describe, flow  # noqa: E402
-from calibration.emit import EMITTERS, int8_artefact  # noqa: E402
+from calibration.emit import EMITTERS, int8_artifact  # noqa: E402
 from calibration.quant.search.recipes import RECIPES  # noqa: E402
 from calibration.quant.solve import solve  # noqa: E402
 from edge import package  # noqa: E402
@@ -57,7 +57,7 @@ def made(words, tmp_path_factory) -> Path:
     """
     folder = tmp_path_factory.mktemp("made")
     line = [*words, "-o", str(folder / "cells.edge"), "--recipe", "min-max", *MILD]
-    line += ["--licence", "MIT"]
+    line += ["--license", "MIT"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(describe, "part", interrupt)
         assert main(line) == 1
@@ -70,7 +70,7 @@ def made(words, tmp_path_factory) -> Path:
 
 def test_the_package_is_named_by_its_file_and_keeps_what_is_known_of_the_training(made):
     cells = package.read(made / "cells.edge")
-    assert (cells.name, cells.licence) == ("cells", "MIT")
+    assert (cells.name, cells.license) == ("cells", "MIT")
     assert cells.provenance["training"]["pictures"] == 205
 
 
@@ -95,7 +95,7 @@ def test_the_package_finds_what_the_float_one_finds(made, floats, draw_smear):
 
 
 def test_the_package_says_what_was_measured(made, capsys):
-    said = package.read(made / "cells.edge").quantisation
+    said = package.read(made / "cells.edge").quantization
     report = json.loads((made / "cells.report.json").read_text())
     (target,) = report["targets"]
     assert said["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["alike"]["ap50"], 4)
@@ -128,7 +128,7 @@ def test_the_same_spec_gives_the_same_files(made, words, tmp_path):
     line = [*words, "-o", str(out), "--spec", str(made / "cells.spec.json"), "--recipe", "fast"]
     assert main([*line, *MILD]) == 0
     files = [
-        package.read(path).artefact("ncnn", "int8").files for path in (made / "cells.edge", out)
+        package.read(path).artifact("ncnn", "int8").files for path in (made / "cells.edge", out)
     ]
     assert files[0] == files[1]
     assert (tmp_path / "again.spec.json").read_bytes() == (made / "cells.spec.json").read_bytes()
@@ -138,7 +138,7 @@ def test_all_runtimes_at_once_compute_what_was_decided(words, tmp_path, floats, 
     out = tmp_path / "cells.edge"
     line = [*words, "-o", str(out), "--targets", ",".join(EMITTERS), "--recipe", "min-max"]
     assert main([*line, *MILD]) == 0
-    said = package.read(out).quantisation["targets"]
+    said = package.read(out).quantization["targets"]
     assert list(said) == list(EMITTERS)
     image = draw_smear(100)
     with Detector.load(floats, threads=1) as detector:
@@ -182,9 +182,9 @@ def test_a_file_that_computes_another_thing_than_decided_is_refused(
     def wrong(graph, plan):
         name = list(plan.layers)[20]
         layer = replace(plan.layers[name], bias=2 * plan.layers[name].bias)
-        return int8_artefact(graph, replace(plan, layers={**plan.layers, name: layer}))
+        return int8_artifact(graph, replace(plan, layers={**plan.layers, name: layer}))
 
-    monkeypatch.setattr(flow, "int8_artefact", wrong)
+    monkeypatch.setattr(flow, "int8_artifact", wrong)
     line = [*words, "-o", str(tmp_path / "x.edge"), "--spec", str(made / "cells.spec.json")]
     assert main([*line, *MILD]) == 1
     assert "dB against the float network, the simulation of its plan" in capsys.readouterr().err
@@ -200,11 +200,11 @@ def test_labels_can_judge(words, made, floats, smears, tmp_path, capsys):
         for file in sorted(smears.iterdir())[:6]:
             found = detector(cv2.imread(str(file)))
             shutil.copy(file, data / "images")
-            centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 640
+            centers = (found.boxes[:, :2] + found.boxes[:, 2:]) / 640
             extents = (found.boxes[:, 2:] - found.boxes[:, :2]) / 320
             lines = [
                 f"{k} {x} {y} {w} {h}"
-                for k, (x, y), (w, h) in zip(found.class_ids, centres, extents, strict=True)
+                for k, (x, y), (w, h) in zip(found.class_ids, centers, extents, strict=True)
             ]
             (data / "labels" / f"{file.stem}.txt").write_text("\n".join(lines))
     line = [*words, "--val", str(data), "--spec", str(made / "cells.spec.json"), "--recipe", "fast"]

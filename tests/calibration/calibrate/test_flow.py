@@ -13,23 +13,23 @@ pytest.importorskip("onnxruntime")
 from calibration.calibrate import flow
 from calibration.calibrate.pictures import open_pictures, survey
 from calibration.calibrate.progress import Progress
-from calibration.quant.plan.equalize import equalised
+from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.spec import fingerprint
 
 
-def test_what_a_given_spec_equalises_is_equalised_in_the_network_that_is_written():
+def test_what_a_given_spec_equalizes_is_equalized_in_the_network_that_is_written():
     graph = detector()
     scenes = open_pictures("test:conveyor?frames=2", MODEL.labels, strict=False)
     looked = survey(scenes, lambda *_: None)
     factors = {"last": np.arange(1, 9, dtype=np.float32)}
     spec = min_max_spec(prepare(graph), pictures(1).real(0))
-    schemes = {name: replace(each, equalisation=factors) for name, each in spec.schemes.items()}
+    schemes = {name: replace(each, equalization=factors) for name, each in spec.schemes.items()}
     spec = replace(spec, model=fingerprint.of_graph(prepare(graph)), schemes=schemes)
     options = flow.Options(("ncnn",), spec=spec)
     progress = Progress(io.StringIO())
     network, _, _ = flow._decide(graph, MODEL, looked, options, progress, None)
-    wanted = equalised(prepare(graph), factors)
+    wanted = equalized(prepare(graph), factors)
     written, _ = network.at("ncnn")
     assert fingerprint.of_graph(written) == fingerprint.of_graph(wanted)
     assert fingerprint.of_graph(written) != fingerprint.of_graph(prepare(graph))

@@ -30,18 +30,18 @@ def photos(folder, count: int, side: int = 64):
 def test_a_folder_of_pictures_needs_no_labels(tmp_path):
     found = open_pictures(str(photos(tmp_path, 3)), ("a",), strict=True)
     assert len(found) == 3
-    assert not found.labelled
+    assert not found.labeled
     assert [image.shape for image in found.images()] == [(64, 64, 3)] * 3
 
 
 def test_a_scene_comes_with_labels():
     found = open_pictures(BELT, LABELS, strict=True)
-    assert found.labelled
+    assert found.labeled
     assert sum(len(s.labels) for s in found.samples) > 0
 
 
 def test_labels_of_other_classes_are_refused_or_count_as_none():
-    assert not open_pictures(BELT, ("cell",), strict=False).labelled
+    assert not open_pictures(BELT, ("cell",), strict=False).labeled
     with pytest.raises(DataError, match="no class"):
         open_pictures(BELT, ("cell",), strict=True)
 
@@ -53,7 +53,7 @@ def test_damaged_labels_count_as_none_where_none_are_needed(tmp_path):
     (tmp_path / "labels" / "000.txt").write_text("0 .5 .5 .1")
     found = open_pictures(str(tmp_path), ("a",), strict=False)
     assert len(found) == 3
-    assert not found.labelled
+    assert not found.labeled
     with pytest.raises(DataError, match="got 4 fields"):
         open_pictures(str(tmp_path), ("a",), strict=True)
 

@@ -12,8 +12,8 @@ from calibration.graph import Graph
 from edge.backends import BACKENDS
 from edge.errors import ModelError
 from edge.models.base import ModelSpec
-from edge.package import Artefact
-from edge.recognise import open_model
+from edge.package import Artifact
+from edge.recognize import open_model
 from edge.types import Candidates, Size
 
 OFF_BY_ONE_IN_FIVE = np.float32(1.2)
@@ -47,8 +47,8 @@ def wrong(graph: Graph, name: str, write):
     return emit
 
 
-def written(backend: str, graph: Graph) -> Artefact:
-    return emit.float_artefact(backend, graph)
+def written(backend: str, graph: Graph) -> Artifact:
+    return emit.float_artifact(backend, graph)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -77,9 +77,9 @@ def test_a_wrong_weight_is_caught_by_numbers_or_boxes_and_named(
     real = emit.emitter
     spoilt = wrong(graph, "boxes16", real(backend))
     monkeypatch.setattr(emit, "emitter", lambda b: spoilt if b == backend else real(b))
-    artefact = written(backend, graph)
+    artifact = written(backend, graph)
     with pytest.raises(ModelError, match=f"^{backend} fp32: {why}") as caught:
-        float_file.check(artefact, graph, spec, image, tolerance)
+        float_file.check(artifact, graph, spec, image, tolerance)
     assert "they part at node_boxes16 (Conv), whose output is boxes16" in str(caught.value)
 
 

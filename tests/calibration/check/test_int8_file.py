@@ -9,13 +9,13 @@ from plans import plan_of
 
 from calibration.check import int8_file
 from calibration.check.computed import int8_layers
-from calibration.emit import EMITTERS, int8_artefact
+from calibration.emit import EMITTERS, int8_artifact
 from calibration.frontends.head import cuts
 from calibration.frontends.onnx import read
 from calibration.frontends.simplify import simplify
 from edge.conveyor import Conveyor
 from edge.errors import ModelError
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import Size
 
 SIZE = Size(64, 64)
@@ -47,7 +47,7 @@ def inputs(pictures):
 def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, pictures):
     graph, spec = whole
     plan = plan_of(graph, inputs(pictures), target)
-    found = int8_file.check(int8_artefact(graph, plan), graph, plan, spec, pictures)
+    found = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, pictures)
     assert found.layers == 9
     assert found.found == pytest.approx(found.simulated, abs=1)
     assert min(found.found) > 25
@@ -69,8 +69,8 @@ def test_weights_on_other_codes_than_the_nearest_are_written_as_the_plan_has_the
         for name, layer in plan.layers.items()
     }  # fmt: skip
     moved = replace(plan, layers=layers)
-    nearest = int8_file.check(int8_artefact(graph, plan), graph, plan, spec, pictures)
-    found = int8_file.check(int8_artefact(graph, moved), graph, moved, spec, pictures)
+    nearest = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, pictures)
+    found = int8_file.check(int8_artifact(graph, moved), graph, moved, spec, pictures)
     assert found.found == pytest.approx(found.simulated, abs=1)
     for ratio, by_nearest in zip(found.found, nearest.found, strict=True):
         assert ratio < by_nearest - 6  # the nearest codes are not what was computed with
@@ -85,14 +85,14 @@ def spoilt(plan):
 
 def written_wrong(graph, plan):
     """A file by an emitter that gets that scale wrong, whatever the rest of the graph is."""
-    return int8_artefact(graph, spoilt(plan) if MIDDLE in plan.layers else plan)
+    return int8_artifact(graph, spoilt(plan) if MIDDLE in plan.layers else plan)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
 def test_a_wrong_scale_is_refused_and_its_layer_named(target, whole, pictures, monkeypatch):
     graph, spec = whole
     plan = plan_of(graph, inputs(pictures), target)
-    monkeypatch.setattr(int8_file, "int8_artefact", written_wrong)
+    monkeypatch.setattr(int8_file, "int8_artifact", written_wrong)
     broken = written_wrong(graph, plan)
     last = graph.sole_consumer("down16")  # the ReLU belongs to it, but where ncnn is asked
     named = "|".join(re.escape(str(node)) for node in (last, graph.producers["down16"]))
@@ -112,7 +112,7 @@ def test_a_layer_is_named_though_another_branch_is_right(target, pictures, monke
     graph = simplify(read(b.model([b.op("Relu", joined, name="out")], (1, 3, 64, 64))).graph)
     images = inputs(pictures)
     plan = plan_of(graph, images, target)
-    monkeypatch.setattr(int8_file, "int8_artefact", written_wrong)
+    monkeypatch.setattr(int8_file, "int8_artifact", written_wrong)
     last = graph.sole_consumer("down16")
     named = [f"they part at {node}, " for node in (last, graph.producers["down16"])]
     assert int8_file.part(graph, plan, images[0]).startswith(tuple(named))
@@ -123,7 +123,7 @@ def test_a_damaged_file_is_told_from_a_wrong_emitter(target, whole, pictures):
     graph, spec = whole
     plan = plan_of(graph, inputs(pictures), target)
     with pytest.raises(ModelError, match="the file itself is damaged"):
-        int8_file.check(int8_artefact(graph, spoilt(plan)), graph, plan, spec, pictures)
+        int8_file.check(int8_artifact(graph, spoilt(plan)), graph, plan, spec, pictures)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
@@ -133,9 +133,9 @@ def test_a_layer_in_floats_is_refused_and_so_is_one_too_many(target, whole, pict
     fewer = plan_of(graph, inputs(pictures), target, skip={FIRST, MIDDLE})
     names = rf"\['{FIRST} \(Conv\)', '{MIDDLE} \(Conv\)'\]"
     with pytest.raises(ModelError, match=f"compute in floats, in its plan on codes: {names}"):
-        int8_file.check(int8_artefact(graph, fewer), graph, plan, spec, pictures)
+        int8_file.check(int8_artifact(graph, fewer), graph, plan, spec, pictures)
     with pytest.raises(ModelError, match=f"compute on codes, in its plan in floats: {names}"):
-        int8_file.check(int8_artefact(graph, plan), graph, fewer, spec, pictures)
+        int8_file.check(int8_artifact(graph, plan), graph, fewer, spec, pictures)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
@@ -146,7 +146,7 @@ def test_detections_that_disagree_are_refused(target, whole, pictures, monkeypat
     layers = {
         name: moved(layer) if "boxes" in name else layer for name, layer in plan.layers.items()
     }
-    broken = int8_artefact(graph, replace(plan, layers=layers))
+    broken = int8_artifact(graph, replace(plan, layers=layers))
     with pytest.raises(ModelError, match=r"agree with the simulation's to AP50 0\.\d+, 0\.9\d+ is"):
         int8_file.check(broken, graph, plan, spec, pictures)
 
@@ -160,7 +160,7 @@ def moved(layer):
 def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, pictures):
     graph, _ = whole
     plan = plan_of(graph, inputs(pictures), target, skip={MIDDLE})
-    assert int8_layers(graph, plan, int8_artefact(graph, plan).files) == set(plan.layers)
+    assert int8_layers(graph, plan, int8_artifact(graph, plan).files) == set(plan.layers)
 
 
 @pytest.mark.parametrize(("detections", "least"), [(20, 0.9), (100, 0.94), (1000, 0.96)])

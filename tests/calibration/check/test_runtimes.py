@@ -12,7 +12,7 @@ import small_detector
 from plans import plan_of
 
 from calibration.check.int8_file import check
-from calibration.emit import EMITTERS, float_artefact, int8_artefact
+from calibration.emit import EMITTERS, float_artifact, int8_artifact
 from calibration.frontends import ncnn
 from calibration.frontends.head import cuts
 from calibration.frontends.onnx import read
@@ -24,7 +24,7 @@ from edge.conveyor import Conveyor
 from edge.detector import Detector
 from edge.evaluate import agreement
 from edge.formats.ncnn import read_network
-from edge.recognise import open_model
+from edge.recognize import open_model
 
 MODELS = Path(__file__).parents[2] / "models"
 TRAINED = ["bccd-yolov6n", "bccd-yolov7-tiny"]
@@ -46,9 +46,9 @@ def int8_package(tmp_path_factory):
     cut = next(iter(cuts(simplify(read((folder / "small.onnx").read_bytes()).graph), opened.spec)))
     pictures = [Conveyor(0, cut.spec.input).render(i)[0].copy() for i in range(4)]
     plans = [plan_of(cut.graph, fed(cut.spec, pictures), target) for target in EMITTERS]
-    floats = float_artefact("onnxruntime", cut.graph)
-    made = (floats, *(int8_artefact(cut.graph, plan) for plan in plans))
-    package.write(replace(opened, spec=cut.spec, artefacts=made), folder / "small.edge")
+    floats = float_artifact("onnxruntime", cut.graph)
+    made = (floats, *(int8_artifact(cut.graph, plan) for plan in plans))
+    package.write(replace(opened, spec=cut.spec, artifacts=made), folder / "small.edge")
     return folder / "small.edge"
 
 
@@ -86,7 +86,7 @@ def test_the_command_line_runs_it(backend, int8_package, capsys):
 def trained(name):
     """A trained network cut at its heads, and how to read it."""
     model = package.read(MODELS / f"{name}.edge")
-    files = model.artefacts[0].files
+    files = model.artifacts[0].files
     graph = simplify(ncnn.read(read_network(files["param"], files["bin"]), model.spec.input))
     if model.spec.form == "split":  # it ends at its heads
         return prepare(graph.rebuilt(outputs=model.spec.output_names)), model
@@ -112,11 +112,11 @@ def test_a_trained_detector_computes_its_plan_with_every_convolution_on_codes(
 ):
     graph, model = trained(name)
     plan = plan_of(graph, fed(model.spec, cells[:8]), backend)
-    made = int8_artefact(graph, plan)
+    made = int8_artifact(graph, plan)
     found = check(made, graph, plan, model.spec, cells[8:])
     assert found.layers == sum(node.op == "Conv" for node in graph.nodes) == 58
     assert found.agreement.ap50 >= 0.97
-    package.write(replace(model, artefacts=(made,)), tmp_path / "model.edge")
+    package.write(replace(model, artifacts=(made,)), tmp_path / "model.edge")
     words = ["--backend", backend, "--precision", "int8", "--threads", "1", "--split", "test"]
     data = ["--data", str(shared / "data" / "bccd"), "--json"]
     assert main(["eval", "--model", str(tmp_path / "model.edge"), *words, *data]) == 0

@@ -324,11 +324,11 @@ def test_facts_of_a_model_that_are_no_facts_are_refused(tmp_path):
         tree.names, tree.stride = None, [deep, 16, 32]
         torch.save({"model": tree}, tmp_path / "stride.pt")
         tree.stride = None
-        normalisation = next(m for m in tree.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        normalization = next(m for m in tree.modules() if isinstance(m, torch.nn.BatchNorm2d))
         for i, eps in enumerate((deep, 0.0, 7.0, 0.5)):
-            normalisation.eps = eps
+            normalization.eps = eps
             torch.save({"model": tree}, tmp_path / f"eps{i}.pt")
-        normalisation.eps = 1e-3
+        normalization.eps = 1e-3
         tree.model[0].act.negative_slope = deep
         torch.save({"model": tree}, tmp_path / "slope.pt")
     assert read(tmp_path / "names.pt").labels == ()

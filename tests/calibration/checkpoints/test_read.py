@@ -11,7 +11,7 @@ from networks import image, torch, trained
 from upstream_files import Upstream, as_release_04, model, random_state, save
 
 from calibration.checkpoints import read
-from calibration.checkpoints.recognise import canonical
+from calibration.checkpoints.recognize import canonical
 from calibration.nets.config import YOLOv7Tiny
 from calibration.nets.fold import fold
 from calibration.nets.network import load, network
@@ -21,7 +21,7 @@ from edge.types import Size
 # list of names and shapes, network, whether it is of the deployed form
 DIALECTS = [
     ("n1", "yolov6n-v1", False),
-    ("n1.fused", "yolov6n-v1", True),  # six normalisations are left unfolded by upstream
+    ("n1.fused", "yolov6n-v1", True),  # six normalizations are left unfolded by upstream
     ("n2", "yolov6n-v2", False),
     ("n2.fused", "yolov6n-v2", True),
     ("t2", "yolov6t-v2", False),

@@ -14,10 +14,10 @@ from calibration.emit import CannotEmitError, emitter
 ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {}), ("Sigmoid", {})]
 
 
-def optimised(files, tmp_path):
+def optimized(files, tmp_path):
     """The operators that ONNX Runtime makes of a file."""
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     onnxruntime.InferenceSession(files["onnx"], options, providers=["CPUExecutionProvider"])
     model = onnx.load(options.optimized_model_filepath)
@@ -39,7 +39,7 @@ def test_every_convolution_of_the_plan_runs_on_codes(activation, attributes, tmp
     graph = network(activation, **attributes)
     plan = plan_of(graph, images(2), "onnxruntime", skip={"node_down"})
     files = emitter("onnxruntime")(graph, plan=plan)
-    found = optimised(files, tmp_path)
+    found = optimized(files, tmp_path)
     assert found["QLinearConv"] == len(plan.layers) == 9
     assert found["Conv"] + found["FusedConv"] == 1
     assert found["QLinearLeakyRelu"] == 6 * (activation == "LeakyRelu")

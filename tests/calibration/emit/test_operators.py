@@ -5,7 +5,7 @@ import pytest
 from emitted import canonical, distance, reference, run
 from operator_cases import OPERATORS, Builder
 
-from calibration.emit import EMITTERS, CannotEmitError, emitter, float_artefact
+from calibration.emit import EMITTERS, CannotEmitError, emitter, float_artifact
 from edge.backends import describe
 from edge.errors import BackendError, UnsupportedModelError
 
@@ -63,7 +63,7 @@ def test_half_weights_are_near_and_half_the_size(backend):
     b = Builder()
     content = b.model([b.conv(b.op("Relu", b.conv("images", 8, 64, 3)), 64, 64, 3)])
     graph, x = canonical(content), image((1, 8, 12, 16))
-    whole, halved = (float_artefact(backend, graph, half=half) for half in (False, True))
+    whole, halved = (float_artifact(backend, graph, half=half) for half in (False, True))
     assert (whole.precision, halved.precision) == ("fp32", "fp16")
     assert sum(map(len, halved.files.values())) < 0.6 * sum(map(len, whole.files.values()))
     found = run(backend, halved.files, graph, x)[0]
@@ -71,9 +71,9 @@ def test_half_weights_are_near_and_half_the_size(backend):
 
 
 @pytest.mark.parametrize("backend", EMITTERS)
-def test_an_artefact_has_the_layout_of_its_file(backend):
+def test_an_artifact_has_the_layout_of_its_file(backend):
     b = Builder()
-    made = float_artefact(backend, canonical(b.model([b.conv("images", 3, 8)], (1, 3, 8, 8))))
+    made = float_artifact(backend, canonical(b.model([b.conv("images", 3, 8)], (1, 3, 8, 8))))
     assert describe(backend, made.files).inputs[0].layout == made.layout
 
 

@@ -9,7 +9,7 @@ from same_boxes import apart
 from calibration.canonical import for_targets
 from edge.backends import BACKENDS
 from edge.detector import Detector
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 
 pytest.importorskip("onnxruntime")
 LABELS = tuple("abcdefgh"[:CLASSES])

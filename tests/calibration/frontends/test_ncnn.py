@@ -60,7 +60,7 @@ def test_all_unknown_layers_are_named_at_once():
         ncnn.read(network, SIZE)
 
 
-def test_a_quantised_layer_is_refused():
+def test_a_quantized_layer_is_refused():
     weights = tagged(np.zeros(12, np.int8)) + np.zeros(4 + 1, np.float32).tobytes()
     network = network_of("Convolution c 1 1 a b 0=4 1=1 6=12 8=2", weights=weights)
     with pytest.raises(UnsupportedModelError, match="start from the float model"):

@@ -19,7 +19,7 @@ def conv(x, kernel, bias):
     return out + bias[:, None, None]
 
 
-def normalise(x, state, prefix, eps):
+def normalize(x, state, prefix, eps):
     weight, bias, mean, variance = (
         state[f"{prefix}.{part}"][:, None, None]
         for part in ("weight", "bias", "running_mean", "running_var")
@@ -51,12 +51,12 @@ def test_a_rep_block_becomes_one_convolution(identity, eps):
     }
     x = random.normal(size=(inputs, 6, 7))
     zero = np.zeros(outputs)
-    wanted = normalise(
+    wanted = normalize(
         conv(x, state["a.rbr_dense.conv.weight"], zero), state, "a.rbr_dense.bn", eps
     )
-    wanted += normalise(conv(x, state["a.rbr_1x1.conv.weight"], zero), state, "a.rbr_1x1.bn", eps)
+    wanted += normalize(conv(x, state["a.rbr_1x1.conv.weight"], zero), state, "a.rbr_1x1.bn", eps)
     if identity:
-        wanted += normalise(x, state, "a.rbr_identity", eps)
+        wanted += normalize(x, state, "a.rbr_identity", eps)
     folded = fold(state, eps)
     assert folded.keys() == {"a.rbr_reparam.weight", "a.rbr_reparam.bias"}
     found = conv(x, folded["a.rbr_reparam.weight"], folded["a.rbr_reparam.bias"])

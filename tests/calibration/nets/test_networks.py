@@ -164,7 +164,7 @@ def test_a_new_network_finds_little():
     assert max(level.classes.sigmoid().max() for level in levels) < 0.02
 
 
-def test_batch_normalisation_is_that_of_the_families():
+def test_batch_normalization_is_that_of_the_families():
     for name in ("yolov6n-v3", "yolov7-tiny"):
         for module in network(NETS[name]).modules():
             if isinstance(module, torch.nn.BatchNorm2d):

@@ -56,7 +56,7 @@ def facts(**changes) -> Facts:
         "name": EVIL, "family": "yolov6", "input": "320x320", "labels": ("a", "b"),
         "created": "2026-11-22", "version": "1", "machine": "a board", "recipe": "default",
         "seed": 0, "model_sha256": "0" * 64, "images_sha256": "1" * 64, "observed": 100,
-        "judged": 25, "labelled": True, "limits": "agreement 90/96", "remarks": (EVIL,),
+        "judged": 25, "labeled": True, "limits": "agreement 90/96", "remarks": (EVIL,),
         "seconds": {"observe": 3.0}, "targets": (target,), "schemes": (scheme,),
         "recipe_facts": {"loss": NAN},
     }  # fmt: skip
@@ -135,7 +135,7 @@ def test_pictures_show_the_boxes_of_each_side():
 
 def test_a_model_without_labels_and_without_layers_has_a_page():
     bare = Scheme("asymmetric", ("tflite",), (Row("both", ALIKE),), ())
-    text = page(facts(schemes=(bare,), remarks=(), labelled=False), [])
+    text = page(facts(schemes=(bare,), remarks=(), labeled=False), [])
     assert Balance(text).open == []
     assert "Agreement over float layers" not in text
 

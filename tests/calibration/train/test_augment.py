@@ -14,7 +14,7 @@ from calibration.train.augment import (
     compose,
     flip,
     mosaic_placings,
-    recolour,
+    recolor,
 )
 
 SIZE = 64
@@ -34,32 +34,32 @@ FOUR = [
 ]
 
 
-def plain_mosaic(size, pictures, centre):
+def plain_mosaic(size, pictures, center):
     """Pixel by pixel, at scale 1: which picture, and which pixel of it, is at x, y."""
     canvas = np.full((size, size, 3), PAD, np.uint8)
     for y in range(size):
         for x in range(size):
-            i = 2 * (y >= centre[1]) + (x >= centre[0])
+            i = 2 * (y >= center[1]) + (x >= center[0])
             height, width = pictures[i].image.shape[:2]
-            px = x - centre[0] + (width if i % 2 == 0 else 0)
-            py = y - centre[1] + (height if i < 2 else 0)
+            px = x - center[0] + (width if i % 2 == 0 else 0)
+            py = y - center[1] + (height if i < 2 else 0)
             if 0 <= px < width and 0 <= py < height:
                 canvas[y, x] = pictures[i].image[py, px]
     return canvas
 
 
-@pytest.mark.parametrize("centre", [(32, 32), (20, 45), (48, 16)])
-def test_a_mosaic_equals_a_plain_one(centre):
+@pytest.mark.parametrize("center", [(32, 32), (20, 45), (48, 16)])
+def test_a_mosaic_equals_a_plain_one(center):
     sides = [p.image.shape[:2] for p in FOUR]
-    made = compose(SIZE, FOUR, mosaic_placings(SIZE, sides, [1.0] * 4, centre))
-    np.testing.assert_array_equal(made.image, plain_mosaic(SIZE, FOUR, centre))
+    made = compose(SIZE, FOUR, mosaic_placings(SIZE, sides, [1.0] * 4, center))
+    np.testing.assert_array_equal(made.image, plain_mosaic(SIZE, FOUR, center))
     wanted = []
     for i, p in enumerate(FOUR):
         height, width = p.image.shape[:2]
-        dx = centre[0] - (width if i % 2 == 0 else 0)
-        dy = centre[1] - (height if i < 2 else 0)
-        low = (0 if i % 2 == 0 else centre[0], 0 if i < 2 else centre[1])
-        high = (centre[0] if i % 2 == 0 else SIZE, centre[1] if i < 2 else SIZE)
+        dx = center[0] - (width if i % 2 == 0 else 0)
+        dy = center[1] - (height if i < 2 else 0)
+        low = (0 if i % 2 == 0 else center[0], 0 if i < 2 else center[1])
+        high = (center[0] if i % 2 == 0 else SIZE, center[1] if i < 2 else SIZE)
         for label, (x1, y1, x2, y2) in zip(p.class_ids, p.boxes, strict=True):
             cut = (
                 max(x1 + dx, low[0]), max(y1 + dy, low[1]),
@@ -89,7 +89,7 @@ def test_what_is_hardly_seen_is_no_object():
     assert len(compose(SIZE, [thing], [Placing(1.0, 30, 30, (0, 0, SIZE, SIZE))]).boxes) == 1
 
 
-def test_a_picture_that_lies_outside_leaves_the_canvas_grey():
+def test_a_picture_that_lies_outside_leaves_the_canvas_gray():
     made = compose(SIZE, FOUR[:1], [Placing(1.0, SIZE, 0, (0, 0, SIZE, SIZE))])
     assert (made.image == PAD).all()
     assert made.boxes.shape == (0, 4)
@@ -107,10 +107,10 @@ def test_a_mirrored_box_shows_the_mirrored_pixels(horizontal, vertical):
         )
 
 
-def test_recolouring_changes_brightness_within_its_bounds():
-    grey = np.full((8, 8, 3), 100, np.uint8)
+def test_recoloring_changes_brightness_within_its_bounds():
+    gray = np.full((8, 8, 3), 100, np.uint8)
     values = {
-        int(recolour(grey, Augment(hue=0, saturation=0, value=0.4), np.random.default_rng(i)).max())
+        int(recolor(gray, Augment(hue=0, saturation=0, value=0.4), np.random.default_rng(i)).max())
         for i in range(50)
     }
     assert min(values) >= 59
@@ -118,9 +118,9 @@ def test_recolouring_changes_brightness_within_its_bounds():
     assert len(values) > 10
 
 
-def test_recolouring_by_nothing_changes_a_channel_by_rounding_only():
+def test_recoloring_by_nothing_changes_a_channel_by_rounding_only():
     before = FOUR[3].image
-    after = recolour(before, Augment(hue=0, saturation=0, value=0), np.random.default_rng(0))
+    after = recolor(before, Augment(hue=0, saturation=0, value=0), np.random.default_rng(0))
     assert np.abs(before.astype(int) - after).max() <= 6  # OpenCV keeps hue in steps of 2 degrees
 
 

@@ -64,7 +64,7 @@ def test_pictures_fit_the_input_and_leave_ignored_objects_out():
     assert len(Pictures(dataset(), 64)[1].boxes) == 2
 
 
-def test_colours_are_red_first():
+def test_colors_are_red_first():
     blue = np.zeros((60, 120, 3), np.uint8)
     blue[..., 0] = 255  # OpenCV's order
     assert Pictures(dataset(1, lambda: blue), 64)[0].image[0, 0].tolist() == [0, 0, 255]

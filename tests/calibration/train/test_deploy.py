@@ -24,12 +24,12 @@ SIZE = 96
 def test_the_package_computes_what_the_network_does(tmp_path, name):
     net = trained(name)
     checkpoint = Checkpoint(net.config, Recipe(input=SIZE), coco.LABELS, net.state_dict())
-    deploy(checkpoint, tmp_path, facts={"epochs": 3}, name="small", licence="Apache-2.0")
+    deploy(checkpoint, tmp_path, facts={"epochs": 3}, name="small", license="Apache-2.0")
     assert {p.name for p in tmp_path.iterdir()} == {"small.onnx", "small.edge"}
     made = package.read(tmp_path / "small.edge")
-    assert made.licence == "Apache-2.0"
+    assert made.license == "Apache-2.0"
     assert made.provenance["training"] == {"epochs": 3}
-    assert [(a.backend, a.precision) for a in made.artefacts] == [("ncnn", "fp16")]
+    assert [(a.backend, a.precision) for a in made.artifacts] == [("ncnn", "fp16")]
     form, _ = spec(net.config, SIZE, coco.LABELS)
     x = image(Size(SIZE, SIZE))
     with torch.no_grad():

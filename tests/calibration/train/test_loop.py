@@ -30,7 +30,7 @@ STILL = Augment(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def shapes(count, side=64):
-    """Red squares and green bars on grey, each picture another."""
+    """Red squares and green bars on gray, each picture another."""
 
     def sample(i):
         random = np.random.default_rng(i)
@@ -91,7 +91,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(name):
     recipe = Recipe(input=64, epochs=1, batch=2, distil=("head", "channel"))
     teacher = begin(name, Recipe(input=64)).net.train()
     training = begin(name, recipe, teacher=teacher)
-    training.teacher.train()  # so that both normalise by the batch
+    training.teacher.train()  # so that both normalize by the batch
     rows = training.run_epoch(Pictures(shapes(2), 64), nothing)
     assert rows["head"] == pytest.approx(0, abs=1e-4)
     assert rows["channel"] == pytest.approx(0, abs=1e-4)

@@ -52,7 +52,7 @@ def plain_assign(found, targets):
     objects = np.zeros((batch, count), int)
     scores = np.zeros((batch, count, classes))
     probability = found.logits.sigmoid().double().numpy()
-    boxes, centres = found.boxes.double().numpy(), found.centres.double().numpy()
+    boxes, centers = found.boxes.double().numpy(), found.centers.double().numpy()
     for image in range(batch):
         own = targets.boxes[image][targets.real[image]].double().numpy()
         labels = targets.class_ids[image].numpy()
@@ -65,7 +65,7 @@ def plain_assign(found, targets):
         )
         wants = []
         for m, (x1, y1, x2, y2) in enumerate(own):
-            inside = [n for n, (x, y) in enumerate(centres) if x1 < x < x2 and y1 < y < y2]
+            inside = [n for n, (x, y) in enumerate(centers) if x1 < x < x2 and y1 < y < y2]
             wants.append(sorted(inside, key=lambda n, m=m: -align[m, n])[:13])
         taken = [[] for _ in own]
         for n in range(count):
@@ -99,8 +99,8 @@ def test_no_point_outside_its_object_is_positive():
     assignment = assign(found, TARGETS)
     image, point = assignment.positive.nonzero(as_tuple=True)
     boxes = TARGETS.boxes[image, assignment.objects[image, point]]
-    centres = found.centres[point]
-    assert ((centres > boxes[:, :2]) & (centres < boxes[:, 2:])).all()
+    centers = found.centers[point]
+    assert ((centers > boxes[:, :2]) & (centers < boxes[:, 2:])).all()
 
 
 def test_points_are_what_the_runtime_decodes():

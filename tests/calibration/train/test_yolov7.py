@@ -137,11 +137,11 @@ def test_predictions_are_what_the_exported_graph_decodes():
         for c in range(grid)
     ]
     said = predictions(maps, ANCHORS, Candidates(*torch.tensor(every).T))
-    centre, size = (
+    center, size = (
         (said.boxes[:, :2] + said.boxes[:, 2:]) / 2,
         said.boxes[:, 2:] - said.boxes[:, :2],
     )
-    torch.testing.assert_close(torch.cat([centre, size], 1), decoded[:, :4], atol=2e-2, rtol=1e-3)
+    torch.testing.assert_close(torch.cat([center, size], 1), decoded[:, :4], atol=2e-2, rtol=1e-3)
     torch.testing.assert_close(said.objectness.sigmoid(), decoded[:, 4], atol=1e-3, rtol=0)
 
 

@@ -143,7 +143,7 @@ def test_the_command_line_says_what_is_missing(capsys):
         assert main([*words, "--device", "vulkan"]) == 1
         assert "no GPU with a Vulkan driver found" in capsys.readouterr().err
     assert main([*words, "--device", "vulkan", "--backend", "mnn"]) == 1
-    assert "no artefact for mnn" in capsys.readouterr().err
+    assert "no artifact for mnn" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stopped:
         main([*words, "--device", "gpu"])
     assert stopped.value.code == 2

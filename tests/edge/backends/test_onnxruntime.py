@@ -9,7 +9,7 @@ from edge.backends import describe, open_backend
 from edge.backends.base import TensorSpec
 from edge.detector import Detector
 from edge.errors import ModelError
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -68,7 +68,7 @@ def test_an_input_that_is_not_known_is_still_refused():
         open_backend("onnxruntime", files, INPUT, ["mean"])
 
 
-def test_a_pp_yoloe_with_its_scale_factor_is_recognised(tmp_path):
+def test_a_pp_yoloe_with_its_scale_factor_is_recognized(tmp_path):
     from operator_cases import Builder
 
     from calibration.canonical import for_targets
@@ -90,4 +90,4 @@ def test_a_pp_yoloe_with_its_scale_factor_is_recognised(tmp_path):
     with Detector.load(opened.package, score_threshold=0.1) as detector:
         detector(np.zeros((48, 64, 3), np.uint8))
     written = for_targets(opened, ("onnxruntime", "tflite")).package
-    assert [artefact.backend for artefact in written.artefacts] == ["onnxruntime", "tflite"]
+    assert [artifact.backend for artifact in written.artifacts] == ["onnxruntime", "tflite"]

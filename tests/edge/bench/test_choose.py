@@ -8,17 +8,17 @@ from measured import repetition, report, run
 from edge.bench.choose import choose, ways
 from edge.errors import BackendError, ModelError
 from edge.models.base import ModelSpec
-from edge.package import Artefact, Package
+from edge.package import Artifact, Package
 from edge.types import Size
 
 
-def package(*artefacts):
+def package(*artifacts):
     spec = ModelSpec("yolov6", "rows", Size(64, 64), ("a",))
-    return Package("m", spec, tuple(Artefact(name, kind, {}) for name, kind in artefacts))
+    return Package("m", spec, tuple(Artifact(name, kind, {}) for name, kind in artifacts))
 
 
 def told(found):
-    return [(each.artefact.backend, each.artefact.precision, each.threads) for each in found]
+    return [(each.artifact.backend, each.artifact.precision, each.threads) for each in found]
 
 
 def timed(seconds, *, cpu=None, **changed):
@@ -49,7 +49,7 @@ class TestWays:
     def test_only_those_asked_for_are_compared_with_the_usual_one(self):
         model = package(("ncnn", "fp16"), ("mnn", "fp16"))
         assert told(ways(model, ["mnn"], [2], 4)) == [("ncnn", "fp16", 4), ("mnn", "fp16", 2)]
-        with pytest.raises(ModelError, match="no artefact for tflite"):
+        with pytest.raises(ModelError, match="no artifact for tflite"):
             ways(model, ["tflite"], [2], 4)
 
 

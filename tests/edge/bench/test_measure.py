@@ -19,7 +19,7 @@ from edge.errors import ModelError, SourceError
 from edge.installed import RUNTIMES
 from edge.io.sources import open_source
 from edge.package import write
-from edge.recognise import open_model
+from edge.recognize import open_model
 from edge.types import Failure, Frame, Size
 
 HOST = "host-of-this-test"
@@ -120,8 +120,8 @@ def test_a_configuration_that_dies_is_reported_and_the_rest_goes_on(model, tmp_p
     deadly.mkdir()
     (deadly / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    other = replace(package.artefacts[0], backend="onnxruntime", files={"onnx": b"any"})
-    both = replace(package, artefacts=(other, *package.artefacts))
+    other = replace(package.artifacts[0], backend="onnxruntime", files={"onnx": b"any"})
+    both = replace(package, artifacts=(other, *package.artifacts))
     file = tmp_path / "both.edge"
     write(both, file)
     chosen = plan(both, {"onnxruntime", "ncnn"}, None, [1], [Size(64, 64)])
@@ -155,8 +155,8 @@ def test_plans_every_combination(model):
 
 def test_plans_float_and_int8_apart(model):
     _, package = model
-    int8 = replace(package.artefacts[0], precision="int8")
-    both = replace(package, artefacts=(int8, *package.artefacts))
+    int8 = replace(package.artifacts[0], precision="int8")
+    both = replace(package, artifacts=(int8, *package.artifacts))
 
     def precisions(backends, precision):
         return [each.precision for each in plan(both, backends, precision, [1], [None])]
@@ -167,8 +167,8 @@ def test_plans_float_and_int8_apart(model):
     assert precisions({"ncnn"}, "int8") == ["int8"]
 
 
-def test_an_artefact_that_is_not_there_is_named(model):
-    with pytest.raises(ModelError, match="no artefact for mnn; there are: ncnn"):
+def test_an_artifact_that_is_not_there_is_named(model):
+    with pytest.raises(ModelError, match="no artifact for mnn; there are: ncnn"):
         plan(model[1], {"mnn"}, None, [1], [None])
 
 

@@ -98,10 +98,10 @@ def test_bad_usage_is_named(run, photos, options, message):
     assert message in err
 
 
-def test_an_artefact_that_is_not_there_is_named(run, photos, lite):
+def test_an_artifact_that_is_not_there_is_named(run, photos, lite):
     status, _, err = run(photos, "--model", lite["s"], "--compare", "ncnn", "ncnn-int8")
     assert status == 1
-    assert "no artefact for ncnn int8; there are: ncnn fp16" in err
+    assert "no artifact for ncnn int8; there are: ncnn fp16" in err
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ def lite(shared):
 def test_writes_a_folder_or_a_zip(lite, tmp_path):
     for flag in ([], ["--zip"]):
         target = tmp_path / f"s{len(flag)}.edge"
-        assert main(["convert", lite, "-o", str(target), "--licence", "GPL-3.0-only", *flag]) == 0
+        assert main(["convert", lite, "-o", str(target), "--license", "GPL-3.0-only", *flag]) == 0
         assert target.is_file() == bool(flag)
-        assert package.read(target).licence == "GPL-3.0-only"
+        assert package.read(target).license == "GPL-3.0-only"
         assert package.read(target).name == target.stem
 
 
@@ -133,15 +133,15 @@ def small(tmp_path_factory):
     return path
 
 
-def artefacts(path):
-    return [(a.backend, a.precision) for a in package.read(path).artefacts]
+def artifacts(path):
+    return [(a.backend, a.precision) for a in package.read(path).artifacts]
 
 
 def found_by_all(path, seed=0):
     """Boxes found in a picture, by backend."""
     picture = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
     found = {}
-    for backend, _ in artefacts(path):
+    for backend, _ in artifacts(path):
         with Detector.load(path, backend=backend, precision="fp32", score_threshold=0.1) as one:
             found[backend] = one(picture)
     return found
@@ -151,7 +151,7 @@ def test_targets_of_an_onnx_file_find_the_same(small, tmp_path, capsys):
     target = tmp_path / "small.edge"
     words = ["convert", str(small), "-o", str(target), "--targets", ",".join(BACKENDS)]
     assert main([*words, "--labels", "a,b,c", "--precision", "fp32"]) == 0
-    assert artefacts(target) == [(name, "fp32") for name in BACKENDS]
+    assert artifacts(target) == [(name, "fp32") for name in BACKENDS]
     told = capsys.readouterr().err
     assert all(f"{name} fp32: agrees with ONNX Runtime" in told for name in BACKENDS)
     first, *others = found_by_all(target).values()
@@ -165,9 +165,9 @@ def test_targets_come_in_the_order_asked_for_and_in_the_precision(small, tmp_pat
     target = tmp_path / "small.edge"
     words = ["convert", str(small), "-o", str(target), "--targets", "tflite, ncnn,tflite"]
     assert main([*words, "--precision", "fp16"]) == 0
-    assert artefacts(target) == [("tflite", "fp16"), ("ncnn", "fp16")]
+    assert artifacts(target) == [("tflite", "fp16"), ("ncnn", "fp16")]
     assert main([*words, "--force"]) == 0
-    assert artefacts(target) == [("tflite", "fp32"), ("ncnn", "fp16")]
+    assert artifacts(target) == [("tflite", "fp32"), ("ncnn", "fp16")]
 
 
 def test_targets_are_compared_in_the_picture_given(lite, shared, tmp_path, capsys):
@@ -183,7 +183,7 @@ def test_targets_are_compared_in_the_picture_given(lite, shared, tmp_path, capsy
     (tmp_path / "text.jpg").write_text("text")
     assert main([*words, str(tmp_path / "text.jpg"), "--force"]) == 1
     assert "text.jpg: not an image" in capsys.readouterr().err
-    assert artefacts(target) == [("tflite", "fp32")]
+    assert artifacts(target) == [("tflite", "fp32")]
 
 
 def test_targets_of_an_ncnn_pair(lite, tmp_path):
@@ -191,17 +191,17 @@ def test_targets_of_an_ncnn_pair(lite, tmp_path):
     target = tmp_path / "s.edge"
     words = ["convert", lite, "-o", str(target), "--imgsz", "128", "--targets", "onnxruntime"]
     assert main(words) == 0
-    assert artefacts(target) == [("onnxruntime", "fp32")]
+    assert artifacts(target) == [("onnxruntime", "fp32")]
     assert package.read(target).spec.family == "yolov6lite"
 
 
 def test_targets_of_a_package_which_keeps_what_it_knows(small, tmp_path, capsys):
     first, second = str(tmp_path / "first.edge"), tmp_path / "second.edge"
-    assert main(["convert", str(small), "-o", first, "--labels", "a,b,c", "--licence", "MIT"]) == 0
+    assert main(["convert", str(small), "-o", first, "--labels", "a,b,c", "--license", "MIT"]) == 0
     assert main(["convert", first, "-o", str(second), "--targets", "mnn,ncnn"]) == 0
-    assert [name for name, _ in artefacts(second)] == ["mnn", "ncnn"]
+    assert [name for name, _ in artifacts(second)] == ["mnn", "ncnn"]
     new = package.read(second)
-    assert (new.name, new.licence, new.spec.labels) == ("second", "MIT", ("a", "b", "c"))
+    assert (new.name, new.license, new.spec.labels) == ("second", "MIT", ("a", "b", "c"))
     assert main(["convert", first, "-o", str(second), "--force", "--labels", "a,b,d"]) == 1
     assert package.read(second) == new
     third = str(tmp_path / "third.edge")
@@ -221,7 +221,7 @@ def test_targets_of_a_checkpoint(checkpoint, tmp_path):
     target = tmp_path / "n.edge"
     words = ["convert", str(checkpoint), "-o", str(target), "--imgsz", "96"]
     assert main([*words, "--targets", "ncnn", "--precision", "fp32"]) == 0
-    assert artefacts(target) == [("ncnn", "fp32")]
+    assert artifacts(target) == [("ncnn", "fp32")]
     assert list(package.read(target).provenance["sources"]) == ["yolov6n.pt"]
 
 
@@ -267,7 +267,7 @@ def test_a_package_is_not_named_like_a_file(small, tmp_path, capsys, name):
 
 
 def test_what_belongs_to_a_package_is_no_option_of_an_onnx_file(tmp_path, capsys):
-    for option in (["--zip"], ["--licence", "MIT"], ["--targets", "ncnn"]):
+    for option in (["--zip"], ["--license", "MIT"], ["--targets", "ncnn"]):
         words = ["convert", "x.pt", "-o", str(tmp_path / "x.onnx"), *option]
         assert main(words) == 2
         assert "go with a package" in capsys.readouterr().err

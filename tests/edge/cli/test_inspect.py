@@ -22,8 +22,8 @@ def test_a_bare_model_and_its_package_are_described_alike(lite, tmp_path, capsys
         facts.append(json.loads(capsys.readouterr().out))
     for key in ("family", "form", "input", "outputs", "strides", "labels"):
         assert facts[0][key] == facts[1][key]
-    assert facts[0]["recognised"][0] in facts[1]["recognised"]
-    assert facts[0]["artefacts"][0]["backend"] == "ncnn"
+    assert facts[0]["recognized"][0] in facts[1]["recognized"]
+    assert facts[0]["artifacts"][0]["backend"] == "ncnn"
 
 
 def test_the_text_says_what_it_is(lite, capsys):

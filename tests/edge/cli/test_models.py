@@ -60,10 +60,10 @@ def test_pull_fetches_checks_and_converts(lite, monkeypatch, capsys):
     path = Path(said.out.strip())
     found = package.read(path)
     assert found.name == "yolov6lite-s"
-    assert found.licence == "GPL-3.0-only"
+    assert found.license == "GPL-3.0-only"
     assert found.spec.family == "yolov6lite"
     assert "100 %" in said.err
-    assert "licence GPL-3.0-only" in said.err
+    assert "license GPL-3.0-only" in said.err
     # Once more without the server: all is there.
     assert main(["models", "pull", "yolov6lite-s", "--offline"]) == 0
     assert Path(capsys.readouterr().out.strip()) == path

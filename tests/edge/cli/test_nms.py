@@ -11,7 +11,7 @@ import pytest
 
 from edge import Size, package
 from edge.models.base import ModelSpec
-from edge.package import Artefact, Package
+from edge.package import Artifact, Package
 
 cv2 = pytest.importorskip("cv2")
 onnx = pytest.importorskip("onnx")
@@ -47,9 +47,9 @@ def model(tmp_path_factory):
         graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8
     )
     spec = ModelSpec("yolov6", "rows", Size(64, 64), ("cat", "dog"))
-    artefact = Artefact("onnxruntime", "fp32", {"onnx": content.SerializeToString()})
+    artifact = Artifact("onnxruntime", "fp32", {"onnx": content.SerializeToString()})
     path = tmp_path_factory.mktemp("model") / "constant.edge"
-    package.write(Package("constant", spec, (artefact,)), path)
+    package.write(Package("constant", spec, (artifact,)), path)
     return path
 
 

@@ -52,15 +52,15 @@ def test_parts_have_holes_where_they_should():
         assert not outline.mask[outline.row, outline.column]
 
 
-def test_a_sprite_has_colour_only_where_the_part_is_and_cover_also_where_its_shadow_is():
+def test_a_sprite_has_color_only_where_the_part_is_and_cover_also_where_its_shadow_is():
     sprite = draw_part(PARTS["nut"], STEEL, 80, 0.2, LIGHT, Chance(2))
-    colour = sprite.colour.reshape(len(sprite.colour), -1, 3)
-    cover = sprite.cover.reshape(colour.shape)
+    color = sprite.color.reshape(len(sprite.color), -1, 3)
+    cover = sprite.cover.reshape(color.shape)
     assert (cover[..., 0] == cover[..., 2]).all()
     mask = np.pad(sprite.outline.mask, sprite.margin)
-    assert colour[mask].min() > 0
+    assert color[mask].min() > 0
     assert (cover[mask] >= 127).all()
-    beside = ~mask & (colour.max(axis=-1) == 0)
+    beside = ~mask & (color.max(axis=-1) == 0)
     assert 20 < cover[beside].max() < 255
     # The lamp is to the upper right, so more shadow falls to the lower left.
     weight = np.where(beside, cover[..., 0], 0)
@@ -69,13 +69,13 @@ def test_a_sprite_has_colour_only_where_the_part_is_and_cover_also_where_its_sha
     assert (weight * columns).sum() / weight.sum() < sprite.outline.column + sprite.margin - 2
 
 
-def test_cover_and_colour_never_add_up_to_more_than_white():
+def test_cover_and_color_never_add_up_to_more_than_white():
     for i, name in enumerate(PARTS):
         for material in MATERIALS[name]:
             sprite = draw_part(PARTS[name], material, 70, 0.3, LIGHT, Chance(i))
             for below in (0, 128, 250):
                 left = below - (below * sprite.cover.astype(int) >> 8)
-                assert (left + sprite.colour).max() <= 255
+                assert (left + sprite.color).max() <= 255
 
 
 def test_the_outline_alone_is_that_of_the_sprite():

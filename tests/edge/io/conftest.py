@@ -16,10 +16,10 @@ Save = Callable[..., Path]
 def save_image(tmp_path: Path) -> Save:
     """Writes a uniform picture, under a name in the test's folder."""
 
-    def save(name: str, colour=(40, 80, 120), height: int = 24, width: int = 32) -> Path:
+    def save(name: str, color=(40, 80, 120), height: int = 24, width: int = 32) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        encoded, data = cv2.imencode(path.suffix, np.full((height, width, 3), colour, np.uint8))
+        encoded, data = cv2.imencode(path.suffix, np.full((height, width, 3), color, np.uint8))
         assert encoded
         path.write_bytes(data)
         return path
@@ -46,7 +46,7 @@ def save_video(tmp_path: Path) -> Save:
 
 @pytest.fixture
 def result() -> Callable[..., Result]:
-    """A result of one detection in a grey picture."""
+    """A result of one detection in a gray picture."""
 
     def make(
         source: str = "photo.jpg",

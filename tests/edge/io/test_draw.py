@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.io.draw import annotate, bgr, colour
+from edge.io.draw import annotate, bgr, color
 from edge.types import Detections, Frame
 
 
@@ -39,7 +39,7 @@ def test_the_frame_is_not_touched():
 def test_the_outline_lies_on_the_pixels_inside_the_edges():
     image = annotate(frame(), found((50, 100, 150, 160)), ("dog",))
     for y, x in ((130, 50), (130, 149), (159, 100)):
-        assert tuple(image[y, x]) == colour(0)
+        assert tuple(image[y, x]) == color(0)
     assert (image[130, 60:140] == 128).all()  # nothing inside
     assert (image[130, 155:] == 128).all()
     assert (image[165:] == 128).all()
@@ -47,9 +47,9 @@ def test_the_outline_lies_on_the_pixels_inside_the_edges():
 
 def test_the_caption_stands_above_the_box_or_inside_at_the_top():
     above = annotate(frame(), found((50, 100, 250, 180)), ("dog",))
-    assert tuple(above[95, 50]) == colour(0)  # its margin
+    assert tuple(above[95, 50]) == color(0)  # its margin
     inside = annotate(frame(), found((50, 2, 250, 180)), ("dog",))
-    assert tuple(inside[4, 60]) == colour(0)  # above its letters; the line ends at row 2
+    assert tuple(inside[4, 60]) == color(0)  # above its letters; the line ends at row 2
     assert (inside[:2] == 128).all()
 
 
@@ -97,14 +97,14 @@ def test_the_best_detection_is_drawn_last():
         np.array([1, 0], np.int32),
     )
     image = annotate(frame(), both, ("dog", "cat"))
-    assert tuple(image[140, 50]) == colour(1)
+    assert tuple(image[140, 50]) == color(1)
 
 
-def test_the_colours_of_eighty_classes_differ():
-    colours = [np.array(colour(i), int) for i in range(80)]
-    assert min(np.abs(a - b).max() for a, b in itertools.combinations(colours, 2)) >= 4
-    neighbours = itertools.pairwise(colours)
-    assert min(np.abs(a - b).max() for a, b in neighbours) > 100
+def test_the_colors_of_eighty_classes_differ():
+    colors = [np.array(color(i), int) for i in range(80)]
+    assert min(np.abs(a - b).max() for a, b in itertools.combinations(colors, 2)) >= 4
+    neighbors = itertools.pairwise(colors)
+    assert min(np.abs(a - b).max() for a, b in neighbors) > 100
 
 
 def yuv_frames(image: np.ndarray) -> dict[str, Frame]:
@@ -135,6 +135,6 @@ def test_every_pixel_format_becomes_bgr(form):
     assert np.abs(picture.astype(int) - image).max() <= tolerance
 
 
-def test_grey_becomes_bgr():
+def test_gray_becomes_bgr():
     picture = bgr(Frame.of(np.full((4, 6), 77, np.uint8)))
     assert np.array_equal(picture, np.full((4, 6, 3), 77, np.uint8))

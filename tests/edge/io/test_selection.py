@@ -39,5 +39,5 @@ def test_noise_makes_no_other_picture_but_a_small_part_does():
 
 
 def test_every_kind_of_frame_is_measured():
-    grey = cv2.cvtColor(BELT.render(0)[0], cv2.COLOR_BGR2GRAY)
-    assert look(Frame((grey,), "GRAY")).detail == pytest.approx(of(BELT.render(0)[0]).detail, 0.05)
+    gray = cv2.cvtColor(BELT.render(0)[0], cv2.COLOR_BGR2GRAY)
+    assert look(Frame((gray,), "GRAY")).detail == pytest.approx(of(BELT.render(0)[0]).detail, 0.05)

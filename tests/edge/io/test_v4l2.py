@@ -66,8 +66,8 @@ def test_reads_ranges_of_sizes_and_planes(node):
 
 
 def test_a_format_without_sizes_is_one(node):
-    found = query(node, driver(CAPTURE, 0, [("GREY", [])]))
-    assert list(map(str, found.formats)) == ["GREY"]
+    found = query(node, driver(CAPTURE, 0, [("GRAY", [])]))
+    assert list(map(str, found.formats)) == ["GRAY"]
 
 
 @pytest.mark.parametrize(

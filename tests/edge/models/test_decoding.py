@@ -52,9 +52,9 @@ def grid(stride):
     return np.stack([x.ravel(), y.ravel()], 1).astype(np.float64), size
 
 
-def corners(centred):
-    centre, half = centred[:, :2], centred[:, 2:4] / 2
-    return np.concatenate([centre - half, centre + half], 1)
+def corners(centered):
+    center, half = centered[:, :2], centered[:, 2:4] / 2
+    return np.concatenate([center - half, center + half], 1)
 
 
 def flat(maps):
@@ -156,21 +156,21 @@ def raw_anchors(rng, layout):
         raw = f32(rng.normal(0, 2, (3, size.height, size.width, 5 + C)))
         for a, anchor in enumerate(anchors):
             v = sigmoid(raw[a].reshape(-1, 5 + C))
-            centre = (2 * v[:, :2] - 0.5 + at) * stride
+            center = (2 * v[:, :2] - 0.5 + at) * stride
             side = (2 * v[:, 2:4]) ** 2 * anchor
-            boxes.append(corners(np.concatenate([centre, side], 1)))
+            boxes.append(corners(np.concatenate([center, side], 1)))
             scores.append(v[:, 4:5] * v[:, 5:])
         planes = raw.transpose(0, 3, 1, 2).reshape(-1, size.height, size.width)
         outputs.append(raw[None] if layout == "exported" else np.ascontiguousarray(planes)[None])
     return Case(outputs, np.concatenate(boxes), np.concatenate(scores), anchors=ANCHORS)
 
 
-def centres(rng):
+def centers(rng):
     def one(stride, at, size):
         maps = [f32(rng.normal(0, 2, (n, size.height, size.width))) for n in (C, 4, 1)]
         v = flat(maps[1])
-        centred = np.concatenate([(v[:, :2] + at) * stride, np.exp(v[:, 2:]) * stride], 1)
-        return maps, corners(centred), sigmoid(flat(maps[0])) * sigmoid(flat(maps[2]))
+        centered = np.concatenate([(v[:, :2] + at) * stride, np.exp(v[:, 2:]) * stride], 1)
+        return maps, corners(centered), sigmoid(flat(maps[0])) * sigmoid(flat(maps[2]))
 
     outputs, boxes, scores = by_level(STRIDES, one)
     return Case([level[k] for k in range(3) for level in outputs], boxes, scores)
@@ -184,8 +184,8 @@ def yolox_raw(rng):
             np.concatenate([rng.normal(0, 1, (len(at), 4)), rng.random((len(at), 1 + C))], 1)
         )
         v = table.astype(np.float64)
-        centred = np.concatenate([(v[:, :2] + at) * stride, np.exp(v[:, 2:4]) * stride], 1)
-        boxes.append(corners(centred))
+        centered = np.concatenate([(v[:, :2] + at) * stride, np.exp(v[:, 2:4]) * stride], 1)
+        boxes.append(corners(centered))
         parts.append(table)
     rows = np.concatenate(parts)
     scores = rows[:, 4:5].astype(np.float64) * rows[:, 5:]
@@ -285,9 +285,9 @@ def ssd(rng):
     priors = prior_boxes(INPUT, STRIDES, ANCHORS).astype(np.float64)
     logits = f32(rng.normal(0, 3, (len(priors), C + 1)))
     offsets = f32(rng.normal(0, 1, (len(priors), 4)))
-    centre = priors[:, :2] + offsets[:, :2] * 0.1 * priors[:, 2:]
+    center = priors[:, :2] + offsets[:, :2] * 0.1 * priors[:, 2:]
     side = priors[:, 2:] * np.exp(offsets[:, 2:].astype(np.float64) * 0.2)
-    boxes = corners(np.concatenate([centre, side], 1))
+    boxes = corners(np.concatenate([center, side], 1))
     return Case([logits[None], offsets[None]], boxes, softmax(logits, 1)[:, 1:], anchors=ANCHORS)
 
 
@@ -300,7 +300,7 @@ def final(rng, layout):
     column = scores[:, None], f32(ids)[:, None]
     if layout == "end2end_6":
         outputs = [np.concatenate([boxes, *column], 1)[None]]
-    elif layout == "centred6":
+    elif layout == "centered6":
         outputs = [np.concatenate([boxes / 60, *column], 1)[None]]
         real = corners(boxes.astype(np.float64) / 60 * ([INPUT.width, INPUT.height] * 2))
     elif layout == "end2end_7":
@@ -318,7 +318,7 @@ CASES = {
     ("yolov6", "rows"): lambda rng: rows_with_objectness(rng, ones=True),
     ("yolov6", "heads"): yolov6_heads,
     ("yolov6", "split"): lambda rng: split(rng, 17),
-    ("yolov6", "centers"): centres,
+    ("yolov6", "centers"): centers,
     ("yolov6", "end2end"): lambda rng: final(rng, np.int32),
     ("yolov6", "end2end_7"): lambda rng: final(rng, "end2end_7"),
     ("yolov6lite", "heads"): lambda rng: yolov6_heads(rng, (8, 16, 32, 64)),
@@ -339,7 +339,7 @@ CASES = {
     ("yolov8", "split"): lambda rng: split(rng, 16),
     ("yolox", "rows"): rows_with_objectness,
     ("yolox", "raw-rows"): yolox_raw,
-    ("yolox", "centers"): centres,
+    ("yolox", "centers"): centers,
     ("yolov10", "split"): lambda rng: split(rng, 16),
     ("yolov10", "end2end_6"): lambda rng: final(rng, "end2end_6"),
     **{
@@ -367,7 +367,7 @@ CASES = {
     ("rtdetr", "end2end"): lambda rng: final(rng, np.int64),
     ("rtdetr", "set"): rtdetr_set,
     ("rtdetr", "rows"): rtdetr_rows,
-    ("rtdetr", "end2end_6"): lambda rng: final(rng, "centred6"),
+    ("rtdetr", "end2end_6"): lambda rng: final(rng, "centered6"),
     ("rtdetr", "class-first"): lambda rng: final(rng, "class-first"),
     ("ssd", "priors"): ssd,
 }

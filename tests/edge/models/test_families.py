@@ -13,7 +13,7 @@ from edge.errors import UnsupportedModelError
 from edge.models import FAMILIES
 from edge.models.base import Family, OutputLayout, Preprocessing, Recognition, Seen
 from edge.models.shapes import points
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 from edge.types import Candidates, Size
 
 
@@ -32,7 +32,7 @@ class TestEveryFamily:
 
     def test_does_not_take_any_output_for_its_own(self, family):
         for shapes in ({}, {"output": (1000,)}, {"a": (3, 7, 9), "b": (5,)}):
-            assert family.recognise(seen(shapes, family.input)) is None
+            assert family.recognize(seen(shapes, family.input)) is None
 
 
 def test_an_unknown_family_lists_the_known():
@@ -45,37 +45,37 @@ def test_an_unknown_form_lists_the_known():
         models.layout("yolov6", "x")
 
 
-class TestRecognising:
+class TestRecognizing:
     LITE = MappingProxyType(
         {"out3": (84, 5, 5), "out0": (84, 40, 40), "out2": (84, 10, 10), "out1": (84, 20, 20)}
     )
 
     def test_yolov6lite_by_its_four_maps_in_any_order(self):
-        found = FAMILIES["yolov6lite"].recognise(seen(self.LITE, Size(320, 320)))
+        found = FAMILIES["yolov6lite"].recognize(seen(self.LITE, Size(320, 320)))
         assert (found.form, found.classes) == ("heads", 80)
         assert found.outputs == ("out0", "out1", "out2", "out3")
-        assert FAMILIES["yolov6"].recognise(seen(self.LITE, Size(320, 320))) is None
+        assert FAMILIES["yolov6"].recognize(seen(self.LITE, Size(320, 320))) is None
 
     def test_another_input_size_does_not_fit(self):
-        assert FAMILIES["yolov6lite"].recognise(seen(self.LITE, Size(640, 640))) is None
+        assert FAMILIES["yolov6lite"].recognize(seen(self.LITE, Size(640, 640))) is None
 
     def test_maps_of_unequal_channels_do_not_fit(self):
         unequal = {**self.LITE, "out3": (85, 5, 5)}
-        assert FAMILIES["yolov6lite"].recognise(seen(unequal, Size(320, 320))) is None
+        assert FAMILIES["yolov6lite"].recognize(seen(unequal, Size(320, 320))) is None
 
     @pytest.mark.parametrize(
         ("size", "rows", "strides"), [(640, 8400, (8, 16, 32)), (1280, 34000, (8, 16, 32, 64))]
     )
     def test_yolov6_by_its_rows_whose_objectness_is_one(self, size, rows, strides):
         table = np.ones((rows, 85), np.float32)
-        found = FAMILIES["yolov6"].recognise(Seen("images", Size(size, size), {"outputs": table}))
+        found = FAMILIES["yolov6"].recognize(Seen("images", Size(size, size), {"outputs": table}))
         assert (found.form, found.classes, found.strides) == ("rows", 80, strides)
 
     def test_yolov6_0_1_by_the_name_of_its_input(self):
         table = np.full((8400, 85), 0.5, np.float32)
-        for name, recognised in (("image_arrays", True), ("images", False)):
-            found = FAMILIES["yolov6"].recognise(Seen(name, Size(640, 640), {"outputs": table}))
-            assert (found is not None) == recognised
+        for name, recognized in (("image_arrays", True), ("images", False)):
+            found = FAMILIES["yolov6"].recognize(Seen(name, Size(640, 640), {"outputs": table}))
+            assert (found is not None) == recognized
 
     @pytest.mark.parametrize(
         ("size", "strides", "count"),
@@ -175,8 +175,8 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("look", "wanted"), FORMS, ids=[str(i) for i in range(len(FORMS))])
-def test_outputs_of_the_documented_shapes_are_recognised(look, wanted):
-    matches = {(f.name, f.recognise(look)) for f in FAMILIES.values() if f.recognise(look)}
+def test_outputs_of_the_documented_shapes_are_recognized(look, wanted):
+    matches = {(f.name, f.recognize(look)) for f in FAMILIES.values() if f.recognize(look)}
     found = {(name, recognition.form) for name, recognition in matches}
     if wanted is None:  # shapes that several heads have: an error will list them
         assert len(found) > 1
@@ -204,7 +204,7 @@ def test_outputs_of_the_documented_shapes_are_recognised(look, wanted):
 )
 def test_models_for_other_tasks_are_refused_by_name(shapes, task):
     with pytest.raises(UnsupportedModelError, match=f"{task} model"):
-        FAMILIES["yolov8"].recognise(shown(shapes))
+        FAMILIES["yolov8"].recognize(shown(shapes))
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,10 @@ def test_one_box_is_told_from_classes(box, family):
     row = np.array([box], np.float32)
     classes = np.full_like(row, 1 / len(box))
     size = Size(640, 640)
-    assert FAMILIES["yolov8"].recognise(Seen("images", size, {"output": row})) is None
-    assert FAMILIES[family].recognise(Seen("images", size, {"output": row})) is not None
+    assert FAMILIES["yolov8"].recognize(Seen("images", size, {"output": row})) is None
+    assert FAMILIES[family].recognize(Seen("images", size, {"output": row})) is not None
     with pytest.raises(UnsupportedModelError, match="classification model"):
-        FAMILIES["yolov8"].recognise(Seen("images", size, {"output": classes}))
+        FAMILIES["yolov8"].recognize(Seen("images", size, {"output": classes}))
 
 
 def test_angles_within_the_range_of_probabilities_are_told_from_a_class():
@@ -226,15 +226,15 @@ def test_angles_within_the_range_of_probabilities_are_told_from_a_class():
     planes[:4] = 300
     size = Size(640, 640)
     seen = Seen("images", size, {"output0": planes})
-    assert FAMILIES["yolov8"].recognise(seen).classes == 16
+    assert FAMILIES["yolov8"].recognize(seen).classes == 16
     planes[-1] = 0.785
     with pytest.raises(UnsupportedModelError, match="oriented-box model"):
-        FAMILIES["yolov8"].recognise(seen)
+        FAMILIES["yolov8"].recognize(seen)
 
 
 def test_a_shape_of_another_task_is_taken_when_the_family_is_chosen():
     look = shown({"output0": (116, 8400)}, chosen=True, pick={"output0": planes_of_pixels})
-    assert FAMILIES["yolov8"].recognise(look).classes == 112
+    assert FAMILIES["yolov8"].recognize(look).classes == 112
 
 
 def test_a_new_family_is_one_row(tmp_path, monkeypatch):
@@ -249,7 +249,7 @@ def test_a_new_family_is_one_row(tmp_path, monkeypatch):
     row = Family(
         name="dummy",
         layouts=MappingProxyType({"columns": Columns(parts=(("boxes", "classes"),))}),
-        recognise=lambda seen: Recognition("columns", 2, tuple(seen.outputs), "a dummy"),
+        recognize=lambda seen: Recognition("columns", 2, tuple(seen.outputs), "a dummy"),
         input=Size(64, 64),
         preprocessing=Preprocessing(),
         source="this test",

@@ -514,7 +514,7 @@ def test_what_is_no_rate_or_priority_is_refused(key, value):
         Feed(Closing([]), **{key: value})
 
 
-def test_percentiles_lie_between_their_neighbours():
+def test_percentiles_lie_between_their_neighbors():
     found = Percentiles.of([i / 1000 for i in range(101)])
     assert (found.p50, found.p90, found.p99) == pytest.approx((0.050, 0.090, 0.099))
     assert Percentiles.of([0.25]) == Percentiles(0.25, 0.25, 0.25)

@@ -8,7 +8,7 @@ from quant_graphs import Builder, detector, image
 from quant_references import min_max_spec, tensors
 
 from calibration.graph import Graph
-from calibration.quant.plan.equalize import equalised, levelled, multiplier, settled, sites
+from calibration.quant.plan.equalize import equalized, leveled, multiplier, settled, sites
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.prepare import prepare
@@ -30,7 +30,7 @@ def branched() -> Graph:
 
 
 def uneven(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
-    """Factors for all that can be equalised, of very different sizes."""
+    """Factors for all that can be equalized, of very different sizes."""
     random = np.random.default_rng(seed)
     return {
         name: np.exp2(random.uniform(-4, 4, graph.shapes[name][1])).astype(np.float32)
@@ -39,24 +39,24 @@ def uneven(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "HardSwish", None])
-def test_a_network_computes_the_same_when_it_is_equalised(activation):
+def test_a_network_computes_the_same_when_it_is_equalized(activation):
     graph = branched() if activation is None else prepare(detector(activation=activation))
     free = {name for name, site in sites(graph).items() if site.maker and site.readers}
     for names in (free, set(sites(graph)) - free):
         factors = {name: factor for name, factor in uneven(graph).items() if name in names}
-        before, after = (tensors(each, image()) for each in (graph, equalised(graph, factors)))
+        before, after = (tensors(each, image()) for each in (graph, equalized(graph, factors)))
         for name in graph.outputs:
             np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
         for name, factor in factors.items():
             wanted = before[name] / factor.reshape(-1, 1, 1)
-            level = after[name if names is free else levelled(name)]
+            level = after[name if names is free else leveled(name)]
             np.testing.assert_allclose(level, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_factors_in_weights_and_in_multiplications_can_be_had_at_once():
     graph = prepare(detector())
     assert {bool(site.maker and site.readers) for site in sites(graph).values()} == {True, False}
-    before, after = (tensors(each, image()) for each in (graph, equalised(graph, uneven(graph))))
+    before, after = (tensors(each, image()) for each in (graph, equalized(graph, uneven(graph))))
     for name in graph.outputs:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
 
@@ -100,13 +100,13 @@ def test_vectors_are_left_alone():
 
 def test_in_front_of_layers_that_are_float_nothing_is_multiplied():
     graph = prepare(detector(activation="HardSwish"))
-    level = equalised(graph, uneven(graph))
+    level = equalized(graph, uneven(graph))
     whole = plan(level, min_max_spec(level, image()), "ncnn")
     for kept in (set(), {"n_boxes"}, {"n_boxes", "n_scores"}):
         layers = {name: layer for name, layer in whole.layers.items() if name not in kept}
         planned = replace(whole, layers=layers)
         changed = settled(level, planned)
-        readers = {node.name for node in changed.consumers.get(levelled("last"), ())}
+        readers = {node.name for node in changed.consumers.get(leveled("last"), ())}
         assert readers == {"n_boxes", "n_scores"} - kept
         before, after = (tensors(simulate(g, planned), image()) for g in (level, changed))
         for name in graph.outputs:
@@ -115,7 +115,7 @@ def test_in_front_of_layers_that_are_float_nothing_is_multiplied():
 
 def test_a_network_that_is_all_float_has_no_multiplication():
     graph = prepare(detector(activation="HardSwish"))
-    level = equalised(graph, uneven(graph))
+    level = equalized(graph, uneven(graph))
     changed = settled(level, Plan("tflite", {}, frozenset(), {}, frozenset()))
     assert [node.op for node in changed.nodes] == [node.op for node in graph.nodes]
     before, after = (tensors(each, image()) for each in (graph, changed))
@@ -173,7 +173,7 @@ def test_weights_that_two_layers_share_are_not_changed_for_both():
     net.conv("two", "one", (3, 3, 1, 1))
     net.add("Conv", "three", "image", "one/weight", "one/bias", kernel_shape=(1, 1))
     graph = net.graph("two", "three")
-    before, after = (tensors(g, image()) for g in (graph, equalised(graph, uneven(graph))))
+    before, after = (tensors(g, image()) for g in (graph, equalized(graph, uneven(graph))))
     for name in graph.outputs:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
 
@@ -181,12 +181,12 @@ def test_weights_that_two_layers_share_are_not_changed_for_both():
 def test_factors_that_do_not_fit_are_refused_by_name():
     graph = prepare(detector())
     with pytest.raises(CalibrationError, match="'scores', which no convolution gives or reads"):
-        equalised(graph, {"scores": np.ones(2, np.float32)})
+        equalized(graph, {"scores": np.ones(2, np.float32)})
     with pytest.raises(CalibrationError, match="3 factors for 'last', which has 8 channels"):
-        equalised(graph, {"last": np.ones(3, np.float32)})
+        equalized(graph, {"last": np.ones(3, np.float32)})
     net = Builder()
     net.conv("first", "image", (4, 3, 1, 1))
-    net.add("HardSwish", "first/levelled", "first")
-    graph = net.graph(net.conv("last", "first/levelled", (2, 4, 1, 1)))
-    with pytest.raises(CalibrationError, match="'first' cannot be equalised: 'first/levelled' ex"):
-        equalised(graph, {"first": np.ones(4, np.float32)})
+    net.add("HardSwish", "first/leveled", "first")
+    graph = net.graph(net.conv("last", "first/leveled", (2, 4, 1, 1)))
+    with pytest.raises(CalibrationError, match="'first' cannot be equalized: 'first/leveled' ex"):
+        equalized(graph, {"first": np.ones(4, np.float32)})

@@ -8,7 +8,7 @@ from quant_references import tensors
 pytest.importorskip("onnxruntime")
 
 from calibration.graph import Graph
-from calibration.quant.plan.equalize import equalised, levelled, sites
+from calibration.quant.plan.equalize import equalized, leveled, sites
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search.equalization import balance, chosen, useful
 
@@ -42,14 +42,14 @@ def test_balance_shares_the_burden_with_weights_and_leaves_the_reach_of_the_tens
     assert level.max() / level.min() == pytest.approx((reach.max() / reach.min()) ** 0.5, rel=1e-3)
 
 
-def test_channels_that_only_a_depthwise_layer_reads_are_levelled():
+def test_channels_that_only_a_depthwise_layer_reads_are_leveled():
     net = Builder()
     net.conv("first", "image", (4, 3, 1, 1))
     net.conv("deep", "first", (4, 1, 3, 3), group=4)
     graph = net.graph("deep")
-    graph = equalised(graph, {"first": np.array([1, 2, 4, 8], np.float32)})
+    graph = equalized(graph, {"first": np.array([1, 2, 4, 8], np.float32)})
     inputs = pictures(2)
-    level = equalised(graph, balance(graph, inputs, sites(graph)))
+    level = equalized(graph, balance(graph, inputs, sites(graph)))
     seen = [inputs.picture(i, tensors(level, inputs.real(i))["first"]) for i in range(2)]
     reach = np.abs(np.concatenate(seen)).max((0, 2, 3))
     np.testing.assert_allclose(reach, reach.max(), rtol=1e-3)
@@ -98,9 +98,9 @@ def test_unlike_channels_behind_an_activation_get_steps_of_their_own(scheme):
     factors, losses = chosen(graph, MODEL, inputs, range(3), scheme)
     assert losses["with multiplications"] < 0.97 * losses["as it is"]
     assert factors
-    level = equalised(graph, factors)
+    level = equalized(graph, factors)
     assert any(node.op == "Mul" for node in level.nodes)
-    assert any(name.endswith(levelled("")) for name in level.shapes)
+    assert any(name.endswith(leveled("")) for name in level.shapes)
 
 
 def test_where_it_serves_the_heads_nothing_it_is_not_done(monkeypatch):
@@ -119,7 +119,7 @@ def test_operators_that_take_time_must_be_worth_it(monkeypatch):
     assert chosen(graph, MODEL, pictures(2), range(2), "symmetric")[0]  # ncnn's cost none
 
 
-def test_where_nothing_can_be_equalised_nothing_is_tried():
+def test_where_nothing_can_be_equalized_nothing_is_tried():
     net = Builder()
     net.conv("scores", "image", (2, 3, 1, 1))
     net.conv("boxes", "image", (4, 3, 1, 1))

@@ -13,9 +13,9 @@ from edge.errors import CalibrationError
 ANCHORED = replace(
     MODEL, family="yolov7", form="heads", output_names=("head",), anchors=(((4.0, 4.0),) * 3,)
 )
-CENTRES = replace(MODEL, family="yolox", form="centers", output_names=("a", "b", "c"))
+CENTERS = replace(MODEL, family="yolox", form="centers", output_names=("a", "b", "c"))
 MAPS = replace(MODEL, family="nanodet", form="maps", output_names=("map",))
-MODELS = {"split": MODEL, "anchored": ANCHORED, "centers": CENTRES, "maps": MAPS}
+MODELS = {"split": MODEL, "anchored": ANCHORED, "centers": CENTERS, "maps": MAPS}
 CHANNELS = {"split": (2, 4), "heads": (21,), "centers": (2, 4, 1), "maps": (2 + 4 * 8,)}
 
 

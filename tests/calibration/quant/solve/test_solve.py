@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from quant_graphs import MODEL, detector
 
-from calibration.quant.plan.equalize import at, equalised, sites
+from calibration.quant.plan.equalize import at, equalized, sites
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import POLICIES
 from calibration.quant.plan.prepare import prepare
@@ -163,9 +163,9 @@ def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatc
     ]
 
 
-def test_a_network_whose_channels_differ_much_is_equalised_and_its_spec_says_how(monkeypatch):
+def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how(monkeypatch):
     short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning())
-    recipes = {"short": short, "plain": replace(short, equalise=False)}
+    recipes = {"short": short, "plain": replace(short, equalize=False)}
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", recipes)
     graph = prepare(detector(activation="LeakyRelu"))
     random = np.random.default_rng(0)
@@ -174,15 +174,15 @@ def test_a_network_whose_channels_differ_much_is_equalised_and_its_spec_says_how
         for name, site in sites(graph).items()
         if site.maker is not None and site.readers
     }
-    bad = equalised(graph, uneven)
+    bad = equalized(graph, uneven)
     found = calibrate(bad, MODEL, images(), ["ncnn"], Options("short"))
-    losses = found.facts["schemes"]["symmetric"]["equalisation"]
+    losses = found.facts["schemes"]["symmetric"]["equalization"]
     assert losses["in weights"] < 0.5 * losses["as it is"]
     read = spec_file.loads(spec_file.dumps(found.spec))
-    assert read.schemes["symmetric"].equalisation
+    assert read.schemes["symmetric"].equalization
     written = (at(found.graph, spec, "ncnn") for spec in (found.spec, read))
     assert len({fingerprint.of_graph(each) for each in (found.graph, *written)}) == 2
     assert fingerprint.of_graph(prepare(bad)) == found.spec.model
     as_it_is = calibrate(graph, MODEL, images(), ["ncnn"], Options("plain"))
-    assert not as_it_is.spec.schemes["symmetric"].equalisation
-    assert as_it_is.facts["schemes"]["symmetric"]["equalisation"] == {}
+    assert not as_it_is.spec.schemes["symmetric"].equalization
+    assert as_it_is.facts["schemes"]["symmetric"]["equalization"] == {}

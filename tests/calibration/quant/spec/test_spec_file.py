@@ -123,7 +123,7 @@ def _with(place: str, value) -> dict:
         ("schemes/symmetric/layers/conv/moves", "AAAA", "conv.moves: wanted compressed bytes"),
         ("schemes/symmetric/layers/conv/moves", CUT, "compressed bytes in base64: they end"),
         ("schemes/symmetric/floats/head", 3, "floats.head is 3, wanted a text"),
-        ("schemes/symmetric/equalisation", {"a": [1, -1]}, "equalisation.a: wanted positive numb"),
+        ("schemes/symmetric/equalization", {"a": [1, -1]}, "equalization.a: wanted positive numb"),
     ],
 )
 def test_a_wrong_entry_is_named_with_what_was_wanted(place, value, complaint):

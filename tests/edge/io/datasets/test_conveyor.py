@@ -32,7 +32,7 @@ def test_samples_are_frames_that_lie_apart_and_their_exact_labels(dataset):
         assert np.array_equal(labels.areas, truth.areas)
 
 
-def test_neighbouring_samples_show_another_stretch_of_belt():
+def test_neighboring_samples_show_another_stretch_of_belt():
     for seed in range(20):
         conveyor = Conveyor(seed, Size(240, 320))
         one, two = (conveyor._find(STRIDE * k) for k in (1, 2))

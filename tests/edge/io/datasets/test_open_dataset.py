@@ -10,8 +10,8 @@ from edge.io.datasets import FORMATS, open_dataset, split_names
 def test_every_format_says_what_it_wants_and_knows_a_foreign_folder(name, tmp_path):
     module = importlib.import_module(FORMATS[name])
     assert module.WANTED.startswith(f"{name}: ")
-    assert not module.recognises(tmp_path)
-    assert not module.recognises(tmp_path / "missing")
+    assert not module.recognizes(tmp_path)
+    assert not module.recognizes(tmp_path / "missing")
 
 
 def test_says_what_was_found_and_what_is_wanted(tmp_path):

@@ -23,7 +23,7 @@ def names_of(dataset):
     return [sample.path.name for sample in dataset.samples]
 
 
-def test_reads_centres_and_extents(make):
+def test_reads_centers_and_extents(make):
     folder = make({"images/a.jpg": "", "labels/a.txt": "1 0.5 0.25 0.2 0.1\n\n0 .1 .1 .2 .2\n"})
     (sample,) = open_dataset(folder).samples
     objects = sample.objects(Size(100, 200))

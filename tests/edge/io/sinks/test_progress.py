@@ -23,7 +23,7 @@ def test_on_a_terminal_a_line_is_redrawn_and_taken_away(result, monkeypatch):
     os.close(ours)
     assert "1/2 frames" in text
     assert text.startswith("\r")
-    assert "\x1b[3" not in text  # no colour
+    assert "\x1b[3" not in text  # no color
 
 
 @pytest.mark.parametrize("terminal", ["dumb", "xterm"])

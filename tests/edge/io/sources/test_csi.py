@@ -19,7 +19,7 @@ from edge.types import Event, Frame
 # A program may take seconds to start on a machine with other work: silence is longer than that.
 SOON = Patience(stall=6.0, first=0.01, most=0.02)
 
-# Writes frames of one colour, brighter each time, in the form that its arguments ask for, and as
+# Writes frames of one color, brighter each time, in the form that its arguments ask for, and as
 # the real ones does, talks to standard error all the while.
 PROGRAM = """#!{python}
 import json, os, re, sys, time
@@ -95,7 +95,7 @@ def test_each_program_gives_its_yuv_as_it_is(install, program, form):
         assert (frame.format, str(frame.size), frame.index) == (form, "64x128", index)
         assert np.all(frame.planes[0] == 60 + 5 * index)
         picture = bgr(frame)
-        assert np.ptp(picture.reshape(-1, 3), axis=0).max() == 0  # of one colour: no plane is moved
+        assert np.ptp(picture.reshape(-1, 3), axis=0).max() == 0  # of one color: no plane is moved
         blue, _, red = picture[0, 0].astype(int)
         assert red > blue  # U is 100, V is 160
     (words,) = calls()

@@ -72,9 +72,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(height: int, width: int, colour: int, pixels: bytes, *chunks: bytes) -> bytes:
-    """A PNG of 8 bits, as the specification has it; colour 0 is grey, 3 a palette."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+def png(height: int, width: int, color: int, pixels: bytes, *chunks: bytes) -> bytes:
+    """A PNG of 8 bits, as the specification has it; color 0 is gray, 3 a palette."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0))
     body = b"".join(chunks) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + header + body
 
@@ -148,9 +148,9 @@ def test_the_exif_orientation_is_applied(tmp_path, orientation):
 @pytest.mark.parametrize(
     ("name", "pixels", "want"),
     [
-        ("grey.png", np.full((4, 6), 77, np.uint8), 77),
-        ("grey16.png", np.full((4, 6), 0x9C40, np.uint16), 0x9C),
-        ("colour16.tif", np.full((4, 6, 3), 0x9C40, np.uint16), 0x9C),
+        ("gray.png", np.full((4, 6), 77, np.uint8), 77),
+        ("gray16.png", np.full((4, 6), 0x9C40, np.uint16), 0x9C),
+        ("color16.tif", np.full((4, 6, 3), 0x9C40, np.uint16), 0x9C),
         ("alpha.png", np.full((4, 6, 4), 90, np.uint8), 90),
         ("plain.pgm", np.full((4, 6), 90, np.uint8), 90),
     ],

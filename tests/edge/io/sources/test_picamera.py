@@ -85,11 +85,11 @@ class Picamera2:
         self.ended = threading.Event()
 
     def create_video_configuration(
-        self, main={}, lores=None, raw={}, transform=None, colour_space=None, buffer_count=6,
+        self, main={}, lores=None, raw={}, transform=None, color_space=None, buffer_count=6,
         controls={}, display="main", encode="main", queue=True,
     ):
         assert main.keys() <= {"format", "size"}
-        return {"main": dict(main), "colour_space": colour_space, "buffer_count": buffer_count,
+        return {"main": dict(main), "color_space": color_space, "buffer_count": buffer_count,
                 "controls": controls}
 
     def configure(self, camera_config="preview"):
@@ -181,7 +181,7 @@ def test_pictures_come_as_they_are_without_the_padding_of_their_rows(picamera2):
     (camera,) = picamera2.opened
     assert camera.config["main"] == {"format": "YUV420", "size": (100, 64), "stride": 128}
     assert camera.config["controls"] == {"FrameDurationLimits": (50000, 50000)}
-    assert camera.config["colour_space"] == "Smpte170m"
+    assert camera.config["color_space"] == "Smpte170m"
     assert len(frames) == 38
     numbers = []
     for frame in frames:

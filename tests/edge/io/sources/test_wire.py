@@ -67,7 +67,7 @@ def test_an_end_inside_a_thumbnail_is_not_the_end(piped):
 
 
 def test_a_damaged_jpeg_is_left_out_and_the_next_is_found(piped):
-    good, bad = jpeg(60), jpeg(90)  # a decoder would fill up half a picture with grey
+    good, bad = jpeg(60), jpeg(90)  # a decoder would fill up half a picture with gray
     shots = list(mjpeg(piped(good + bad[:-200] + good + bad[:1200] + good)))
     whole = [shot for shot in shots if shot is not None]
     assert (len(whole), len(shots)) == (3, 5)

@@ -49,7 +49,7 @@ def canonical(name: str) -> str | None:
     return _POOLING.sub(".", _WRAPPED.sub(r".\1.", name))
 
 
-def recognise(shapes: Shapes, root: str = "") -> tuple[str, Config]:
+def recognize(shapes: Shapes, root: str = "") -> tuple[str, Config]:
     """The network that has these tensors, and its name.
 
     Args:
@@ -134,7 +134,7 @@ def check_activations(modules: Iterable[Record], config: Config) -> Config:
 
     Args:
         modules: All in the file; none where it holds tensors only.
-        config: As recognised by the tensors.
+        config: As recognized by the tensors.
 
     Raises:
         UnsupportedModelError: An activation that the network is not built with.

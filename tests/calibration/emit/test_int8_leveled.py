@@ -6,15 +6,15 @@ from int8_cases import images, network, ratios, run
 from plans import outputs, plan_of, simulated
 
 from calibration.check.computed import int8_layers
-from calibration.emit import EMITTERS, int8_artefact
-from calibration.quant.plan.equalize import equalised, multiplier, sites
+from calibration.emit import EMITTERS, int8_artifact
+from calibration.quant.plan.equalize import equalized, multiplier, sites
 from edge.formats.ncnn import read_network
 
 
-def levelled(graph):
+def leveled(graph):
     """The network with a multiplication wherever there can be one."""
     random = np.random.default_rng(0)
-    return equalised(
+    return equalized(
         graph,
         {
             name: np.exp2(random.uniform(-2, 2, graph.shapes[name][1])).astype(np.float32)
@@ -27,10 +27,10 @@ def levelled(graph):
 @pytest.mark.parametrize("skip", [(), ("node_depthwise", "node_boxes", "node_left")])
 @pytest.mark.parametrize("target", EMITTERS)
 def test_a_runtime_computes_the_plan(target, skip):
-    graph = levelled(network("HardSwish"))
+    graph = leveled(network("HardSwish"))
     assert sum(multiplier(graph, node) is not None for node in graph.nodes) > 8
     plan, image = plan_of(graph, images(4), target, skip), images(1, seed=9)[0]
-    files = int8_artefact(graph, plan).files
+    files = int8_artifact(graph, plan).files
     assert int8_layers(graph, plan, files) == set(plan.layers)
     exact, wanted = outputs(graph, image), simulated(graph, plan, image)
     found = run(graph, plan, image, files)
@@ -45,9 +45,9 @@ def test_ncnn_multiplies_as_it_rounds():
         for name, site in sites(graph).items()
         if site.maker is None
     }
-    graph = equalised(graph, factors)
+    graph = equalized(graph, factors)
     for skip in ((), ("node_boxes", "node_scores")):
-        files = int8_artefact(graph, plan_of(graph, images(1), "ncnn", skip)).files
+        files = int8_artifact(graph, plan_of(graph, images(1), "ncnn", skip)).files
         types = [layer.type for layer in read_network(files["param"], files["bin"]).layers]
         assert types.count("Quantize") == len(factors) - bool(skip)
         assert not {"BinaryOp", "MemoryData"} & set(types)

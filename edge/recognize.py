@@ -1,7 +1,7 @@
 """From a model's files to what it is: family, input, classes, and from what evidence.
 
-A package says itself what it is. A bare model file is run once, on a plain grey picture, and
-recognised by its metadata and by what its outputs look like; what cannot be seen there comes from
+A package says itself what it is. A bare model file is run once, on a plain gray picture, and
+recognized by its metadata and by what its outputs look like; what cannot be seen there comes from
 the family's usual settings or from the caller.
 """
 
@@ -22,12 +22,12 @@ from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_rewrite
 from edge.models import FAMILIES, coco, family, metadata
 from edge.models.base import Family, ModelSpec, Recognition, Seen
-from edge.package import Artefact, Package
+from edge.package import Artifact, Package
 from edge.paths import exists
 from edge.types import AnyArray, Size
 from edge.version import __version__
 
-_GREY = 114  # the colour that letterboxes are padded with
+_GRAY = 114  # the color that letterboxes are padded with
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,19 @@ class Overrides:
         input: Size of the network input.
         labels: Class names.
         name: Of the package.
-        licence: Of the weights.
+        license: Of the weights.
     """
 
     family: str | None = None
     input: Size | None = None
     labels: tuple[str, ...] | None = None
     name: str | None = None
-    licence: str | None = None
+    license: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """A model, and how it was recognised.
+    """A model, and how it was recognized.
 
     Attributes:
         package: The model; for bare files, as `edge convert` writes it.
@@ -63,12 +63,12 @@ class OpenedModel:
 
 
 def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> OpenedModel:
-    """Read a package, or recognise model files.
+    """Read a package, or recognize model files.
 
     Args:
         paths: One package, or the files of one model. Of a file pair one is enough when the
             other lies beside it under the same name.
-        overrides: What the user says; of a package, which knows the rest, name and licence.
+        overrides: What the user says; of a package, which knows the rest, name and license.
 
     Raises:
         ModelError: The files are missing, damaged or not a model.
@@ -101,23 +101,23 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     provenance = {
         "tool": f"edge-yolo {__version__}",
         "sources": sources,
-        "recognised": list(opened.evidence),
+        "recognized": list(opened.evidence),
     }
     name = overrides.name or path.stem
     return replace(opened, package=replace(opened.package, name=name, provenance=provenance))
 
 
 def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
-    if replace(overrides, name=None, licence=None) != Overrides():
+    if replace(overrides, name=None, license=None) != Overrides():
         raise ModelError(f"{path}: a package knows what it is; convert its source files")
     package = edge.package.read(path)
     package = replace(
         package,
         name=overrides.name or package.name,
-        licence=overrides.licence or package.licence,
+        license=overrides.license or package.license,
     )
     says = f"{edge.package.MANIFEST} says so"  # it stands there too where one was made of another
-    return OpenedModel(package, (says, *(t for t in told(package, "recognised") if t != says)))
+    return OpenedModel(package, (says, *(t for t in told(package, "recognized") if t != says)))
 
 
 def told(package: Package, about: str) -> tuple[str, ...]:
@@ -192,18 +192,18 @@ def _beside(path: Path) -> dict[str, str]:
 def _at_size(
     backend: str, files: ModelFiles, beside: Mapping[str, str], overrides: Overrides
 ) -> OpenedModel:
-    """As `_recognise`, which cannot say of a size why the model does not run at it."""
+    """As `_recognize`, which cannot say of a size why the model does not run at it."""
     try:
-        return _recognise(backend, files, beside, overrides)
+        return _recognize(backend, files, beside, overrides)
     except ModelError:
         if overrides.input is not None:
             with suppress(ModelError):
-                usual = _recognise(backend, files, beside, replace(overrides, input=None))
+                usual = _recognize(backend, files, beside, replace(overrides, input=None))
                 usual.package.spec.resized(overrides.input)
         raise
 
 
-def _recognise(
+def _recognize(
     backend: str, files: ModelFiles, beside: Mapping[str, str], overrides: Overrides
 ) -> OpenedModel:
     if backend == "ncnn":  # it warns of some of what exporters write, at every inference
@@ -218,7 +218,7 @@ def _recognise(
     matches = [
         (candidate, seen, found)
         for candidate in candidates
-        if (seen := looks.at(candidate)) and (found := candidate.recognise(seen))
+        if (seen := looks.at(candidate)) and (found := candidate.recognize(seen))
     ]
     if len(matches) != 1:
         raise _undecided(matches, looks, candidates)
@@ -235,8 +235,8 @@ def _recognise(
         output_names=found.outputs,
         preprocessing=chosen.preprocessing,
     )
-    artefact = Artefact(backend, description.precision, files, description.inputs[0].layout)
-    package = Package("", spec, (artefact,), overrides.licence or "")
+    artifact = Artifact(backend, description.precision, files, description.inputs[0].layout)
+    package = Package("", spec, (artifact,), overrides.license or "")
     return OpenedModel(package, (f"{chosen.name}: {found.evidence}", why))
 
 
@@ -282,8 +282,8 @@ class _Looks:
         )
         try:
             view = backend.input_view()
-            grey = {"float32": _GREY / 255, "uint8": _GREY, "int8": _GREY - 128}
-            view[...] = grey[view.dtype.name]
+            gray = {"float32": _GRAY / 255, "uint8": _GRAY, "int8": _GRAY - 128}
+            view[...] = gray[view.dtype.name]
             outputs = {
                 name: _real(tensor.values, tensor.scale, tensor.zero_point)
                 for name, tensor in zip(names, backend.run(), strict=True)

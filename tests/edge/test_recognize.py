@@ -9,7 +9,7 @@ from edge import package
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn
 from edge.models.base import ModelSpec
-from edge.recognise import Overrides, open_model
+from edge.recognize import Overrides, open_model
 from edge.types import Size
 
 
@@ -19,7 +19,7 @@ def lite(shared):
 
 
 class TestOfficialFiles:
-    def test_are_recognised_from_their_outputs(self, lite):
+    def test_are_recognized_from_their_outputs(self, lite):
         opened = open_model([lite])
         spec = opened.package.spec
         assert (spec.family, spec.form, spec.input) == ("yolov6lite", "heads", Size(320, 320))
@@ -27,16 +27,16 @@ class TestOfficialFiles:
         assert spec.strides == (8, 16, 32, 64)
         assert (len(spec.labels), spec.labels[0], spec.labels[-1]) == (80, "person", "toothbrush")
         assert "four maps of 84 channels" in opened.evidence[0]
-        assert opened.package.artefacts[0].precision == "fp16"
+        assert opened.package.artifacts[0].precision == "fp16"
 
     def test_either_file_of_the_pair_will_do(self, lite):
         assert open_model([lite.with_suffix(".bin")]) == open_model([lite])
         assert open_model([lite.with_suffix(".bin"), lite]) == open_model([lite])
 
     def test_what_the_user_says_counts(self, lite):
-        said = Overrides(input=Size(256, 512), labels=tuple("abcd" * 20), name="mine", licence="X")
+        said = Overrides(input=Size(256, 512), labels=tuple("abcd" * 20), name="mine", license="X")
         opened = open_model([lite], said).package
-        assert (opened.spec.input, opened.name, opened.licence) == (Size(256, 512), "mine", "X")
+        assert (opened.spec.input, opened.name, opened.license) == (Size(256, 512), "mine", "X")
         assert opened.spec.labels == tuple("abcd" * 20)
 
     def test_are_rewritten_and_their_origin_is_kept(self, lite, tmp_path):
@@ -45,7 +45,7 @@ class TestOfficialFiles:
         again = open_model([tmp_path / "s.edge"])
         assert again.package.spec == opened.package.spec
         assert opened.evidence[0] in again.evidence
-        files = again.package.artefacts[0].files
+        files = again.package.artifacts[0].files
         types = {layer.type for layer in ncnn.read_network(files["param"], files["bin"]).layers}
         assert "InnerProduct" in types
         assert set(again.package.provenance["sources"]) == {
@@ -57,9 +57,9 @@ class TestOfficialFiles:
 @pytest.mark.parametrize("told", [5, "it", ["it"], True])
 def test_whatever_a_package_tells_of_its_recognition_is_repeated(told, tmp_path):
     spec = ModelSpec("yolov6", "rows", Size(64, 64), ("a",))
-    artefact = package.Artefact("ncnn", "fp32", {"param": b"x", "bin": b"y"})
-    provenance = {"recognised": told}
-    package.write(package.Package("a", spec, (artefact,), "", provenance), tmp_path / "a.edge")
+    artifact = package.Artifact("ncnn", "fp32", {"param": b"x", "bin": b"y"})
+    provenance = {"recognized": told}
+    package.write(package.Package("a", spec, (artifact,), "", provenance), tmp_path / "a.edge")
     evidence = open_model([tmp_path / "a.edge"]).evidence
     assert evidence == ("model.toml says so", str(told[0] if told == ["it"] else told))
 
