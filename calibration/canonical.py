@@ -60,9 +60,9 @@ def for_targets(
     package = opened.package
     graph, spec, sentence = canonical(package, [] if image is None else [image])
     pixels = _network_input(package.spec, image)
-    rendered = "a rendered picture; --image FILE takes another"
-    picture = rendered if image is None else "the picture given"
-    converted = [sentence, f"files are compared in {picture}"]
+    rendered = "a rendered photo; --image FILE takes another"
+    photo = rendered if image is None else "the photo given"
+    converted = [sentence, f"files are compared in {photo}"]
     artifacts: list[Artifact] = []
     for target in targets:
         artifact, sentence = _artifact(target, precision, graph, spec, pixels)
@@ -158,7 +158,7 @@ def _source(artifacts: Sequence[Artifact], spec: ModelSpec) -> tuple[Artifact, G
 
 
 def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
-    """(1, 3, H, W): a picture as the detector would feed it."""
+    """(1, 3, H, W): an image as the detector would feed it."""
     pre, size = spec.preprocessing, spec.input
     frame = Frame.of(Conveyor(0, size).render(0)[0] if image is None else image)
     out = np.zeros((1, 3, size.height, size.width), np.float32)
@@ -198,7 +198,7 @@ def _shortened(
             raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
     if seen or not any(cuts(graph, spec)):
         return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
-    return whole, spec, "left whole: it finds nothing in the picture to compare a cut by"
+    return whole, spec, "left whole: it finds nothing in the image to compare a cut by"
 
 
 def _able(graph: Graph, refused: str) -> str:

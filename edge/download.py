@@ -32,7 +32,7 @@ Progress = Callable[[int, int | None], None]  # bytes that are here, bytes in al
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """When to give up.
 
     Attributes:
@@ -60,7 +60,7 @@ def fetch(
     target: Path,
     *,
     hashes: Mapping[str, str] = MappingProxyType({}),
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
     progress: Progress = lambda _here, _all: None,
 ) -> str:
     """Fetch a file, unless it is there already with these hashes.
@@ -74,7 +74,7 @@ def fetch(
         target: Where the file appears, when it is whole and its hashes are right. Its folder is
             made.
         hashes: hashlib's name of an algorithm to hexadecimal digest; all must agree.
-        patience: When to give up.
+        retry: When to give up.
         progress: Called from time to time.
 
     Returns:
@@ -91,7 +91,7 @@ def fetch(
             return digests["sha256"]
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target.with_name(f".{target.name}.part"), url) as part:
-            _retried(url, part, patience or Patience(), progress)
+            _retried(url, part, retry or RetryPolicy(), progress)
             os.fsync(part.file.fileno())
             try:
                 digest = check(part.path, hashes, url)
@@ -187,24 +187,22 @@ def _locked(path: Path, url: str) -> Iterator[_Part]:
             raise
 
 
-def _retried(url: str, part: _Part, patience: Patience, progress: Progress) -> None:
-    left = patience.attempts
+def _retried(url: str, part: _Part, retry: RetryPolicy, progress: Progress) -> None:
+    left = retry.attempts
     while True:
         before = part.size()
         try:
-            _attempt(url, part, patience.timeout, progress)
+            _attempt(url, part, retry.timeout, progress)
             return
         except _AgainError as error:
             if part.size() >= before + _CHUNK:  # slowly, but it comes
-                left = patience.attempts
+                left = retry.attempts
             left -= 1
             if not left:
                 kept = part.size() if part.version(url) else 0
                 rest = f"; {kept} bytes are kept for the next time" if kept else ""
-                raise DownloadError(
-                    f"{url}: {error} ({patience.attempts} attempts){rest}"
-                ) from error
-        time.sleep(patience.pause * 2 ** (patience.attempts - left - 1))
+                raise DownloadError(f"{url}: {error} ({retry.attempts} attempts){rest}") from error
+        time.sleep(retry.pause * 2 ** (retry.attempts - left - 1))
 
 
 def _attempt(url: str, part: _Part, timeout: float, progress: Progress) -> None:

@@ -1,6 +1,6 @@
 """From a model's files to what it is: family, input, classes, and from what evidence.
 
-A package says itself what it is. A bare model file is run once, on a plain gray picture, and
+A package says itself what it is. A bare model file is run once, on a plain gray image, and
 recognized by its metadata and by what its outputs look like; what cannot be seen there comes from
 the family's usual settings or from the caller.
 """

@@ -20,7 +20,7 @@ from edge import paths
 from edge.errors import DownloadError
 
 if TYPE_CHECKING:
-    from edge.download import Patience, Progress
+    from edge.download import Progress, RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def pull(
     name: str,
     *,
     offline: bool = False,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
     progress: Progress = lambda _here, _all: None,
 ) -> tuple[Path, ...]:
     """The files of a model, fetched where they are not there yet, checked in any case.
@@ -154,15 +154,13 @@ def pull(
     Args:
         name: Key into `MODELS`.
         offline: Take only what is there.
-        patience: When to give up.
+        retry: When to give up.
         progress: Called with the bytes of one file that are here, and all of them where known.
 
     Raises:
         DownloadError: A file could not be had, or is not the one that was wanted.
     """
-    return tuple(
-        _file(file, folder(name), offline, patience, progress) for file in MODELS[name].files
-    )
+    return tuple(_file(file, folder(name), offline, retry, progress) for file in MODELS[name].files)
 
 
 def remove(name: str) -> bool:
@@ -182,7 +180,7 @@ def remove(name: str) -> bool:
 
 
 def _file(
-    file: File, place: Path, offline: bool, patience: Patience | None, progress: Progress
+    file: File, place: Path, offline: bool, retry: RetryPolicy | None, progress: Progress
 ) -> Path:
     from edge import download  # not before it is needed: most commands never open a connection
 
@@ -195,9 +193,7 @@ def _file(
         if offline:
             digest = download.check(target, hashes, str(target))
         else:
-            digest = download.fetch(
-                file.url, target, hashes=hashes, patience=patience, progress=progress
-            )
+            digest = download.fetch(file.url, target, hashes=hashes, retry=retry, progress=progress)
     except download.WrongFileError as error:
         if not noted:
             raise

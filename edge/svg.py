@@ -1,4 +1,4 @@
-"""Pictures as SVG text, without a library."""
+"""Images as SVG text, without a library."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Frame:
 
     @property
     def size(self) -> Size:
-        """Height and width of the picture."""
+        """Height and width of the image."""
         height, width = self.planes[0].shape[:2]
         return Size(height, width)
 

@@ -1,6 +1,6 @@
 """Small networks of the architectures that detectors are built from, written from their papers.
 
-Random weights, a picture of 32x32 in, one tensor out: what matters is which operators each
+Random weights, an image of 32x32 in, one tensor out: what matters is which operators each
 architecture needs of a runtime, and whether the runtime computes them rightly.
 """
 
@@ -294,7 +294,7 @@ def content(name: str) -> bytes:
     torch.manual_seed(0)
     net = ARCHITECTURES[name]()
     for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):  # else the picture drowns in the biases
+        if isinstance(module, nn.Conv2d | nn.Linear):  # else the image drowns in the biases
             nn.init.kaiming_normal_(module.weight)
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3)

@@ -29,14 +29,14 @@ def verdict(backend: str, name: str) -> str:
     Raises:
         AssertionError: The runtime takes the network and computes something else.
     """
-    picture = np.random.default_rng(1).random((1, 3, SIZE, SIZE), np.float32)
+    image = np.random.default_rng(1).random((1, 3, SIZE, SIZE), np.float32)
     graph = canonical(content(name))
     try:
         files = emitter(backend)(graph)
     except CannotEmitError as error:
         operators = sorted({re.findall(r"\((\w+)\)$", node)[0] for node in error.reasons})
         return f"no: {', '.join(operators)}"
-    (found,), (wanted,) = run(backend, files, graph, picture), reference(content(name), picture)
+    (found,), (wanted,) = run(backend, files, graph, image), reference(content(name), image)
     off = distance(found, wanted)
     assert off < FARTHEST.get(backend, 1e-5), f"{name} in {backend} is off by {off:.1e}"
     return "yes"

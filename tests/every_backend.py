@@ -33,7 +33,7 @@ def package(shared: Path, size: str = "s") -> Package:
 
 
 def converted(path: Path, backends: Iterable[str] = BACKENDS, side: int | None = None) -> Package:
-    """A package's model for these backends, for pictures of `side` pixels where that is given."""
+    """A package's model for these backends, for images of `side` pixels where that is given."""
     return canonical.for_targets(_opened(path, side), tuple(backends), precision="fp32").package
 
 
@@ -45,9 +45,9 @@ def quantized(path: Path, side: int | None = None) -> Package:
     opened = _opened(path, side).package
     graph, spec, _ = canonical.canonical(opened)
     belt = Conveyor(2, spec.input)
-    pictures = [belt.render(index)[0].copy() for index in range(4)]
+    images = [belt.render(index)[0].copy() for index in range(4)]
     recipe = solve.Options("min-max")
-    made = solve.calibrate(graph, spec, pictures, tuple(BACKENDS), recipe)
+    made = solve.calibrate(graph, spec, images, tuple(BACKENDS), recipe)
     graphs = {name: equalize.at(made.graph, made.spec, name) for name in BACKENDS}
     artifacts = tuple(
         int8_artifact(graph, plan(graph, made.spec, name)) for name, graph in graphs.items()

@@ -51,7 +51,7 @@ def kill_channel(b: Builder, name: str, channel: int) -> None:
 
 
 def images(count: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> list[np.ndarray]:
-    """Pictures in which neighboring pixels are alike."""
+    """Images in which neighboring pixels are alike."""
     random = np.random.default_rng(seed)
     batch, channels, height, width = shape
     rough = random.random((count, batch, channels, height // 4, width // 4), np.float32)

@@ -173,11 +173,11 @@ def main() -> None:
     first, last = map(int, sys.argv[1:3])
     kinds: dict[str, int] = {}
     for seed in range(first, last):
-        maker = Maker(random.Random(seed))
-        state = maker.random.getstate()
-        shape = maker.shape()
-        maker.random.setstate(state)
-        network = maker.network()
+        producer = Maker(random.Random(seed))
+        state = producer.random.getstate()
+        shape = producer.shape()
+        producer.random.setstate(state)
+        network = producer.network()
         lines = [
             f"{layer.type} {layer.inputs} -> {layer.outputs} {dict(layer.params)}"
             for layer in network.layers

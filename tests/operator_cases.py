@@ -176,7 +176,7 @@ def _focus(b, x):
 
 
 def _unfold(b, x, high, wide, stride=1, dilation=1):
-    """Windows as torch exports `unfold`; the picture is 12x16."""
+    """Windows as torch exports `unfold`; the image is 12x16."""
     windows = []
     for size, kernel in ((12, high), (16, wide)):
         count = (size - dilation * (kernel - 1) - 1) // stride + 1
@@ -198,7 +198,7 @@ def _flat_linear(b, x):
 
 
 def _patches(b, x):
-    """A picture to tokens with a class token in front, as in vision transformers."""
+    """An image to tokens with a class token in front, as in vision transformers."""
     tokens = b.op("Reshape", b.conv(x, 8, 16, 4, strides=(4, 4)), np.array([1, 16, 12]))
     tokens = b.op("Transpose", tokens, perm=(0, 2, 1))
     tokens = b.op("Concat", b.floats(1, 1, 16), tokens, axis=1)
@@ -206,7 +206,7 @@ def _patches(b, x):
 
 
 def _windows(b, x):
-    """Attention in windows of 4x4 pixels of an (8, 12, 16) picture."""
+    """Attention in windows of 4x4 pixels of an (8, 12, 16) image."""
     apart, order = np.array([1, 3, 4, 4, 4, 8]), (0, 1, 3, 2, 4, 5)
     tall = b.op("Reshape", b.op("Transpose", x, perm=(0, 2, 3, 1)), apart)
     windows = b.op("Reshape", b.op("Transpose", tall, perm=order), np.array([12, 16, 8]))
@@ -218,7 +218,7 @@ def _windows(b, x):
 
 
 def _on_tokens(make):
-    """Operators on 24 tokens of 16 numbers, made from a picture (1, 16, 4, 6)."""
+    """Operators on 24 tokens of 16 numbers, made from an image (1, 16, 4, 6)."""
 
     def whole(b, x):
         flat = b.op("Reshape", x, np.array([1, 16, 24]))
@@ -289,7 +289,7 @@ OPERATORS: Mapping[str, Case] = {
     "average pool, padding counted": _pool("AveragePool", 3, 1, 1, count_include_pad=1),
     "average pool, padding not counted": _pool("AveragePool", 3, 1, 1),
     "global average pool": _unary("GlobalAveragePool"),
-    "mean over the picture": _unary("ReduceMean", axes=(2, 3), keepdims=0),
+    "mean over the image": _unary("ReduceMean", axes=(2, 3), keepdims=0),
     "squeeze and excite": Case(_squeeze_excite),
     "squeeze and excite of a cube": Case(_squeeze_excite, (1, 8, 8, 8)),
     "resize nearest": _resize("nearest", "asymmetric", nearest_mode="floor"),
@@ -308,7 +308,7 @@ OPERATORS: Mapping[str, Case] = {
     "mul by a number": _with_constant("Mul", lambda b: np.float32(1.7)),
     "add a constant per channel": _with_constant("Add", lambda b: b.floats(1, 8, 1, 1)),
     "add a constant per column": _with_constant("Add", lambda b: b.floats(16)),
-    "add a constant picture": _with_constant("Add", lambda b: b.floats(1, 1, 12, 16)),
+    "add a constant image": _with_constant("Add", lambda b: b.floats(1, 1, 12, 16)),
     "subtract a constant": _with_constant("Sub", lambda b: b.floats(8, 12, 16)),
     "divide by a constant": _with_constant("Div", lambda b: np.abs(b.floats(1, 8, 1, 1)) + 1),
     "power": _with_constant("Pow", lambda b: np.float32(2)),

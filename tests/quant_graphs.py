@@ -89,9 +89,9 @@ def image(seed: int = 0, shape=(1, 3, 16, 16)) -> np.ndarray:
     return np.random.default_rng(seed).random(shape, np.float32)
 
 
-def pictures(count: int, size: int = 16, seed: int = 0) -> Inputs:
-    """Random pictures that fill the upper three quarters of the input."""
+def images(count: int, size: int = 16, seed: int = 0) -> Inputs:
+    """Random images that fill the upper three quarters of the input."""
     random = np.random.default_rng(seed)
     shape = (size * 3 // 4, size, 3)
-    images = [random.integers(0, 256, shape).astype(np.uint8) for _ in range(count)]
-    return Inputs.of(images, MODEL if size == 16 else replace(MODEL, input=Size(size, size)))
+    drawn = [random.integers(0, 256, shape).astype(np.uint8) for _ in range(count)]
+    return Inputs.of(drawn, MODEL if size == 16 else replace(MODEL, input=Size(size, size)))

@@ -1,7 +1,7 @@
-"""Servers of moving pictures on this machine that stall, cut, refuse and come back as told.
+"""Servers of moving images on this machine that stall, cut, refuse and come back as told.
 
 Every connection that is to play takes the next of the server's acts: ("cut", n) hangs up after n
-pictures, ("stall", n) falls silent, ("refuse", 0) hangs up at once, ("play", 0) goes on. Pictures
+images, ("stall", n) falls silent, ("refuse", 0) hangs up at once, ("play", 0) goes on. Images
 are bright: a dark one was invented by somebody.
 """
 
@@ -26,11 +26,11 @@ Act = tuple[str, int]
 
 RATE = 50.0
 SIZE = (48, 64)
-BOUNDARY = b"picture"
+BOUNDARY = b"image"
 
 
-def pictures(count: int = 25) -> Iterator[np.ndarray]:
-    """Bright pictures, each of another level."""
+def images(count: int = 25) -> Iterator[np.ndarray]:
+    """Bright images, each of another level."""
     for index in range(count):
         yield np.full((*SIZE, 3), 120 + 4 * index, np.uint8)
 
@@ -55,7 +55,7 @@ class Server(socketserver.ThreadingTCPServer):
         return self.acts.pop(0) if self.acts else ("play", 0)
 
     def perform(self, send, hang_up) -> None:
-        """Send picture after picture as the next act says. `send(index)` sends one."""
+        """Send image after image as the next act says. `send(index)` sends one."""
         act, count = self.next_act()
         index = 0
         try:
@@ -117,7 +117,7 @@ class _Mjpeg(socketserver.StreamRequestHandler):
         if challenge := self.server.challenge(method, path, authorization):
             self.wfile.write(f"HTTP/1.0 401 Unauthorized\r\n{challenge}\r\n\r\n".encode())
             return
-        jpegs = [cv2.imencode(".jpg", image)[1].tobytes() for image in pictures()]
+        jpegs = [cv2.imencode(".jpg", image)[1].tobytes() for image in images()]
         self.wfile.write(
             b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=%s\r\n\r\n"
             % BOUNDARY
@@ -137,10 +137,10 @@ def mjpeg_server(acts: list[Act], port: int = 0) -> Server:
 
 
 def mpeg4(folder: Path) -> list[bytes]:
-    """Pictures as MPEG-4 Visual; the first holds the headers."""
+    """Images as MPEG-4 Visual; the first holds the headers."""
     path = folder / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FMP4"), RATE, SIZE[::-1])
-    for image in pictures():
+    for image in images():
         writer.write(image)
     writer.release()
     data, at, found = path.read_bytes(), 0, []

@@ -27,7 +27,7 @@ class Window:
     """
 
     def __init__(self, title: str, labels: Sequence[str]) -> None:
-        self._cv2 = cv2 = opencv.load("showing pictures")
+        self._cv2 = cv2 = opencv.load("showing images")
         self._title = title
         self._labels = labels
         self._newest: Result | None = None
@@ -63,13 +63,13 @@ class Window:
                 result, self._newest = self._newest, None
                 closed = self._closed
             if result is not None:
-                cv2.imshow(self._title, self._picture(result))
+                cv2.imshow(self._title, self._image(result))
             gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
             if closed or gone or cv2.waitKey(1) & 0xFF in _ENDS:
                 cv2.destroyAllWindows()
                 return
 
-    def _picture(self, result: Result) -> object:
+    def _image(self, result: Result) -> object:
         frame = result.frame
         image = annotate(frame, result.found, self._labels)
         text = f"{1e3 * result.latency.total:.0f} ms"

@@ -1,1 +1,1 @@
-"""From a float model and a folder of pictures to INT8 packages, or to a refusal."""
+"""From a float model and a folder of images to INT8 packages, or to a refusal."""

@@ -1,4 +1,4 @@
-"""`edge calibrate`: an INT8 package from a float model and pictures, or a refusal."""
+"""`edge calibrate`: an INT8 package from a float model and images, or a refusal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import edge.package
 from calibration.calibrate.gate import Limits
-from calibration.calibrate.kept import Kept
-from calibration.calibrate.pictures import Material, divide, open_pictures
+from calibration.calibrate.images import CalibrationSet, divide, open_images
+from calibration.calibrate.kept import StageCache
 from calibration.calibrate.progress import Progress
 from edge.backends import BACKENDS
 from edge.cli import UsageError, checkpoints, options
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from calibration.calibrate.flow import Outcome
     from calibration.quant.spec.spec import QuantSpec
 
-HELP = "make INT8 packages from a float model and pictures without labels"
+HELP = "make INT8 packages from a float model and images without labels"
 
 # Keys of `calibration.quant.search.recipes.RECIPES`, which needs packages that are not always here.
 RECIPES = ("fast", "default", "best", "min-max", "entropy")
@@ -51,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         required=True,
         metavar="DIR",
-        help="pictures as the camera will see them, labels not needed: a folder, a glob, a "
+        help="images as the camera will see them, labels not needed: a folder, a glob, a "
         "dataset or its data.yaml (the split train, where there is one) or "
         "test:conveyor?seed=N&frames=N",
     )
     parser.add_argument(
         "--val",
         metavar="DIR",
-        help="pictures to judge by, with labels or without; default: one in five of --data",
+        help="images to judge by, with labels or without; default: one in five of --data",
     )
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.edge")
     parser.add_argument(
@@ -92,7 +92,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         type=options.whole(1),
         default=128,
         metavar="N",
-        help="pictures to choose ranges from, at most (default 128)",
+        help="images to choose ranges from, at most (default 128)",
     )
     group.add_argument(
         "--float-budget",
@@ -105,7 +105,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--qat",
         action="store_true",
         help="train all weights for INT8, from the float network and without labels: long, and "
-        "better with hundreds of pictures (--images)",
+        "better with hundreds of images (--images)",
     )
     group.add_argument(
         "--teacher",
@@ -175,17 +175,17 @@ def run(args: argparse.Namespace) -> int:
         args.qat,
         _teacher(args, opened),
     )
-    material = _material(args, opened.package.spec.labels)
-    if chosen.limits.drop is not None and not material.judged.labeled:
-        raise UsageError("--max-drop needs labels: --val names pictures that have some")
+    calibration_set = _calibration_set(args, opened.package.spec.labels)
+    if chosen.limits.drop is not None and not calibration_set.judged.labeled:
+        raise UsageError("--max-drop needs labels: --val names images that have some")
     out.parent.mkdir(parents=True, exist_ok=True)
-    kept = Kept(out, flow.identity(opened, material, chosen))
+    kept = StageCache(out, flow.identity(opened, calibration_set, chosen))
     progress = Progress(sys.stderr)
-    if kept.goes_on:
+    if kept.resumed:
         progress.say("going on where an earlier run of this command was ended")
     try:
-        outcome: Outcome = flow.run(opened, material, chosen, progress, kept)
-    except flow.RefusedError as error:
+        outcome: Outcome = flow.run(opened, calibration_set, chosen, progress, kept)
+    except flow.GateFailedError as error:
         progress.stop()
         kept.remove()
         for line in error.lines:
@@ -300,18 +300,18 @@ def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | No
     return replace(opened, package=package)
 
 
-def _material(args: argparse.Namespace, labels: Sequence[str]) -> Material:
-    judges = None if args.val is None else open_pictures(args.val, labels, strict=True)
-    data = open_pictures(args.data, labels, strict=False)
-    material = divide(data, judges, args.images, args.seed)
+def _calibration_set(args: argparse.Namespace, labels: Sequence[str]) -> CalibrationSet:
+    judges = None if args.val is None else open_images(args.val, labels, strict=True)
+    data = open_images(args.data, labels, strict=False)
+    calibration_set = divide(data, judges, args.images, args.seed)
     for line in (*data.notes, *(() if judges is None else judges.notes)):
         print(line, file=sys.stderr)
-    if material.overlap:
+    if calibration_set.overlap:
         print(
-            f"note: {material.overlap} images of --data are left out: --val holds them out",
+            f"note: {calibration_set.overlap} images of --data are left out: --val holds them out",
             file=sys.stderr,
         )
-    return material
+    return calibration_set
 
 
 def _limits(args: argparse.Namespace) -> Limits:

@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from calibration.calibrate import study
+from calibration.calibrate.images import DataReport
 from calibration.calibrate.measure import overlap, race
-from calibration.calibrate.pictures import Survey
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
 from calibration.canonical import USUAL
@@ -32,8 +32,8 @@ from edge.package import Package
 from edge.types import Detections
 from edge.version import __version__
 
-_SIMULATED = 24  # pictures for what the report simulates
-_WORST = 4  # pictures on the page
+_SIMULATED = 24  # images for what the report simulates
+_WORST = 4  # images on the page
 
 
 class Choices(Protocol):
@@ -44,8 +44,10 @@ class Choices(Protocol):
         """See `calibration.calibrate.flow.Options`."""
 
 
-def part(judged: Survey, wanted: Sequence[Detections], truth: Sequence[Objects] | None) -> Judged:
-    """The pictures that are simulated: so few that it takes no longer than the calibration."""
+def part(
+    judged: DataReport, wanted: Sequence[Detections], truth: Sequence[Objects] | None
+) -> Judged:
+    """The images that are simulated: so few that it takes no longer than the calibration."""
     places = range(min(_SIMULATED, len(wanted)))
     return Judged(
         list(judged.usable.at(places).images()),
@@ -85,7 +87,7 @@ def target(
     measured: Row,
     checked: int8_file.Verified,
     package: Package,
-    judged: Survey,
+    judged: DataReport,
     options: Choices,
     progress: Progress,
 ) -> Target:
@@ -121,11 +123,11 @@ def target(
 
 def pairs(
     model: ModelSpec,
-    judged: Survey,
+    judged: DataReport,
     wanted: Sequence[Detections],
     found: Mapping[str, Sequence[Detections]],
 ) -> tuple[Pair, ...]:
-    """The pictures on which some runtime agrees least with float, each once."""
+    """The images on which some runtime agrees least with float, each once."""
     alike = {
         (name, i): agreement([wanted[i]], [each], classes=len(model.labels))
         for name, all_found in found.items()
@@ -134,18 +136,18 @@ def pairs(
     worst = {i: min(found, key=lambda name: overlap(alike[name, i])) for i in range(len(wanted))}
     order = sorted(worst, key=lambda i: overlap(alike[worst[i], i]))[:_WORST]
     chosen = [i for i in order if overlap(alike[worst[i], i]) < 1]
-    pictures = judged.usable.at(chosen)
+    images = judged.usable.at(chosen)
     return tuple(
         Pair(sample.path.name, image, wanted[i], found[worst[i]][i], worst[i], alike[worst[i], i])
-        for i, sample, image in zip(chosen, pictures.samples, pictures.images(), strict=True)
+        for i, sample, image in zip(chosen, images.samples, images.images(), strict=True)
     )
 
 
 def facts(
     package: Package,
     spec: QuantSpec,
-    observed: Survey,
-    judged: Survey,
+    observed: DataReport,
+    judged: DataReport,
     limits: str,
     remarks: Sequence[str],
     targets: tuple[Target, ...],
@@ -194,11 +196,11 @@ def summary(found: Facts, spec: QuantSpec) -> dict[str, Any]:
     return {
         "recipe": found.recipe,
         "seed": found.seed,
-        "pictures": found.observed,
+        "images": found.observed,
         "judged_by": found.judged,
         "gate": found.limits,
         "model_sha256": found.model_sha256,
-        "pictures_sha256": found.images_sha256,
+        "images_sha256": found.images_sha256,
         "spec_sha256": sha256(spec_file.dumps(spec).encode()).hexdigest(),
         "targets": {each.name: _short(each) for each in found.targets},
     }

@@ -14,10 +14,10 @@ from typing import Any
 
 from calibration.calibrate import describe, study
 from calibration.calibrate.forecast import forecast
-from calibration.calibrate.gate import Limits, objections
-from calibration.calibrate.kept import Kept
+from calibration.calibrate.gate import Limits, violations
+from calibration.calibrate.images import CalibrationSet, DataReport, remarks, survey
+from calibration.calibrate.kept import StageCache
 from calibration.calibrate.measure import find, row
-from calibration.calibrate.pictures import Material, Survey, remarks, survey
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Network, Observed
 from calibration.canonical import canonical
@@ -43,12 +43,12 @@ from edge.recognize import OpenedModel
 from edge.types import Detections, UInt8Array
 from edge.version import __version__
 
-_CHECKED = 24  # pictures that each file is compared with its simulation on
-_TRIED = 8  # pictures in which the network may find something to compare a cut by
-_COSTS = 4  # pictures on which layers are tried one by one
+_CHECKED = 24  # images that each file is compared with its simulation on
+_TRIED = 8  # images in which the network may find something to compare a cut by
+_COSTS = 4  # images on which layers are tried one by one
 
 
-class RefusedError(CalibrationError):
+class GateFailedError(CalibrationError):
     """The INT8 model does not do what the float one does.
 
     Attributes:
@@ -100,7 +100,7 @@ class Outcome:
         package: With an INT8 artifact for each target.
         spec: What was decided.
         facts: For the report.
-        pairs: The pictures that agree worst.
+        pairs: The images that agree worst.
     """
 
     package: Package
@@ -109,7 +109,9 @@ class Outcome:
     pairs: tuple[Pair, ...]
 
 
-def identity(opened: OpenedModel, material: Material, options: Options) -> list[object]:
+def identity(
+    opened: OpenedModel, calibration_set: CalibrationSet, options: Options
+) -> list[object]:
     """All that the stages of a calibration depend on; the gate's limits are not among it."""
     models = [opened] if options.teacher is None else [opened, options.teacher]
     files = [
@@ -118,33 +120,39 @@ def identity(opened: OpenedModel, material: Material, options: Options) -> list[
         for artifact in model.package.artifacts
         for data in artifact.files.values()
     ]
-    pictures = [_identity(s) for p in (material.observed, material.judged) for s in p.samples]
+    images = [
+        _identity(s) for p in (calibration_set.observed, calibration_set.judged) for s in p.samples
+    ]
     spec = "" if options.spec is None else spec_file.dumps(options.spec)
     chosen = [options.targets, options.recipe, options.float_budget, options.seed, spec]
     chosen += [options.qat, options.teacher is not None]
-    return [__version__, FORMAT, *files, opened.package.spec, *pictures, *chosen]
+    return [__version__, FORMAT, *files, opened.package.spec, *images, *chosen]
 
 
 def run(
-    opened: OpenedModel, material: Material, options: Options, progress: Progress, kept: Kept
+    opened: OpenedModel,
+    calibration_set: CalibrationSet,
+    options: Options,
+    progress: Progress,
+    kept: StageCache,
 ) -> Outcome:
     """Calibrate a model.
 
     Args:
         opened: With a float artifact for ONNX Runtime or ncnn.
-        material: The pictures.
+        calibration_set: The images.
         options: See there.
         progress: Is told what is done.
         kept: Finished stages.
 
     Raises:
-        RefusedError: The gate; says what is missing, what costs most and what to try.
-        CalibrationError: The pictures or the spec do not do.
+        GateFailedError: The gate; says what is missing, what costs most and what to try.
+        CalibrationError: The images or the spec do not do.
         ModelError: A file does not compute what it should.
         BackendError: A runtime is missing or failed.
     """
-    looked = survey(material.observed, partial(progress, "look at the pictures"))
-    judged = survey(material.judged, partial(progress, "look at the pictures that judge"))
+    looked = survey(calibration_set.observed, partial(progress, "look at the images"))
+    judged = survey(calibration_set.judged, partial(progress, "look at the images that judge"))
     progress("read the network", 0, 0)
     graph, model, sentence = canonical(opened.package, islice(looked.usable.images(), _TRIED))
     progress.finish()
@@ -200,10 +208,10 @@ def run(
 def _decide(
     graph: Graph,
     model: ModelSpec,
-    looked: Survey,
+    looked: DataReport,
     options: Options,
     progress: Progress,
-    kept: Kept,
+    kept: StageCache,
 ) -> tuple[Network, Observed, Mapping[str, Any]]:
     """The decisions, what is known of the values, and what the recipe says of itself."""
     if options.spec is not None:
@@ -216,7 +224,7 @@ def _decide(
         network = Network(prepared, model, options.spec)
         for target in options.targets:
             _check_spec(network, target)
-        return network, Observed.anew(network, options.targets, _few(looked, model), progress), {}
+        return network, Observed.again(network, options.targets, _few(looked, model), progress), {}
 
     teacher = None
     if options.teacher is not None:
@@ -280,12 +288,12 @@ def _found(
     package: Package,
     backend: str,
     precision: Precision,
-    judged: Survey,
+    judged: DataReport,
     options: Options,
     progress: Progress,
-    kept: Kept,
+    kept: StageCache,
 ) -> list[Detections]:
-    """What a file finds in the pictures that judge."""
+    """What a file finds in the images that judge."""
     words = "detect in float" if precision == "fp32" else f"detect with {backend} int8"
     total = len(judged.usable)
     return kept.detections(
@@ -301,12 +309,12 @@ def _found(
     )
 
 
-def _few(looked: Survey, model: ModelSpec) -> Inputs:
+def _few(looked: DataReport, model: ModelSpec) -> Inputs:
     return Inputs.of(islice(looked.usable.images(), _COSTS), model)
 
 
-def _some(*surveys: Survey) -> list[UInt8Array]:
-    """Pictures to compare runtimes on, of the first as long as it has some."""
+def _some(*surveys: DataReport) -> list[UInt8Array]:
+    """Images to compare runtimes on, of the first as long as it has some."""
     images = chain.from_iterable(each.usable.images() for each in surveys)
     return list(islice(images, _CHECKED))
 
@@ -325,7 +333,7 @@ def _gate(
     network: Network,
     rows: Mapping[str, Row],
     observed: Observed,
-    looked: Survey,
+    looked: DataReport,
     options: Options,
     progress: Progress,
 ) -> None:
@@ -333,7 +341,7 @@ def _gate(
     refused = {
         target: reasons
         for target, each in rows.items()
-        if (reasons := objections(each.alike, options.limits, each.labels.get("AP")))
+        if (reasons := violations(each.alike, options.limits, each.labels.get("AP")))
     }
     if not refused:
         return
@@ -351,13 +359,13 @@ def _gate(
         lines.append(f"layers that cost most in {target}, the objective with each alone: {shown}")
         advice = _advice(network, target, options, len(looked.usable))
         lines.append(f"what to try: {'; '.join(advice)}")
-    raise RefusedError(lines)
+    raise GateFailedError(lines)
 
 
-def _advice(network: Network, target: str, options: Options, pictures: int) -> list[str]:
+def _advice(network: Network, target: str, options: Options, images: int) -> list[str]:
     found = []
-    if pictures < 64:
-        found.append(f"more pictures ({pictures} were observed; 64 to 128 are good)")
+    if images < 64:
+        found.append(f"more images ({images} were observed; 64 to 128 are good)")
     if options.spec is not None:
         found.append("name those layers among the spec's floats, or calibrate without --spec")
     else:

@@ -30,7 +30,7 @@ def forecast(graph: Graph, targets: Sequence[str]) -> list[str]:
         names = ", ".join(sorted(set().union(*apart)))
         return [
             f"{halted} of {len(nodes)} convolutions have an activation ({names}) that ncnn cannot "
-            "compute along with them: their codes become floats for it and are rounded anew, so "
+            "compute along with them: their codes become floats for it and are rounded again, so "
             "that INT8 may be slower than fp16 in ncnn. ReLU, LeakyReLU and HardSwish are computed "
             "along. The report has both times"
         ]

@@ -51,7 +51,7 @@ class Limits:
         return ", ".join(parts) or "nothing"
 
 
-def objections(
+def violations(
     alike: Agreement, limits: Limits, difference: Difference | None = None
 ) -> tuple[str, ...]:
     """Why a model is refused, in sentences; none where it passes.
@@ -69,7 +69,7 @@ def objections(
     if limits.ap is not None and limits.ap50 is not None:
         if alike.expected < _LEAST:
             found.append(
-                f"the float model finds {alike.expected} objects in all the pictures that judge; "
+                f"the float model finds {alike.expected} objects in all the images that judge; "
                 f"agreement means something from {_LEAST} on"
             )
         else:

@@ -1,7 +1,7 @@
 """The finished stages of a calibration, beside its output, until it is done.
 
 A calibration that was killed goes on where it was. What is kept belongs to one model, one set of
-pictures and one set of options; for any other it is thrown away.
+images and one set of options; for any other it is thrown away.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY = "key"
 _MARK = "calibration in progress, version 1\n"
 
 
-class Kept:
+class StageCache:
     """A folder of results by name.
 
     Args:
@@ -38,8 +38,8 @@ class Kept:
         self.folder = output.with_name(f".{output.name}.calibrating")
         key = _MARK + sha256(json.dumps(list(map(str, facts))).encode()).hexdigest()
         try:
-            self.goes_on = self._read(_KEY) == key.encode()
-            if not self.goes_on:
+            self.resumed = self._read(_KEY) == key.encode()
+            if not self.resumed:
                 self.remove()
                 self.folder.mkdir(parents=True)
                 self._write(_KEY, key.encode())
@@ -66,7 +66,7 @@ class Kept:
         return content
 
     def detections(self, name: str, make: Callable[[], Sequence[Detections]]) -> list[Detections]:
-        """As `data`, of what was found in some pictures."""
+        """As `data`, of what was found in some images."""
         return _unpacked(self.data(f"{name}.npz", lambda: _packed(make())))
 
     def remove(self) -> None:

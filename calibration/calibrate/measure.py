@@ -33,7 +33,7 @@ def find(
     *,
     threads: int,
 ) -> list[Detections]:
-    """What a package finds in pictures, in a real runtime, with low scores too.
+    """What a package finds in images, in a real runtime, with low scores too.
 
     Args:
         package: Has the artifact.
@@ -71,7 +71,7 @@ def row(
     Args:
         name: Of the row.
         reference: The float network's, with low scores.
-        found: Of the same pictures.
+        found: Of the same images.
         truth: Labels of these; None where there are none.
         classes: Number of classes.
     """

@@ -16,9 +16,9 @@ from calibration.quant.plan import equalize, structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.search.sensitivity import alone
-from calibration.quant.simulate.incremental import Trial
+from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.objective import Objective
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
@@ -55,7 +55,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Pictures that a simulation is judged by.
+    """Images that a simulation is judged by.
 
     Attributes:
         images: (H, W, 3) uint8 BGR.
@@ -94,7 +94,7 @@ class Observed:
         return cls(seen, {name: each["sensitivity"] for name, each in told["schemes"].items()})
 
     @classmethod
-    def anew(
+    def again(
         cls,
         network: Network,
         targets: Sequence[str],
@@ -106,7 +106,7 @@ class Observed:
         Args:
             network: The float one counts.
             targets: Keys into `edge.backends.BACKENDS`.
-            inputs: The pictures.
+            inputs: The images.
             tell: Progress: stage, done, of how much.
         """
         found = {}
@@ -124,15 +124,17 @@ def costs(network: Network, target: str, inputs: Inputs, tell: Tell) -> dict[str
     Args:
         network: With a spec that covers every layer that is asked about.
         target: Whose INT8 is tried.
-        inputs: The pictures to compare heads on.
+        inputs: The images to compare heads on.
         tell: Progress.
     """
     model, spec = network.model, network.spec
     graph = equalize.at(network.graph, spec, target)
-    trial = Trial(graph, spec, target, inputs)
-    objective = Objective(inputs, model, trial.rebase(None))
+    trial = IncrementalSimulator(graph, spec, target, inputs)
+    objective = Objective(inputs, model, trial.set_baseline(None))
     judges = range(len(inputs))
-    return alone(Problem(graph, model, target, inputs, {}, trial, objective, judges, tell), spec)
+    return alone(
+        SearchContext(graph, model, target, inputs, {}, trial, objective, judges, tell), spec
+    )
 
 
 def scheme(

@@ -75,7 +75,7 @@ def agree(reference: Sequence[Detections], found: Sequence[Detections]) -> Agree
     """How far what is found agrees with a reference, all classes in one ranking.
 
     What the reference is surer of than .3 is the truth; recall and precision take both sides from
-    there. A mean over classes would let a class decide that is in the pictures once: here every
+    there. A mean over classes would let a class decide that is in the images once: here every
     detection counts alike, and boxes are compared within their class all the same.
     """
     pairs = [

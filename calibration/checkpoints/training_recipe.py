@@ -17,14 +17,14 @@ BoxLoss = Literal["giou", "siou", "ciou"]
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """How a picture is changed before the network sees it.
+    """How an image is changed before the network sees it.
 
     Attributes:
-        mosaic: Probability that four pictures are joined into one.
-        scale: A picture's size is multiplied by 1 - scale to 1 + scale.
-        shift: A single picture moves by up to this share of the input.
+        mosaic: Probability that four images are joined into one.
+        scale: An image's size is multiplied by 1 - scale to 1 + scale.
+        shift: A single image moves by up to this share of the input.
         flip_horizontal: Probability.
-        flip_vertical: Probability; for pictures without an up and down.
+        flip_vertical: Probability; for images without an up and down.
         hue: Change at most, as a share of the color circle.
         saturation: Saturation is multiplied by 1 - this to 1 + this.
         value: Brightness, likewise.
@@ -46,8 +46,8 @@ class Recipe:
 
     Attributes:
         input: Side of the square network input, a multiple of 32.
-        epochs: Passes over the pictures.
-        batch: Pictures in a step; the last, smaller batch of an epoch is used too.
+        epochs: Passes over the images.
+        batch: Images in a step; the last, smaller batch of an epoch is used too.
         rate: Highest learning rate of AdamW.
         last_rate: What is left of it at the end, as a share; a cosine leads there.
         warm_up: Epochs in which the rate rises from 0 (at least 50 steps).
@@ -58,7 +58,7 @@ class Recipe:
         box_loss: Of YOLOv6. YOLOv7 takes "ciou".
         seed: Of weights, order and augmentation.
         evaluate_every: Epochs between two evaluations; the last epochs are all evaluated.
-        augment: How pictures are changed.
+        augment: How images are changed.
         distil: Losses against a teacher: "head", "channel".
         distil_weight: Of those losses at the start; a cosine takes it down to a hundredth.
         qat: Train the deployed form, in the arithmetic of INT8.

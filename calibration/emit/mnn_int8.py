@@ -70,15 +70,15 @@ def _leaky_as_prelu(graph: Graph, node: Node) -> Change | None:
 
 
 def _pool_in_steps(graph: Graph, node: Node) -> Change | None:
-    """MNN's pooling of codes is wrong where the window is wider than the picture.
+    """MNN's pooling of codes is wrong where the window is wider than the image.
 
     The greatest of an odd window around each place is that of smaller ones, one after another: the
     borders cut them off alike.
     """
     if node.op != "MaxPool" or max(node.ints("strides", (1,))) > 1:
         return None
-    window, picture = node.ints("kernel_shape"), min(graph.shapes[node.inputs[0]][2:])
-    first = picture - 1 + picture % 2  # the widest odd window that fits
+    window, image = node.ints("kernel_shape"), min(graph.shapes[node.inputs[0]][2:])
+    first = image - 1 + image % 2  # the widest odd window that fits
     rest = window[0] - first + 1
     if window != (window[0],) * 2 or not 1 < first < window[0]:
         return None

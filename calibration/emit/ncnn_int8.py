@@ -96,7 +96,7 @@ def _quantize(layer: Layer, plan: Plan, factor: Float32Array) -> Layer:
 def _objection(node: Node, layer: Layer | None, plan: Plan) -> str:
     """Why ncnn would not compute this layer of the plan; empty where it would."""
     if layer is None or layer.type not in ("Convolution", "ConvolutionDepthWise"):
-        return "it is no convolution of a picture in ncnn, so it has no such INT8 form"
+        return "it is no convolution of an image in ncnn, so it has no such INT8 form"
     outputs, inputs = plan.layers[node.name].weight.shape[:2]
     if layer.type == "ConvolutionDepthWise" and (inputs, layer.whole(7)) != (1, outputs):
         return "grouped convolutions give NaN in ncnn's INT8, unless each group is one channel"

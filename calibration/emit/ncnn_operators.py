@@ -246,7 +246,7 @@ def _resize(writer: Writer, node: Node) -> None:
     shape, out = writer.shape(node.inputs[0]), writer.shape(node.output)
     mode, where = (node.get("mode", "nearest"), _transformation(node))
     if len(shape) != 4 or shape[:2] != out[:2]:
-        raise RefusalError("only height and width of a picture are resized")
+        raise RefusalError("only height and width of an image are resized")
     factors = [new / old for new, old in zip(out[2:], shape[2:], strict=True)]
     whole = all(factor == int(factor) for factor in factors)
     aligned = where == "align_corners"
@@ -376,7 +376,7 @@ def _pad(writer: Writer, node: Node) -> None:
     value = writer.graph.scalar(node.input(2)) if node.input(2) else 0.0
     modes = {"constant": 0, "edge": 1, "reflect": 2}
     if pads is None or value is None or len(shape) != 4 or node.input(3):
-        raise RefusalError("only constant padding of a picture is written")
+        raise RefusalError("only constant padding of an image is written")
     before, after = pads[:4].tolist(), pads[4:].tolist()
     if any(before[:2]) or any(after[:2]) or min(before + after) < 0:
         raise RefusalError("only height and width are padded")

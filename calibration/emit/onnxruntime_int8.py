@@ -14,7 +14,7 @@ import numpy as np
 
 from calibration.emit.base import fused_relu
 from calibration.graph import Graph, Node
-from calibration.quant.plan.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan.plan import Int8Layer, Plan, QuantParams
 from edge.types import AnyArray
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -101,7 +101,7 @@ class _Writer:
             source = name if node is None else self._apart(node, name)
             self._round(source, f"{name}/rounded", self._plan.tensors[name])
 
-    def _round(self, source: str, target: str, grid: Grid) -> None:
+    def _round(self, source: str, target: str, grid: QuantParams) -> None:
         """Values to codes and back."""
         codes = f"{target}/codes"
         step = self._constant(f"{target}/scale", np.float32(grid.scale))
@@ -140,12 +140,12 @@ class _Writer:
         return name
 
 
-def bias_scales(layer: Int8Layer, source: Grid) -> AnyArray:
+def bias_scales(layer: Int8Layer, source: QuantParams) -> AnyArray:
     """(O,) float32: the real value of one step of each accumulator."""
     return (layer.weight_scales.astype(np.float64) * source.scale).astype(np.float32)
 
 
-def whole_bias(layer: Int8Layer, source: Grid) -> AnyArray:
+def whole_bias(layer: Int8Layer, source: QuantParams) -> AnyArray:
     """(O,) int32: the bias in steps of the accumulators."""
     steps = np.rint(layer.bias / bias_scales(layer, source).astype(np.float64))
     return np.clip(steps, _INT32.min, _INT32.max).astype(np.int32)

@@ -1,7 +1,7 @@
 """A .tflite file from a graph.
 
-TensorFlow Lite keeps pictures as (1, H, W, C). A tensor of four axes is stored so wherever a
-picture operator gave it, as it is in the graph elsewhere, and turned when an operator wants the
+TensorFlow Lite keeps images as (1, H, W, C). A tensor of four axes is stored so wherever a
+image operator gave it, as it is in the graph elsewhere, and turned when an operator wants the
 other. Outputs have the axes of the graph, so that one decoder reads every runtime; those that a
 plan stores are codes.
 """

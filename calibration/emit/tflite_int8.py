@@ -14,7 +14,7 @@ from calibration.emit.base import CannotEmitError
 from calibration.emit.onnxruntime_int8 import bias_scales, whole_bias
 from calibration.emit.tflite_model import TfliteModel
 from calibration.graph import Graph, Node
-from calibration.quant.plan.plan import Grid, Plan
+from calibration.quant.plan.plan import Plan, QuantParams
 
 _SAME_GRID = frozenset(
     {
@@ -79,6 +79,6 @@ def parameters(
     return weight, bias
 
 
-def code(value: float, grid: Grid) -> int:
+def code(value: float, grid: QuantParams) -> int:
     """The code nearest to a value."""
     return int(np.clip(np.rint(value / grid.scale) + grid.zero_point, -128, 127))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from calibration.graph import Shape
-from calibration.quant.plan.plan import Grid
+from calibration.quant.plan.plan import QuantParams
 from edge.errors import NotInstalledError
 from edge.types import AnyArray
 
@@ -68,7 +68,7 @@ class TfliteModel:
         self._names: set[str] = set()
 
     def tensor(
-        self, name: str, shape: Shape, dtype: str = "float32", *, grid: Grid | None = None
+        self, name: str, shape: Shape, dtype: str = "float32", *, grid: QuantParams | None = None
     ) -> int:
         """The number of a new tensor; `name` is made unique; int8 where it has a grid."""
         unique, count = name, 0

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from calibration.emit import tflite_pictures as pictures
+from calibration.emit import tflite_images as images
 from calibration.emit.base import RefusalError
-from calibration.emit.tflite_writer import PICTURE, PLAIN, Writer
+from calibration.emit.tflite_writer import IMAGE, PLAIN, Writer
 from calibration.frontends.simplify.matching import slice_bounds
 from calibration.graph import Node, Shape
 
@@ -34,7 +34,7 @@ def write(writer: Writer, node: Node) -> None:
             rule(writer, node)
     except RefusalError:
         for name in filter(None, node.outputs):  # so that those behind it are asked as well
-            writer.result(name, picture=False)
+            writer.result(name, image=False)
         raise
 
 
@@ -43,9 +43,9 @@ _Rule = Callable[[Writer, Node], None]
 
 def _unary(code: str, kind: str = "", **options: Any) -> _Rule:
     def rule(writer: Writer, node: Node) -> None:
-        picture = writer.is_picture(node.inputs[0])
-        source = writer.get(node.inputs[0], picture=picture)
-        result = [writer.result(node.output, picture=picture)]
+        image = writer.is_image(node.inputs[0])
+        source = writer.get(node.inputs[0], image=image)
+        result = [writer.result(node.output, image=image)]
         writer.model.add(code, [source], result, kind, **options)
 
     return rule
@@ -55,9 +55,9 @@ def _composed(compose: Callable[[Writer, Node, int], tuple[str, list[int], str]]
     """An operator made of several; `compose` adds all but the last and names that one."""
 
     def rule(writer: Writer, node: Node) -> None:
-        picture = writer.is_picture(node.inputs[0])
-        code, inputs, kind = compose(writer, node, writer.get(node.inputs[0], picture=picture))
-        writer.model.add(code, inputs, [writer.result(node.output, picture=picture)], kind)
+        image = writer.is_image(node.inputs[0])
+        code, inputs, kind = compose(writer, node, writer.get(node.inputs[0], image=image))
+        writer.model.add(code, inputs, [writer.result(node.output, image=image)], kind)
 
     return rule
 
@@ -128,10 +128,10 @@ def _prelu(writer: Writer, node: Node) -> None:
     channels = writer.shape(node.inputs[0])[1]
     row = np.broadcast_to(slope.reshape(1, 1, -1), (1, 1, channels)).astype(np.float32)
     inputs = [
-        writer.get(node.inputs[0], picture=True),
+        writer.get(node.inputs[0], image=True),
         writer.constant(row, f"{node.output}/slope"),
     ]
-    writer.model.add("PRELU", inputs, [writer.result(node.output, picture=True)])
+    writer.model.add("PRELU", inputs, [writer.result(node.output, image=True)])
 
 
 _BINARY: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -153,45 +153,45 @@ def _binary(writer: Writer, node: Node) -> None:
     code, kind = _BINARY[node.op]
     fed = [name for name in node.inputs if name not in writer.graph.constants]
     whole = all(len(writer.shape(name)) == 4 for name in fed)
-    picture = whole and any(writer.is_picture(name) for name in fed)
-    inputs = [_operand(writer, name, picture) for name in node.inputs]
-    writer.model.add(code, inputs, [writer.result(node.output, picture=picture)], kind)
+    image = whole and any(writer.is_image(name) for name in fed)
+    inputs = [_operand(writer, name, image) for name in node.inputs]
+    writer.model.add(code, inputs, [writer.result(node.output, image=image)], kind)
 
 
-def _operand(writer: Writer, name: str, picture: bool) -> int:
+def _operand(writer: Writer, name: str, image: bool) -> int:
     values = writer.graph.values(name)
     if values is None:
-        return writer.get(name, picture=picture)
+        return writer.get(name, image=image)
     if values.size == 1:
         return writer.number(float(values.reshape(())))
-    if not picture:
+    if not image:
         return writer.constant(values, name)
     whole = values.reshape((1,) * (4 - values.ndim) + values.shape)
-    return writer.constant(whole.transpose(PICTURE), name)
+    return writer.constant(whole.transpose(IMAGE), name)
 
 
 # --- axes --------------------------------------------------------------------------------------
 
 
 def _concat(writer: Writer, node: Node) -> None:
-    picture = any(writer.is_picture(n) for n in node.inputs if n not in writer.graph.constants)
-    inputs = [writer.get(name, picture=picture) for name in node.inputs]
+    image = any(writer.is_image(n) for n in node.inputs if n not in writer.graph.constants)
+    inputs = [writer.get(name, image=image) for name in node.inputs]
     axis = node.get("axis", 0) % len(writer.shape(node.output))
-    axis = PICTURE.index(axis) if picture else axis
-    result = [writer.result(node.output, picture=picture)]
+    axis = IMAGE.index(axis) if image else axis
+    result = [writer.result(node.output, image=image)]
     writer.model.add("CONCATENATION", inputs, result, "Concatenation", axis=axis)
 
 
 def _split(writer: Writer, node: Node) -> None:
     source, axis = node.inputs[0], node.get("axis", 0)
-    picture = writer.is_picture(source)
+    image = writer.is_image(source)
     sizes = [writer.shape(name)[axis] for name in node.outputs]
     inputs = [
-        writer.get(source, picture=picture),
+        writer.get(source, image=image),
         writer.numbers(*sizes),
         writer.constant(np.array(writer.axis(source, axis), np.int32), "axis"),
     ]
-    results = [writer.result(name, picture=picture) for name in node.outputs]
+    results = [writer.result(name, image=image) for name in node.outputs]
     writer.model.add("SPLIT_V", inputs, results, "SplitV", numSplits=len(sizes))
 
 
@@ -199,11 +199,11 @@ def _slice(writer: Writer, node: Node) -> None:
     bounds = slice_bounds(writer.graph, node)
     if bounds is None:
         raise RefusalError("only slices forward with constant bounds are written")
-    picture = writer.is_picture(node.inputs[0])
-    ordered = [bounds[axis] for axis in PICTURE] if picture else bounds
-    source = writer.get(node.inputs[0], picture=picture)
+    image = writer.is_image(node.inputs[0])
+    ordered = [bounds[axis] for axis in IMAGE] if image else bounds
+    source = writer.get(node.inputs[0], image=image)
     columns = [writer.numbers(*column) for column in zip(*ordered, strict=True)]
-    result = [writer.result(node.output, picture=picture)]
+    result = [writer.result(node.output, image=image)]
     writer.model.add("STRIDED_SLICE", [source, *columns], result, "StridedSlice")
 
 
@@ -213,18 +213,18 @@ def _pad(writer: Writer, node: Node) -> None:
     plain = node.get("mode", "constant") == "constant" and not node.input(3)
     if pads is None or value is None or not plain or pads.min() < 0:
         raise RefusalError("only padding by a constant is written")
-    picture = writer.is_picture(node.inputs[0])
+    image = writer.is_image(node.inputs[0])
     table = pads.reshape(2, -1).T.astype(np.int32)
-    table = table[list(PICTURE)] if picture else table
-    source = writer.get(node.inputs[0], picture=picture)
+    table = table[list(IMAGE)] if image else table
+    source = writer.get(node.inputs[0], image=image)
     inputs = [source, writer.constant(table, "pads"), writer.number(value)]
-    writer.model.add("PADV2", inputs, [writer.result(node.output, picture=picture)], "PadV2")
+    writer.model.add("PADV2", inputs, [writer.result(node.output, image=image)], "PadV2")
 
 
 def _reshape(writer: Writer, node: Node) -> None:
     shape = writer.shape(node.output)
-    inputs = [writer.get(node.inputs[0], picture=False), writer.numbers(*shape)]
-    result = [writer.result(node.output, picture=False)]
+    inputs = [writer.get(node.inputs[0], image=False), writer.numbers(*shape)]
+    result = [writer.result(node.output, image=False)]
     writer.model.add("RESHAPE", inputs, result, "Reshape", newShape=np.array(shape, np.int32))
 
 
@@ -232,22 +232,22 @@ def _transpose(writer: Writer, node: Node) -> None:
     source = node.inputs[0]
     order = node.ints("perm", tuple(reversed(range(len(writer.shape(source))))))
     seen = node.output in writer.graph.outputs
-    if writer.is_picture(source) and order == PICTURE and not seen:
-        writer.alias(node.output, writer.get(source, picture=True), picture=False)
-    elif not writer.is_picture(source) and order == PLAIN and not seen:
-        writer.alias(node.output, writer.get(source, picture=False), picture=True)
+    if writer.is_image(source) and order == IMAGE and not seen:
+        writer.alias(node.output, writer.get(source, image=True), image=False)
+    elif not writer.is_image(source) and order == PLAIN and not seen:
+        writer.alias(node.output, writer.get(source, image=False), image=True)
     else:
-        number = writer.get(source, picture=False)
-        writer.turn(number, writer.result(node.output, picture=False), order)
+        number = writer.get(source, image=False)
+        writer.turn(number, writer.result(node.output, image=False), order)
 
 
 def _softmax(writer: Writer, node: Node) -> None:
     shape = writer.shape(node.inputs[0])
     axis = node.get("axis", -1) % len(shape)
-    picture = len(shape) == 4 and axis == 1
-    source = writer.get(node.inputs[0], picture=picture)
-    if picture or axis == len(shape) - 1:
-        result = [writer.result(node.output, picture=picture)]
+    image = len(shape) == 4 and axis == 1
+    source = writer.get(node.inputs[0], image=image)
+    if image or axis == len(shape) - 1:
+        result = [writer.result(node.output, image=image)]
         writer.model.add("SOFTMAX", [source], result, "Softmax", beta=1.0)
         return
     order = [other for other in range(len(shape)) if other != axis] + [axis]
@@ -256,7 +256,7 @@ def _softmax(writer: Writer, node: Node) -> None:
     writer.turn(source, last, order)
     chances = writer.inner(f"{node.output}/chances", turned)
     writer.model.add("SOFTMAX", [last], [chances], "Softmax", beta=1.0)
-    writer.turn(chances, writer.result(node.output, picture=False), np.argsort(order).tolist())
+    writer.turn(chances, writer.result(node.output, image=False), np.argsort(order).tolist())
 
 
 _REDUCTIONS = {
@@ -272,12 +272,12 @@ def _reduce(writer: Writer, node: Node) -> None:
     if axes is None:
         raise RefusalError("its axes are not constant")
     kept = bool(node.get("keepdims", 1))
-    picture = writer.is_picture(node.inputs[0]) and kept
-    source = writer.get(node.inputs[0], picture=picture)
+    image = writer.is_image(node.inputs[0]) and kept
+    source = writer.get(node.inputs[0], image=image)
     rank = len(writer.shape(node.inputs[0]))
     whole = [int(axis) % rank for axis in axes.reshape(-1)]
-    stored = [PICTURE.index(axis) for axis in whole] if picture else whole
-    result = [writer.result(node.output, picture=picture)]
+    stored = [IMAGE.index(axis) for axis in whole] if image else whole
+    result = [writer.result(node.output, image=image)]
     inputs = [source, writer.numbers(*stored)]
     writer.model.add(_REDUCTIONS[node.op], inputs, result, "Reducer", keepDims=kept)
 
@@ -287,20 +287,20 @@ def _reduce(writer: Writer, node: Node) -> None:
 
 def _matmul(writer: Writer, node: Node) -> None:
     matrix = writer.graph.values(node.inputs[1])
-    source = writer.get(node.inputs[0], picture=False)
+    source = writer.get(node.inputs[0], image=False)
     if matrix is not None and matrix.ndim == 2:
         weight = writer.constant(matrix.T, f"{node.output}/weight")
         shape = writer.shape(node.output)
         if len(shape) == 1:
             raise RefusalError("a product of a single row without axes")
-        result = [writer.result(node.output, picture=False)]
+        result = [writer.result(node.output, image=False)]
         writer.model.add(
             "FULLY_CONNECTED", [source, weight, -1], result, "FullyConnected", version=5,
             keepNumDims=True,
         )  # fmt: skip
         return
-    inputs = [source, writer.get(node.inputs[1], picture=False)]
-    result = [writer.result(node.output, picture=False)]
+    inputs = [source, writer.get(node.inputs[1], image=False)]
+    result = [writer.result(node.output, image=False)]
     writer.model.add("BATCH_MATMUL", inputs, result, "BatchMatMul")
 
 
@@ -311,7 +311,7 @@ def _layer_norm(writer: Writer, node: Node) -> None:
         raise RefusalError("its weights are not constant")
     if node.get("axis", -1) % len(shape) != len(shape) - 1 or prod(gain.shape) != shape[-1]:
         raise RefusalError("only normalization along the last axis is written")
-    x = writer.get(node.inputs[0], picture=False)
+    x = writer.get(node.inputs[0], image=False)
     row, last = (*shape[:-1], 1), writer.numbers(len(shape) - 1)
 
     def step(code: str, inputs: list[int], kind: str = "", size: Shape = shape, **more: Any) -> int:
@@ -328,7 +328,7 @@ def _layer_norm(writer: Writer, node: Node) -> None:
     scaled = step("MUL", [normal, writer.constant(gain, f"{node.output}/gain")], "Mul")
     term = np.zeros_like(gain) if bias is None else bias
     inputs = [scaled, writer.constant(term, f"{node.output}/bias")]
-    writer.model.add("ADD", inputs, [writer.result(node.output, picture=False)], "Add")
+    writer.model.add("ADD", inputs, [writer.result(node.output, image=False)], "Add")
 
 
 def _identity(writer: Writer, node: Node) -> None:
@@ -340,19 +340,19 @@ OPERATORS: Mapping[str, _Rule] = MappingProxyType(
         **dict.fromkeys(_BINARY, _binary),
         **dict.fromkeys(_REDUCTIONS, _reduce),
         "Abs": _unary("ABS", "Abs"),
-        "AveragePool": pictures.pool,
-        "ChannelShuffle": pictures.channel_shuffle,
+        "AveragePool": images.pool,
+        "ChannelShuffle": images.channel_shuffle,
         "Clip": _composed(_clip),
         "Concat": _concat,
-        "Conv": pictures.convolution,
-        "ConvTranspose": pictures.transposed_convolution,
-        "DepthToSpace": pictures.depth_to_space,
+        "Conv": images.convolution,
+        "ConvTranspose": images.transposed_convolution,
+        "DepthToSpace": images.depth_to_space,
         "Elu": _composed(_elu),
         "Exp": _unary("EXP", "Exp"),
         "Floor": _unary("FLOOR"),
         "Gelu": _unary("GELU", "Gelu"),
-        "GlobalAveragePool": pictures.global_pool,
-        "GlobalMaxPool": pictures.global_pool,
+        "GlobalAveragePool": images.global_pool,
+        "GlobalMaxPool": images.global_pool,
         "HardSigmoid": _composed(_hard_sigmoid),
         "HardSwish": _unary("HARD_SWISH", "HardSwish"),
         "Identity": _identity,
@@ -360,7 +360,7 @@ OPERATORS: Mapping[str, _Rule] = MappingProxyType(
         "LeakyRelu": _leaky,
         "Log": _unary("LOG"),
         "MatMul": _matmul,
-        "MaxPool": pictures.pool,
+        "MaxPool": images.pool,
         "Mish": _composed(_mish),
         "Neg": _unary("NEG", "Neg"),
         "PRelu": _prelu,
@@ -368,7 +368,7 @@ OPERATORS: Mapping[str, _Rule] = MappingProxyType(
         "Reciprocal": _composed(_reciprocal),
         "Relu": _unary("RELU"),
         "Reshape": _reshape,
-        "Resize": pictures.resize,
+        "Resize": images.resize,
         "Sigmoid": _unary("LOGISTIC"),
         "Silu": _composed(_silu),
         "Slice": _slice,

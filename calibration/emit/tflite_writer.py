@@ -12,10 +12,10 @@ from calibration.emit.base import fused_relu
 from calibration.emit.tflite_int8 import code
 from calibration.emit.tflite_model import TfliteModel
 from calibration.graph import Graph, Node, Shape
-from calibration.quant.plan.plan import Grid, Plan
+from calibration.quant.plan.plan import Plan, QuantParams
 from edge.types import AnyArray
 
-PICTURE = (0, 2, 3, 1)  # from the graph's axes to TensorFlow Lite's
+IMAGE = (0, 2, 3, 1)  # from the graph's axes to TensorFlow Lite's
 PLAIN = (0, 3, 1, 2)
 NONE, RELU, RELU6 = 0, 1, 3  # the schema's ActivationFunctionType
 _NOTHING = Plan("tflite", {}, frozenset(), {}, frozenset())
@@ -33,14 +33,14 @@ class Writer:
         self.graph = graph
         self.plan = plan or _NOTHING
         self.model = TfliteModel(half=half)
-        # By tensor, whether it is a picture, and whether it is codes.
+        # By tensor, whether it is an image, and whether it is codes.
         self._numbers: dict[tuple[str, bool, bool], int] = {}
         self._fused: set[str] = set()  # nodes that the one before them computes
         self._coded = False  # whether the node at hand computes on codes
-        self._grid: Grid | None = None  # of what it reads, then
+        self._grid: QuantParams | None = None  # of what it reads, then
         for name in graph.inputs:
             self._coded = name in self.plan.stored
-            self.result(name, picture=len(graph.shapes[name]) == 4)
+            self.result(name, image=len(graph.shapes[name]) == 4)
         self._inputs = dict(zip(graph.inputs, self._numbers.values(), strict=True))
 
     @contextmanager
@@ -53,10 +53,10 @@ class Writer:
             yield
         finally:
             self._coded, self._grid = False, None
-        for tensor, picture, coded in [key for key in self._numbers if key not in before]:
+        for tensor, image, coded in [key for key in self._numbers if key not in before]:
             if not coded and tensor in self.plan.stored and tensor not in node.inputs:
-                self._convert(tensor, picture, coded=True)
-                del self._numbers[tensor, picture, False]
+                self._convert(tensor, image, coded=True)
+                del self._numbers[tensor, image, False]
 
     def is_done(self, node: Node) -> bool:
         """Whether another node computes this one along."""
@@ -71,64 +71,62 @@ class Writer:
         outputs = {}
         for name in self.graph.outputs:
             self._coded = name in self.plan.stored
-            outputs[name] = self.get(name, picture=False)
+            outputs[name] = self.get(name, image=False)
         return self.model.finish(self._inputs, outputs)
 
     def shape(self, tensor: str) -> Shape:
         """The shape of a tensor in the graph."""
         return self.graph.shapes[tensor]
 
-    def is_picture(self, tensor: str) -> bool:
+    def is_image(self, tensor: str) -> bool:
         """Whether a tensor is stored as (1, H, W, C)."""
         return any((tensor, True, coded) in self._numbers for coded in (False, True))
 
-    def get(self, tensor: str, *, picture: bool) -> int:
+    def get(self, tensor: str, *, image: bool) -> int:
         """The number of a tensor in one of the two orders of axes, for the node at hand."""
         values = self.graph.values(tensor)
-        key = (tensor, picture, self._coded and values is None)
+        key = (tensor, image, self._coded and values is None)
         if key in self._numbers:
             return self._numbers[key]
         if values is not None:
-            number = self.constant(values.transpose(PICTURE) if picture else values, tensor)
+            number = self.constant(values.transpose(IMAGE) if image else values, tensor)
             self._numbers[key] = number
-        elif (tensor, not picture, self._coded) in self._numbers:
-            source = self._numbers[tensor, not picture, self._coded]
-            self.turn(source, self.result(tensor, picture=picture), PICTURE if picture else PLAIN)
+        elif (tensor, not image, self._coded) in self._numbers:
+            source = self._numbers[tensor, not image, self._coded]
+            self.turn(source, self.result(tensor, image=image), IMAGE if image else PLAIN)
         else:
-            there = picture if (tensor, picture, not self._coded) in self._numbers else not picture
+            there = image if (tensor, image, not self._coded) in self._numbers else not image
             self._convert(tensor, there, coded=self._coded)
-            return self.get(tensor, picture=picture)
+            return self.get(tensor, image=image)
         return self._numbers[key]
 
-    def _convert(self, tensor: str, picture: bool, *, coded: bool) -> None:
+    def _convert(self, tensor: str, image: bool, *, coded: bool) -> None:
         """Make codes of floats, or floats of codes."""
-        source, kept = self._numbers[tensor, picture, not coded], self._coded
+        source, kept = self._numbers[tensor, image, not coded], self._coded
         self._coded = coded
-        result = [self.result(tensor, picture=picture)]
+        result = [self.result(tensor, image=image)]
         self._coded = kept
         kind = "Quantize" if coded else "Dequantize"
         self.model.add(kind.upper(), [source], result, kind)
 
-    def result(self, tensor: str, *, picture: bool) -> int:
+    def result(self, tensor: str, *, image: bool) -> int:
         """The number of a new tensor for a result. The bare name is for what users see."""
-        bare = picture != (tensor in self.graph.outputs)
-        suffix = "" if bare or len(self.shape(tensor)) != 4 else "/picture" if picture else "/plain"
+        bare = image != (tensor in self.graph.outputs)
+        suffix = "" if bare or len(self.shape(tensor)) != 4 else "/image" if image else "/plain"
         if tensor in self.plan.tensors and self._coded != (tensor in self.plan.stored):
             suffix += "/codes" if self._coded else "/real"
         grid = self.plan.tensors[tensor] if self._coded else None
-        number = self.model.tensor(
-            f"{tensor}{suffix}", self.stored_shape(tensor, picture), grid=grid
-        )
-        self._numbers[tensor, picture, self._coded] = number
+        number = self.model.tensor(f"{tensor}{suffix}", self.stored_shape(tensor, image), grid=grid)
+        self._numbers[tensor, image, self._coded] = number
         return number
 
     def inner(self, name: str, shape: Shape) -> int:
         """The number of a new tensor inside a node; codes are on the grid of what it reads."""
         return self.model.tensor(name, shape, grid=self._grid)
 
-    def alias(self, tensor: str, number: int, *, picture: bool) -> None:
+    def alias(self, tensor: str, number: int, *, image: bool) -> None:
         """Let a tensor be another under a new look."""
-        self._numbers[tensor, picture, self._coded] = number
+        self._numbers[tensor, image, self._coded] = number
 
     def constant(self, values: AnyArray, name: str = "constant") -> int:
         """The number of a constant, of floats or whole numbers."""
@@ -154,21 +152,21 @@ class Writer:
         self, node: Node, code: str, inputs: Sequence[int], kind: str = "", **more: Any
     ) -> int:
         """An operator with an inner result in the shape and order of the node's input."""
-        picture = self.is_picture(node.inputs[0])
-        shape = more.pop("shape", None) or self.stored_shape(node.inputs[0], picture)
+        image = self.is_image(node.inputs[0])
+        shape = more.pop("shape", None) or self.stored_shape(node.inputs[0], image)
         inner = self.inner(f"{node.output}/{code.lower()}", shape)
         self.model.add(code, inputs, [inner], kind, **more)
         return inner
 
-    def stored_shape(self, tensor: str, picture: bool) -> Shape:
+    def stored_shape(self, tensor: str, image: bool) -> Shape:
         """The shape of a tensor as it is stored."""
         shape = self.shape(tensor)
-        return tuple(shape[axis] for axis in PICTURE) if picture else shape
+        return tuple(shape[axis] for axis in IMAGE) if image else shape
 
     def axis(self, tensor: str, axis: int) -> int:
         """An axis of a tensor as one of what is stored of it."""
         axis %= len(self.shape(tensor))
-        return PICTURE.index(axis) if self.is_picture(tensor) else axis
+        return IMAGE.index(axis) if self.is_image(tensor) else axis
 
     def activation(self, node: Node) -> tuple[str, int]:
         """The tensor that a node gives with the activation behind it, and that activation."""

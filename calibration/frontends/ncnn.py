@@ -283,7 +283,7 @@ def _interp(importer: _Importer, layer: Layer) -> None:
     source, out = (importer.shapes.get(name) for name in (layer.inputs[0], layer.outputs[0]))
     mode = layer.whole(0)
     if source is None or out is None or len(source) != 3 or mode not in (1, 2):
-        raise _RefusalError("resizing that is neither nearest nor linear, of a picture")
+        raise _RefusalError("resizing that is neither nearest nor linear, of an image")
     scales = np.array([1, 1, out[1] / source[1], out[2] / source[2]], np.float32)
     if mode == 1:
         attributes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

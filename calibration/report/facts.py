@@ -76,7 +76,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The network computed in one way, compared with float on the same pictures.
+    """The network computed in one way, compared with float on the same images.
 
     Attributes:
         name: The way.
@@ -130,7 +130,7 @@ class Target:
     Attributes:
         name: Key into `edge.backends.BACKENDS`.
         scheme: Of its grids.
-        row: In the runtime, on all pictures that judge.
+        row: In the runtime, on all images that judge.
         simulated: The runtime with the simulation as the truth, on a part of them.
         noise: By output: SQNR against float in decibels, of the simulation and of the runtime.
         int8_layers: Convolutions in INT8.
@@ -179,8 +179,8 @@ class Facts:
         seed: Of what was drawn.
         model_sha256: Of the prepared network.
         images_sha256: Of the network inputs that were observed.
-        observed: Pictures.
-        judged: Pictures.
+        observed: Images.
+        judged: Images.
         labeled: Whether those have labels.
         limits: Of the gate, in words.
         remarks: What a person should know.

@@ -16,15 +16,15 @@ from edge.io.draw import annotate
 from edge.types import Detections, Frame, UInt8Array
 
 _SHOWN = 0.3  # score from which a box is drawn: that of the agreement
-_WIDTH = 420  # pixels of a picture on the page
+_WIDTH = 420  # pixels of an image on the page
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """A picture on which INT8 and float differ.
+    """An image on which INT8 and float differ.
 
     Attributes:
-        name: Of the picture.
+        name: Of the image.
         image: (H, W, 3) uint8 BGR.
         float_: What the float model finds.
         int8: What the INT8 model finds.
@@ -45,7 +45,7 @@ def page(facts: Facts, pairs: Sequence[Pair]) -> str:
 
     Args:
         facts: What to show.
-        pairs: The pictures that agree worst.
+        pairs: The images that agree worst.
 
     Raises:
         NotInstalledError: OpenCV, which draws, is not installed.
@@ -55,7 +55,7 @@ def page(facts: Facts, pairs: Sequence[Pair]) -> str:
         _targets(facts),
         *(_scheme(each) for each in facts.schemes),
         _runtimes(facts),
-        _pictures(facts, pairs),
+        _images(facts, pairs),
         _circumstances(facts),
     ]
     title = f"{facts.name}: INT8 calibration"
@@ -71,7 +71,7 @@ def page(facts: Facts, pairs: Sequence[Pair]) -> str:
 def _head(facts: Facts) -> str:
     worst = min(facts.targets, key=lambda target: target.row.alike.ap)
     said = (
-        f"{len(facts.labels)} classes, {facts.input}, {facts.observed} pictures observed, "
+        f"{len(facts.labels)} classes, {facts.input}, {facts.observed} images observed, "
         f"{facts.judged} others judge. Lowest agreement with float: "
         f"{_pair(worst.row.alike)} ({worst.name}); wanted: {facts.limits}."
     )
@@ -106,11 +106,11 @@ def _targets(facts: Facts) -> str:
         rows.append(cells)
     note = (
         "Agreement takes what the float network finds above .3 as the truth, in the real runtime, "
-        "on pictures that were not calibrated with. Recall and precision pair one to one, same "
+        "on images that were not calibrated with. Recall and precision pair one to one, same "
         "class, IoU above .5, both scores above .3."
     )
     if labeled:
-        note += " Changes by labels have a 95 % interval of a paired bootstrap over pictures."
+        note += " Changes by labels have a 95 % interval of a paired bootstrap over images."
     return f"<section><h2>Result</h2>{_table(heads, rows)}<p class=note>{note}</p></section>"
 
 
@@ -199,15 +199,15 @@ def _runtimes(facts: Facts) -> str:
     )
 
 
-def _pictures(facts: Facts, pairs: Sequence[Pair]) -> str:
+def _images(facts: Facts, pairs: Sequence[Pair]) -> str:
     if not pairs:
         return ""
     shown = []
     for pair in pairs:
         sides = (("float", pair.float_), (f"INT8, {pair.runtime}", pair.int8))
         for words, found in sides:
-            picture = _picture(pair.image, found[found.scores >= _SHOWN], facts.labels)
-            shown.append(f'<figure><img alt="{_words(words)}" src="{picture}">')
+            image = _image(pair.image, found[found.scores >= _SHOWN], facts.labels)
+            shown.append(f'<figure><img alt="{_words(words)}" src="{image}">')
             shown.append(f"<figcaption>{_words(words)}</figcaption></figure>")
         alike = pair.alike
         shown.append(
@@ -226,7 +226,7 @@ def _circumstances(facts: Facts) -> str:
     rows = [
         ["recipe", f"{_words(facts.recipe)}, seed {facts.seed}"],
         ["network", f"<code>{facts.model_sha256[:16]}</code>"],
-        ["pictures", f"{facts.observed}, <code>{facts.images_sha256[:16]}</code>"],
+        ["images", f"{facts.observed}, <code>{facts.images_sha256[:16]}</code>"],
         ["machine", _words(facts.machine)],
         *([_words(stage), f"{taken:.1f} s"] for stage, taken in facts.seconds.items()),
         ["in all", f"{total:.1f} s"],
@@ -254,8 +254,8 @@ def _reach(rows: Iterable[Row]) -> float:
     return next((r for r in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if most <= r), 100.0)
 
 
-def _picture(image: UInt8Array, found: Detections, labels: Sequence[str]) -> str:
-    """A data URI: the picture, small, with its boxes."""
+def _image(image: UInt8Array, found: Detections, labels: Sequence[str]) -> str:
+    """A data URI: the image, small, with its boxes."""
     cv2 = opencv.load("drawing")
     ratio = min(1.0, _WIDTH / image.shape[1])
     size = round(image.shape[1] * ratio), max(1, round(image.shape[0] * ratio))

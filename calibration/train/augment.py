@@ -1,4 +1,4 @@
-"""What is done to pictures before the network sees them, in NumPy and OpenCV."""
+"""What is done to images before the network sees them, in NumPy and OpenCV."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SMALLEST = 2.0  # pixels; likewise
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture and the objects in it.
+class Image:
+    """An image and the objects in it.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
@@ -33,11 +33,11 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where a picture goes: a pixel (x, y) of it to (x * scale + left, y * scale + top).
+    """Where an image goes: a pixel (x, y) of it to (x * scale + left, y * scale + top).
 
     Attributes:
-        scale: Pixels of the canvas per pixel of the picture.
-        left: Of the picture's left edge on the canvas; may lie outside.
+        scale: Pixels of the canvas per pixel of the image.
+        left: Of the image's left edge on the canvas; may lie outside.
         top: Of its upper edge.
         window: left, top, right, bottom on the canvas; nothing is drawn outside.
     """
@@ -48,15 +48,15 @@ class Placing:
     window: tuple[int, int, int, int]
 
 
-def compose(size: int, pictures: Sequence[Picture], placings: Sequence[Placing]) -> Picture:
-    """Pictures on a gray canvas of size x size, and what can still be seen of their objects."""
+def compose(size: int, images: Sequence[Image], placings: Sequence[Placing]) -> Image:
+    """Images on a gray canvas of size x size, and what can still be seen of their objects."""
     canvas = np.full((size, size, 3), PAD, np.uint8)
     boxes, class_ids = [], []
-    for picture, placing in zip(pictures, placings, strict=True):
-        _draw(canvas, picture.image, placing)
+    for image, placing in zip(images, placings, strict=True):
+        _draw(canvas, image.image, placing)
         left, top, right, bottom = placing.window
         offset = np.array([placing.left, placing.top] * 2, np.float32)
-        moved = picture.boxes * np.float32(placing.scale) + offset
+        moved = image.boxes * np.float32(placing.scale) + offset
         cut = moved.copy()
         cut[:, 0::2] = cut[:, 0::2].clip(max(left, 0), min(right, size))
         cut[:, 1::2] = cut[:, 1::2].clip(max(top, 0), min(bottom, size))
@@ -65,8 +65,8 @@ def compose(size: int, pictures: Sequence[Picture], placings: Sequence[Placing])
             extent.prod(axis=1) > SEEN * whole.prod(axis=1)
         )
         boxes.append(cut[kept])
-        class_ids.append(picture.class_ids[kept])
-    return Picture(canvas, np.concatenate(boxes), np.concatenate(class_ids))
+        class_ids.append(image.class_ids[kept])
+    return Image(canvas, np.concatenate(boxes), np.concatenate(class_ids))
 
 
 def _draw(canvas: UInt8Array, image: UInt8Array, placing: Placing) -> None:
@@ -87,7 +87,7 @@ def _draw(canvas: UInt8Array, image: UInt8Array, placing: Placing) -> None:
 def mosaic_placings(
     size: int, sides: Sequence[tuple[int, int]], scales: Sequence[float], center: tuple[int, int]
 ) -> list[Placing]:
-    """Four pictures around a point: each touches it with a corner and fills its quarter.
+    """Four images around a point: each touches it with a corner and fills its quarter.
 
     Args:
         size: Of the canvas.
@@ -114,29 +114,29 @@ def mosaic_placings(
 
 
 def mosaic(
-    size: int, pictures: Sequence[Picture], augment: Augment, random: np.random.Generator
-) -> Picture:
-    """Four pictures in one, each of its own size, around a point in the middle half."""
+    size: int, images: Sequence[Image], augment: Augment, random: np.random.Generator
+) -> Image:
+    """Four images in one, each of its own size, around a point in the middle half."""
     scales = random.uniform(1 - augment.scale, 1 + augment.scale, 4)
     x, y = random.integers(size // 4, size - size // 4, 2)
-    sides = [picture.image.shape[:2] for picture in pictures]
-    return compose(size, pictures, mosaic_placings(size, sides, scales.tolist(), (int(x), int(y))))
+    sides = [image.image.shape[:2] for image in images]
+    return compose(size, images, mosaic_placings(size, sides, scales.tolist(), (int(x), int(y))))
 
 
-def single(size: int, picture: Picture, augment: Augment, random: np.random.Generator) -> Picture:
-    """One picture, larger or smaller and away from the middle."""
-    height, width = picture.image.shape[:2]
+def single(size: int, image: Image, augment: Augment, random: np.random.Generator) -> Image:
+    """One image, larger or smaller and away from the middle."""
+    height, width = image.image.shape[:2]
     fit = size / max(height, width)
     scale = fit * random.uniform(1 - augment.scale, 1 + augment.scale)
     move = random.uniform(-augment.shift, augment.shift, 2) * size
     left = round((size - width * scale) / 2 + move[0])
     top = round((size - height * scale) / 2 + move[1])
-    return compose(size, [picture], [Placing(scale, left, top, (0, 0, size, size))])
+    return compose(size, [image], [Placing(scale, left, top, (0, 0, size, size))])
 
 
-def flip(picture: Picture, *, horizontal: bool, vertical: bool) -> Picture:
-    """The picture and its boxes, mirrored."""
-    image, boxes = picture.image, picture.boxes.copy()
+def flip(photo: Image, *, horizontal: bool, vertical: bool) -> Image:
+    """The photo and its boxes, mirrored."""
+    image, boxes = photo.image, photo.boxes.copy()
     height, width = image.shape[:2]
     if horizontal:
         image = image[:, ::-1]
@@ -144,7 +144,7 @@ def flip(picture: Picture, *, horizontal: bool, vertical: bool) -> Picture:
     if vertical:
         image = image[::-1]
         boxes[:, 1::2] = height - boxes[:, 3::-2]
-    return Picture(np.ascontiguousarray(image), boxes, picture.class_ids)
+    return Image(np.ascontiguousarray(image), boxes, photo.class_ids)
 
 
 def recolor(image: UInt8Array, augment: Augment, random: np.random.Generator) -> UInt8Array:
@@ -169,14 +169,14 @@ def recolor(image: UInt8Array, augment: Augment, random: np.random.Generator) ->
 
 
 def augmented(
-    size: int, pictures: Sequence[Picture], augment: Augment, random: np.random.Generator
-) -> Picture:
-    """A training picture of size x size: from four a mosaic, from one a single."""
+    size: int, images: Sequence[Image], augment: Augment, random: np.random.Generator
+) -> Image:
+    """A training image of size x size: from four a mosaic, from one a single."""
     joined = (
-        mosaic(size, pictures, augment, random)
-        if len(pictures) == 4
-        else single(size, pictures[0], augment, random)
+        mosaic(size, images, augment, random)
+        if len(images) == 4
+        else single(size, images[0], augment, random)
     )
     horizontal, vertical = random.random(2) < (augment.flip_horizontal, augment.flip_vertical)
     turned = flip(joined, horizontal=bool(horizontal), vertical=bool(vertical))
-    return Picture(recolor(turned.image, augment, random), turned.boxes, turned.class_ids)
+    return Image(recolor(turned.image, augment, random), turned.boxes, turned.class_ids)

@@ -1,4 +1,4 @@
-"""`edge train`: train or fine-tune a network on labeled pictures."""
+"""`edge train`: train or fine-tune a network on labeled images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from calibration.train.checkpoint import Checkpoint
     from calibration.train.loop import Machine, Training
 
-HELP = "train or fine-tune a network on pictures with labels"
+HELP = "train or fine-tune a network on images with labels"
 
 _DEFAULT = Recipe()
 _QAT_EPOCHS, _QAT_RATE = 10, 1e-4
@@ -95,7 +95,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--flip",
         choices=("none", "horizontal", "both"),
         default="horizontal",
-        help="both suits pictures taken from above",
+        help="both suits images taken from above",
     )
     group.add_argument(
         "--box-loss", choices=("giou", "siou", "ciou"), default=d.box_loss, help="of YOLOv6"
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, and say what came out. Returns 0."""
     _require_torch()
     from calibration.train.checkpoint import read
-    from calibration.train.data import Pictures
+    from calibration.train.data import Images
     from calibration.train.deploy import deploy
     from calibration.train.loop import train
 
@@ -141,14 +141,14 @@ def run(args: argparse.Namespace) -> int:
     for line in summary({"train": data, "val": held_out}):
         print(line, file=sys.stderr)
     print(
-        f"{len(data)} pictures, {len(held_out)} held out, {len(training.labels)} classes; "
+        f"{len(data)} images, {len(held_out)} held out, {len(training.labels)} classes; "
         f"{recipe.input}x{recipe.input}, {recipe.epochs} epochs of batches of {recipe.batch}; "
         f"{machine.device}, {machine.threads} threads, {'bf16' if machine.bf16 else 'fp32'}"
         f"{', rounded to 8 bits' if recipe.qat else ''}",
         file=sys.stderr,
     )
     show = Show(recipe.epochs)
-    train(training, Pictures(data, recipe.input), held_out, out, show.progress, show.finished)
+    train(training, Images(data, recipe.input), held_out, out, show.progress, show.finished)
     deploy(read(out / "best.pt"), out, facts=_facts(training, data, held_out))
     print(
         f"best AP {training.best:.4f}; wrote best.pt, best.onnx, best.edge, log.csv and curve.svg "
@@ -163,7 +163,7 @@ def _facts(training: Training, data: Dataset, held_out: Dataset) -> dict[str, An
     rows = [row for row in training.rows if "AP" in row]
     best = max(rows, key=lambda row: row["AP"])
     return {
-        "pictures": len(data),
+        "images": len(data),
         "held_out": len(held_out),
         "epochs": training.epoch,
         "best_epoch": int(best["epoch"]),
@@ -273,7 +273,7 @@ def _resumed(args: argparse.Namespace, out: Path) -> tuple[Training, Dataset, Da
 def _data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """What to learn from, and the held-out images; none of these is among the first."""
     if args.data is None:
-        raise UsageError("--data names the pictures to learn from")
+        raise UsageError("--data names the images to learn from")
     data = training_data(args.data)
     if args.val is not None:
         held_out = held_out_data(args.val)

@@ -14,28 +14,28 @@ import torch
 from torch import Tensor
 
 from calibration.checkpoints.training_recipe import Recipe
-from calibration.train.augment import Picture, augmented
+from calibration.train.augment import Image, augmented
 from calibration.train.targets import Targets
 from edge.errors import DataError, SourceError
 from edge.io.datasets import Dataset, Sample
 from edge.types import Frame
 
 _AHEAD = 3  # batches made before they are asked for
-_MEMORY_SHARE = 0.4  # of the machine's, for decoded pictures; what does not fit is read again
+_MEMORY_SHARE = 0.4  # of the machine's, for decoded images; what does not fit is read again
 
 
-class Pictures:
-    """The pictures of a dataset, no larger than the network input, in memory as far as they fit.
+class Images:
+    """The images of a dataset, no larger than the network input, in memory as far as they fit.
 
     Objects that are crowds or ignored are left out: they are neither taught nor avoided.
 
     Args:
-        dataset: Read from the first picture on, which for rendered ones is fastest.
+        dataset: Read from the first image on, which for rendered ones is fastest.
         size: Of the longer side.
         memory: Bytes to take at most; None takes a share of the machine's.
 
     Raises:
-        DataError: A picture cannot be read, or its labels are for another picture.
+        DataError: An image cannot be read, or its labels are for another image.
     """
 
     def __init__(self, dataset: Dataset, size: int, memory: int | None = None) -> None:
@@ -43,27 +43,27 @@ class Pictures:
             memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE)
         self._samples = dataset.samples
         self._size = size
-        self._lock = Lock()  # what renders a picture is for one thread
-        self._kept: list[Picture] = []
+        self._lock = Lock()  # what renders an image is for one thread
+        self._kept: list[Image] = []
         for sample in self._samples:
-            picture = _read(sample, size)
-            memory -= picture.image.nbytes
+            image = _read(sample, size)
+            memory -= image.image.nbytes
             if memory < 0:
                 break
-            self._kept.append(picture)
+            self._kept.append(image)
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, index: int) -> Picture:
-        """One picture. From any thread. Raises as the constructor."""
+    def __getitem__(self, index: int) -> Image:
+        """One image. From any thread. Raises as the constructor."""
         if index < len(self._kept):
             return self._kept[index]
         with self._lock:
             return _read(self._samples[index], self._size)
 
 
-def _read(sample: Sample, size: int) -> Picture:
+def _read(sample: Sample, size: int) -> Image:
     try:
         image = sample.image()
     except SourceError as error:
@@ -78,28 +78,28 @@ def _read(sample: Sample, size: int) -> Picture:
         image = cv2.resize(image, resized, interpolation=how)
     factors = np.array([resized[0] / width, resized[1] / height] * 2, np.float32)
     colors = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return Picture(colors, objects.boxes * factors, objects.class_ids)
+    return Image(colors, objects.boxes * factors, objects.class_ids)
 
 
 def batches(
-    pictures: Pictures, recipe: Recipe, epoch: int, *, threads: int
+    images: Images, recipe: Recipe, epoch: int, *, threads: int
 ) -> Iterator[tuple[Tensor, Targets]]:
     """The batches of an epoch, made ahead by threads: OpenCV works without the GIL.
 
-    Each picture's randomness depends on the seed, the epoch and its place alone, so that a
-    training that is taken up again goes on with the very pictures it would have had.
+    Each image's randomness depends on the seed, the epoch and its place alone, so that a
+    training that is taken up again goes on with the very images it would have had.
 
     Yields:
         (B, 3, S, S) uint8 RGB, and what is in them.
     """
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(pictures))
+    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(images))
     places = range(0, len(order), recipe.batch)
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[list[Future[Picture]]] = deque()
+        waiting: deque[list[Future[Image]]] = deque()
 
-        def prepare(start: int) -> list[Future[Picture]]:
+        def prepare(start: int) -> list[Future[Image]]:
             return [
-                pool.submit(_picture, pictures, recipe, epoch, int(index))
+                pool.submit(_image, images, recipe, epoch, int(index))
                 for index in order[start : start + recipe.batch]
             ]
 
@@ -114,17 +114,17 @@ def batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _picture(pictures: Pictures, recipe: Recipe, epoch: int, index: int) -> Picture:
+def _image(images: Images, recipe: Recipe, epoch: int, index: int) -> Image:
     random = np.random.default_rng([recipe.seed, epoch, index])
-    chosen = [pictures[index]]
+    chosen = [images[index]]
     if recipe.mosaics(epoch) and random.random() < recipe.augment.mosaic:
-        chosen += [pictures[int(i)] for i in random.integers(0, len(pictures), 3)]
+        chosen += [images[int(i)] for i in random.integers(0, len(images), 3)]
         chosen = [chosen[i] for i in random.permutation(4)]
     return augmented(recipe.input, chosen, recipe.augment, random)
 
 
-def _batch(waiting: list[Future[Picture]]) -> tuple[Tensor, Targets]:
+def _batch(waiting: list[Future[Image]]) -> tuple[Tensor, Targets]:
     made = [future.result() for future in waiting]
-    images = np.stack([picture.image for picture in made]).transpose(0, 3, 1, 2)
+    images = np.stack([image.image for image in made]).transpose(0, 3, 1, 2)
     targets = Targets.of([p.boxes for p in made], [p.class_ids for p in made])
     return torch.from_numpy(np.ascontiguousarray(images)), targets

@@ -17,7 +17,7 @@ CHANNEL_WEIGHT = 10.0
 
 
 def channel_wise(teacher: Sequence[Tensor], student: Sequence[Tensor], tau: float = 1.0) -> Tensor:
-    """How differently two networks distribute each channel over the picture; 0 when alike.
+    """How differently two networks distribute each channel over the image; 0 when alike.
 
     Blind to a constant on a channel: use it together with `head`.
 

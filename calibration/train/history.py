@@ -1,4 +1,4 @@
-"""The course of a training: a table and a picture."""
+"""The course of a training: a table and an image."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from calibration.nets.fold import fold
 from calibration.nets.network import network
 from calibration.train import checkpoint, distil, history, yolov6, yolov7
 from calibration.train.checkpoint import Checkpoint
-from calibration.train.data import Pictures, batches
+from calibration.train.data import Images, batches
 from calibration.train.measure import measure
 from calibration.train.rounding import observe, round_network
 from calibration.train.targets import Targets
@@ -62,7 +62,7 @@ class Progress:
         epoch: From 0.
         step: Steps of this epoch that are done.
         steps: Steps of an epoch.
-        rate: Pictures a second in this epoch.
+        rate: Images a second in this epoch.
         losses: Means of this epoch.
     """
 
@@ -131,17 +131,17 @@ class Training:
         """Epochs done."""
         return len(self.rows)
 
-    def resume(self, saved: Checkpoint, pictures: int) -> None:
+    def resume(self, saved: Checkpoint, images: int) -> None:
         """Take up a training where its last checkpoint left it.
 
         Raises:
-            CalibrationError: That was another number of pictures.
+            CalibrationError: That was another number of images.
         """
         state = saved.state
-        if state["pictures"] != pictures:
+        if state["images"] != images:
             raise CalibrationError(
-                f"the training began with {state['pictures']} pictures, the data now has "
-                f"{pictures}; use the same data, or begin anew with --weights"
+                f"the training began with {state['images']} images, the data now has "
+                f"{images}; use the same data, or begin again with --weights"
             )
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(dict(saved.model))
@@ -149,24 +149,24 @@ class Training:
         self.rows, self.step = history.loads(state["rows"]), state["step"]
         self.best = state["best"]
 
-    def observe(self, pictures: Pictures) -> None:
+    def observe(self, photos: Images) -> None:
         """Before the first epoch of a training with `recipe.qat`: what values there are."""
-        made = batches(pictures, self.recipe, 0, threads=min(self.machine.threads, 4))
+        made = batches(photos, self.recipe, 0, threads=min(self.machine.threads, 4))
         device = self.machine.device
         few = itertools.islice(made, _OBSERVED)
         observe(self.net, (images.to(device).float() / 255 for images, _ in few))
         self.average.load_state_dict(self.net.state_dict())
 
-    def run_epoch(self, pictures: Pictures, report: Callable[[Progress], None]) -> Row:
-        """One pass over the pictures.
+    def run_epoch(self, photos: Images, report: Callable[[Progress], None]) -> Row:
+        """One pass over the photos.
 
         Raises:
             CalibrationError: The loss is no longer a number.
         """
-        steps = math.ceil(len(pictures) / self.recipe.batch)
+        steps = math.ceil(len(photos) / self.recipe.batch)
         sums: dict[str, float] = {}
         start, seen = time.monotonic(), 0
-        made = batches(pictures, self.recipe, self.epoch, threads=min(self.machine.threads, 4))
+        made = batches(photos, self.recipe, self.epoch, threads=min(self.machine.threads, 4))
         for i, (images, targets) in enumerate(made):
             for name, value in self._step(images, targets, steps).items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -250,27 +250,27 @@ class Training:
             else:
                 tensor.copy_(now[name])
 
-    def checkpoint(self, pictures: int | None = None) -> Checkpoint:
-        """The training as it stands; without the number of pictures, only the network."""
+    def checkpoint(self, images: int | None = None) -> Checkpoint:
+        """The training as it stands; without the number of images, only the network."""
         state: dict[str, Any] = {}
-        if pictures is not None:
+        if images is not None:
             state = {
                 "net": self.net.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "rows": history.dumps(self.rows),
                 "step": self.step,
                 "best": self.best,
-                "pictures": pictures,
+                "images": images,
             }
         averaged = {name: t.cpu() for name, t in self.average.state_dict().items()}
-        if pictures is None:
+        if images is None:
             averaged = without_ranges(averaged)
         return Checkpoint(self.config, self.recipe, self.labels, averaged, state)
 
 
 def train(
     training: Training,
-    pictures: Pictures,
+    images: Images,
     held_out: Dataset,
     out: Path,
     report: Callable[[Progress], None],
@@ -280,7 +280,7 @@ def train(
 
     Args:
         training: New or taken up again.
-        pictures: To learn from.
+        images: To learn from.
         held_out: To choose the best epoch by, with the class ids of the network.
         out: The folder, which exists.
         report: Called after each step.
@@ -288,15 +288,15 @@ def train(
 
     Raises:
         CalibrationError: The loss is no longer a number.
-        DataError: A picture cannot be read.
+        DataError: An image cannot be read.
     """
     recipe = training.recipe
     torch.set_num_threads(training.machine.threads)
     if recipe.qat and not training.rows:
-        training.observe(pictures)
+        training.observe(images)
     while training.epoch < recipe.epochs:
         epoch, wall, cpu = training.epoch, time.monotonic(), time.process_time()
-        row: Row = {"epoch": epoch + 1, **training.run_epoch(pictures, report)}
+        row: Row = {"epoch": epoch + 1, **training.run_epoch(images, report)}
         better = False
         if recipe.evaluates(epoch):
             net = copy.deepcopy(training.average).cpu()
@@ -308,7 +308,7 @@ def train(
         training.rows.append(row)
         if better:
             checkpoint.write(training.checkpoint(), out / "best.pt")
-        checkpoint.write(training.checkpoint(len(pictures)), out / "last.pt")
+        checkpoint.write(training.checkpoint(len(images)), out / "last.pt")
         history.write(training.rows, out)
         finished(row)
 

@@ -12,7 +12,7 @@ from edge.backends.base import Precision, TensorSpec
 from edge.detector import Detector
 from edge.errors import DataError
 from edge.evaluate import Evaluation, evaluate
-from edge.io.datasets import Dataset, Pictures
+from edge.io.datasets import Dataset, Images
 from edge.models.base import ModelSpec
 from edge.types import Failure, Float32Array, Size, Tensor
 
@@ -77,14 +77,14 @@ def measure(net: nn.Module, dataset: Dataset, labels: tuple[str, ...], size: int
         size: Side of the input.
 
     Raises:
-        DataError: A picture cannot be read.
+        DataError: An image cannot be read.
     """
     form, about = spec(net.config, size, labels)
     truth, found = [], []
     with Detector(
         about, _Torch(net, form, about), score_threshold=SCORE, iou_threshold=IOU, multi_label=True
     ) as detector:
-        for frame in Pictures(dataset.samples):
+        for frame in Images(dataset.samples):
             if isinstance(frame, Failure):
                 raise DataError(f"{frame.source}: {frame.reason}")
             truth.append(dataset.samples[frame.index].objects(frame.size))

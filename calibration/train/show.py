@@ -22,7 +22,7 @@ class Show:
             losses = " ".join(f"{name} {value:.3f}" for name, value in at.losses.items())
             line = (
                 f"epoch {at.epoch + 1}/{self._epochs}  step {at.step}/{at.steps}  {losses}  "
-                f"{at.rate:.1f} pictures/s"
+                f"{at.rate:.1f} images/s"
             )
             print(f"\r{line[:110]}\x1b[K", end="", file=sys.stderr, flush=True)
 

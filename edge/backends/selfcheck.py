@@ -17,7 +17,7 @@ _DECIBELS = 25.0  # SQNR; float16 leaves some 50 dB of a detector, a wrong shade
 
 
 def compare(found: Backend, wanted: Backend, outputs: Sequence[str], device: str) -> None:
-    """Run a model on a picture of noise here and there. Leaves the inputs at zero.
+    """Run a model on an image of noise here and there. Leaves the inputs at zero.
 
     Args:
         found: On the device.

@@ -123,7 +123,7 @@ def measure(
     root: Path = board.ROOT,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Measure configurations, one repetition of each in turn, so that all see the same weather.
+    """Measure configurations, one repetition of each in turn, so that all see the same conditions.
 
     Args:
         model: Path of the package or model file; the processes read it for themselves.

@@ -1,4 +1,4 @@
-"""Reports as pictures: SVG, without a library."""
+"""Reports as images: SVG, without a library."""
 
 from __future__ import annotations
 

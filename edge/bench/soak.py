@@ -13,7 +13,7 @@ import numpy as np
 from edge import board
 from edge.bench.verdict import held_back
 from edge.bench.worker import memory
-from edge.pipeline import Percentiles, Runs
+from edge.pipeline import FrameDetector, Percentiles
 from edge.types import Frame
 
 _SAMPLES = 200  # of a whole soak
@@ -137,7 +137,7 @@ class Soak:
 
 
 def soak(
-    detector: Runs,
+    detector: FrameDetector,
     frames: Sequence[Frame],
     seconds: float,
     *,

@@ -122,7 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--note", default="", metavar="TEXT", help="kept: power supply, cooling")
     parser.add_argument("--json", action="store_true", help="the whole report on standard output")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a picture (SVG)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write an image (SVG)")
     parser.add_argument(
         "--share",
         type=Path,
@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     if args.soak is not None:
         return _soak(args, configurations, source)
     settings = Settings(
-        source=args.source if args.source.startswith("test:") else "own pictures",
+        source=args.source if args.source.startswith("test:") else "own images",
         seconds=args.duration,
         repetitions=args.repeat,
         rate=args.rate,

@@ -1,4 +1,4 @@
-"""`edge capture`: collect pictures to calibrate or label, from a camera or a video."""
+"""`edge capture`: collect images to calibrate or label, from a camera or a video."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edge.redaction import masked, redacted
 from edge.text import printable
 from edge.types import Event, Failure, Frame
 
-HELP = "collect pictures from a camera or video: one every so often, none twice"
+HELP = "collect images from a camera or video: one every so often, none twice"
 
 _QUALITY = 95  # of JPEG: far finer than what 8 bits lose
 _NAME = re.compile(r"capture-([0-9]{5,9})\.jpg")
@@ -42,7 +42,7 @@ class Kept:
     skipped: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        parts = [f"{self.written} pictures"]
+        parts = [f"{self.written} images"]
         if self.skipped:
             reasons = ", ".join(f"{n} {why}" for why, n in sorted(self.skipped.items()))
             parts.append(f"passed over: {reasons}")
@@ -63,11 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.parsed(seconds),
         default=2.0,
         metavar="T",
-        help="time between two pictures of a camera or video: 2s (default), 500ms, 1m; still "
+        help="time between two images of a camera or video: 2s (default), 500ms, 1m; still "
         "images are all looked at",
     )
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the pictures"
+        "-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the images"
     )
     parser.add_argument(
         "--images",
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         prepare_folder(args.output, source)
         number, seen = _already(args.output)
         if len(seen) >= args.images:
-            print(printable(f"{args.output}: {len(seen)} pictures are there"), file=sys.stderr)
+            print(printable(f"{args.output}: {len(seen)} images are there"), file=sys.stderr)
             return 0
         collect(source, args.output, args.every, args.images, kept, number, seen)
     except KeyboardInterrupt:
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         source.close()
     print(printable(f"{args.output}: {kept}"), file=sys.stderr)
     if not kept.written and kept.skipped:
-        raise SourceError(f"{masked(args.source)}: no usable picture; {kept}")
+        raise SourceError(f"{masked(args.source)}: no usable image; {kept}")
     return 0
 
 
@@ -116,15 +116,15 @@ def collect(
     Args:
         source: Where they come from.
         folder: Where they go, as capture-00001.jpg and so on.
-        every: Seconds between two frames of a moving picture.
-        enough: Pictures in the folder after which it ends.
+        every: Seconds between two frames of a moving image.
+        enough: Images in the folder after which it ends.
         kept: Is counted up.
-        number: Of the last picture in the folder.
+        number: Of the last image in the folder.
         seen: Looks of those that are there already; grows.
 
     Raises:
         SourceError: The source as a whole failed.
-        SinkError: A picture cannot be written.
+        SinkError: An image cannot be written.
     """
     live = sys.stderr.isatty()
     for item in due(source, every):
@@ -185,20 +185,20 @@ def seconds(text: str) -> float:
 
 
 def _already(folder: Path) -> tuple[int, list[Look]]:
-    """The number of the last picture of earlier runs, and the looks of all."""
+    """The number of the last image of earlier runs, and the looks of all."""
     files = sorted(p for p in folder.iterdir() if _NAME.fullmatch(p.name))
     try:
         looks = [look(Frame.of(read_image(str(path)))) for path in files]
     except SourceError as error:
-        raise SinkError(f"{folder}: a picture of an earlier run cannot be read: {error}") from error
+        raise SinkError(f"{folder}: an image of an earlier run cannot be read: {error}") from error
     numbers = [int(match[1]) for path in files if (match := _NAME.fullmatch(path.name))]
     return max(numbers, default=0), looks
 
 
 def _jpeg(frame: Frame) -> bytes:
-    cv2 = opencv.load("writing pictures")
+    cv2 = opencv.load("writing images")
     encoded, content = cv2.imencode(".jpg", bgr(frame), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not encoded:
-        raise UnsavedError("OpenCV cannot encode a picture as JPEG")
+        raise UnsavedError("OpenCV cannot encode an image as JPEG")
     data: bytes = content.tobytes()
     return data

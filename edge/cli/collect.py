@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge import pipeline
 from edge.detector import Detector
 from edge.errors import DataError
-from edge.io.datasets import Dataset, Objects, Pictures, Sample, summary
+from edge.io.datasets import Dataset, Images, Objects, Sample, summary
 from edge.io.sinks.progress import Progress
 from edge.types import Detections, Failure, Result
 
@@ -19,9 +19,9 @@ class Collected:
     """What was found, beside what is there.
 
     Attributes:
-        truth: By place in the dataset; without the pictures that could not be used.
+        truth: By place in the dataset; without the images that could not be used.
         found: Likewise.
-        failed: Pictures that could not be used.
+        failed: Images that could not be used.
         interrupted: Whether the user ended it: the numbers of a part would pass for the whole's.
     """
 
@@ -32,10 +32,10 @@ class Collected:
 
 
 def collect(detector: Detector, dataset: Dataset) -> Collected:
-    """Detect in every picture, with progress, failures and a summary on standard error."""
-    pictures = Pictures(dataset.samples)
-    collector, progress = _Collector(dataset.samples), Progress(sys.stderr, pictures.count)
-    summary = pipeline.run(pictures, detector, [collector], watchers=[progress])
+    """Detect in every image, with progress, failures and a summary on standard error."""
+    images = Images(dataset.samples)
+    collector, progress = _Collector(dataset.samples), Progress(sys.stderr, images.count)
+    summary = pipeline.run(images, detector, [collector], watchers=[progress])
     for failure in collector.failures:
         progress.write_failure(failure)
     print(summary, file=sys.stderr)
@@ -53,7 +53,7 @@ def describe(dataset: Dataset) -> None:
 
 
 class _Collector:
-    """Keeps what was found, beside what is there, by the place of the picture."""
+    """Keeps what was found, beside what is there, by the place of the image."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
@@ -62,7 +62,7 @@ class _Collector:
         self.failures: list[Failure] = []
 
     def write(self, result: Result) -> None:
-        """Keep what was found, unless the labels are not for this picture."""
+        """Keep what was found, unless the labels are not for this image."""
         frame = result.frame
         try:
             self.truth[frame.index] = self._samples[frame.index].objects(frame.size)

@@ -1,4 +1,4 @@
-"""`edge eval --compare A B`: two ways to run a model, or two models, on the same pictures."""
+"""`edge eval --compare A B`: two ways to run a model, or two models, on the same images."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Side:
 
 
 def run(args: argparse.Namespace, dataset: Dataset) -> int:
-    """Evaluate both and their difference. Returns 0, or 1 when a picture could not be used."""
+    """Evaluate both and their difference. Returns 0, or 1 when an image could not be used."""
     if args.backend or args.precision:
         raise UsageError("with --compare, backends and precisions are part of A and B")
     if args.save is not None or args.curves is not None:

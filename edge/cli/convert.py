@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--image",
         type=Path,
         metavar="FILE",
-        help="picture to check them on, best with what the model finds; default: a rendered one",
+        help="image to check them on, best with what the model finds; default: a rendered one",
     )
     parser.add_argument("--license", metavar="SPDX", help="license of the weights, for the record")
     parser.add_argument("--zip", action="store_true", help="one file instead of a folder")
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             f"-o {args.output}: a package is written, NAME.edge, and holds the runtimes' files; "
             f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
         )
-    image = _picture(args.image) if args.image else None
+    image = _image(args.image) if args.image else None
     opened = checkpoints.open_model(args.files, said)
     if args.targets:
         opened = _for_targets(opened, args.targets, args.precision, image)
@@ -101,7 +101,7 @@ def _targets(text: str) -> tuple[str, ...]:
     return names
 
 
-def _picture(path: Path) -> UInt8Array:
+def _image(path: Path) -> UInt8Array:
     try:
         return read_image(str(path))
     except SourceError as error:

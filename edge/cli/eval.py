@@ -1,4 +1,4 @@
-"""`edge eval`: measure a model on pictures with labels."""
+"""`edge eval`: measure a model on images with labels."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edge.cli.collect import collect, describe
 from edge.detector import Detector
 from edge.errors import SinkError
 from edge.evaluate import Evaluation, curves, evaluate
-from edge.io.datasets import Dataset, Objects, Pictures, open_dataset
+from edge.io.datasets import Dataset, Images, Objects, open_dataset
 from edge.io.results import write_results
 from edge.io.sinks.targets import prepare_file, write_whole
 from edge.models import coco
 from edge.paths import exists
 from edge.text import printable
 
-HELP = "measure a model on pictures with labels: average precision and recall as COCO defines them"
+HELP = "measure a model on images with labels: average precision and recall as COCO defines them"
 
 _MEANING = {
     "AP": "IoU .50 to .95",
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.whole(100),
         default=1000,
         metavar="N",
-        help="sets of pictures drawn for the intervals of --compare (default 1000)",
+        help="sets of images drawn for the intervals of --compare (default 1000)",
     )
     parser.add_argument(
         "--data",
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--curves",
         type=Path,
         metavar="FILE",
-        help="write precision over recall: a table (.csv) or a picture (.svg)",
+        help="write precision over recall: a table (.csv) or an image (.svg)",
     )
     parser.add_argument("--per-class", action="store_true", help="the numbers of each class too")
     parser.add_argument(
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate. Returns 0, or 1 when a picture could not be used."""
+    """Evaluate. Returns 0, or 1 when an image could not be used."""
     dataset = open_dataset(args.data, args.split)
     if args.compare is not None:
         return compare.run(args, dataset)
@@ -114,8 +114,8 @@ def run(args: argparse.Namespace) -> int:
         write_results(args.save, zip(ids, found, strict=True), _category_ids(dataset))
     evaluation = evaluate(truth, found, classes=len(labels))
     if args.curves is not None:
-        as_picture = args.curves.suffix == ".svg"
-        text = curves.picture(evaluation) if as_picture else curves.table(evaluation, labels)
+        as_image = args.curves.suffix == ".svg"
+        text = curves.image(evaluation) if as_image else curves.table(evaluation, labels)
         write_whole(args.curves, text.encode())
     classes = _per_class(evaluation, labels, truth) if args.per_class else {}
     if args.json:
@@ -166,7 +166,7 @@ def _prepare(option: str, file: Path, dataset: Dataset) -> None:
         raise SinkError(f"{file}: the labels themselves; the result would replace them")
     if option == "--save":
         _check_ids(dataset)
-    prepare_file(file, Pictures(dataset.samples))
+    prepare_file(file, Images(dataset.samples))
 
 
 def _check_ids(dataset: Dataset) -> None:

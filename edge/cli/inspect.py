@@ -106,7 +106,7 @@ def quantized(facts: Mapping[str, Any]) -> list[str]:
     """What a package says of its INT8, in sentences; a package of others may say other things."""
     try:
         found = [
-            f"{facts['pictures']} pictures, recipe {facts['recipe']}; judged by "
+            f"{facts['images']} images, recipe {facts['recipe']}; judged by "
             f"{facts['judged_by']} others, wanted {facts['gate']}"
         ]
         for name, target in facts["targets"].items():

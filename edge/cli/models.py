@@ -86,13 +86,13 @@ def _remove(name: str) -> int:
 
 
 def _pull(name: str, offline: bool, timeout: float) -> int:
-    from edge.download import Patience
+    from edge.download import RetryPolicy
 
     model = MODELS[name]
     print(f"{name}: {model.origin}, license {model.license}", file=sys.stderr)
     with _Bar(name) as bar:
         files = registry.pull(
-            name, offline=offline, patience=Patience(timeout=timeout), progress=bar.show
+            name, offline=offline, retry=RetryPolicy(timeout=timeout), progress=bar.show
         )
     try:
         print(_package(name, files))

@@ -17,12 +17,12 @@ from edge.cli import UsageError, config, options
 from edge.errors import SinkError
 from edge.io.base import Sink
 from edge.io.sinks import open_save
-from edge.io.sinks.census import Census
+from edge.io.sinks.box_tally import BoxTally
 from edge.io.sinks.jsonl import JsonLines
 from edge.io.sinks.log import Log
 from edge.io.sinks.progress import Progress
 from edge.io.sinks.record import Recorder
-from edge.io.sources import Patience
+from edge.io.sources import ReconnectPolicy
 from edge.io.sources.live import Reconnect
 from edge.pipeline import Feed, Policy, Summary
 from edge.redaction import masked
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-frames", type=options.whole(1), metavar="N", help="stop after N")
     parser.add_argument(
-        "--save", metavar="DIR|FILE", help="pictures, or a video, with the boxes drawn in"
+        "--save", metavar="DIR|FILE", help="images, or a video, with the boxes drawn in"
     )
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="frames and results, for replay:FILE"
@@ -109,13 +109,13 @@ def run(args: argparse.Namespace) -> int:
         feeds, sinks = _open(args, detector.spec.labels)
         count = _count(args, feeds)
         watcher = Log(sys.stderr) if args.log == "json" else Progress(sys.stderr, count)
-        census = Census(detector.spec.labels)
+        box_tally = BoxTally(detector.spec.labels)
         try:
             summary = pipeline.run(
                 feeds,
                 detector,
                 sinks,
-                watchers=[watcher, census],
+                watchers=[watcher, box_tally],
                 max_frames=args.max_frames,
                 max_age=args.max_age,
             )
@@ -124,17 +124,17 @@ def run(args: argparse.Namespace) -> int:
             # survive it when Python tidies up around them.
             os.write(2, b"edge: stopped at once\n")
             os._exit(1)
-    _report(args, summary, census, count)
+    _report(args, summary, box_tally, count)
     stopped = summary.interrupted and not any(feed.source.live for feed in feeds)
     return 1 if summary.failures or stopped else 0
 
 
 def _open(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Feed], list[Sink]]:
-    patience = Patience(args.reconnect, args.stall)
+    reconnect = ReconnectPolicy(args.reconnect, args.stall)
     with ExitStack() as opened:
         feeds: list[Feed] = []
         for address in args.source:
-            feed = pipeline.open_feed(address, patience=patience, policy=args.drop_policy)
+            feed = pipeline.open_feed(address, reconnect=reconnect, policy=args.drop_policy)
             opened.callback(feed.source.close)
             feeds.append(feed)
         sinks: list[Sink] = []
@@ -161,10 +161,12 @@ def _count(args: argparse.Namespace, feeds: Sequence[Feed]) -> int | None:
     return total
 
 
-def _report(args: argparse.Namespace, summary: Summary, census: Census, count: int | None) -> None:
+def _report(
+    args: argparse.Namespace, summary: Summary, box_tally: BoxTally, count: int | None
+) -> None:
     if args.log == "json":
         numbers = {k: v for k, v in asdict(summary).items() if v not in (None, {}, False)}
-        numbers["seen"] = census.counts
+        numbers["seen"] = box_tally.counts
         Log(sys.stderr).say("summary", "", time.time(), **numbers)
         return
     done = summary.frames + summary.failures + sum(summary.dropped.values())
@@ -173,5 +175,5 @@ def _report(args: argparse.Namespace, summary: Summary, census: Census, count: i
         names = " ".join(map(masked, args.source))
         said = f"{names}: {count} frames were announced, {done} could be read"
         print(printable(said), file=sys.stderr)
-    print(printable(str(census)), file=sys.stderr)
+    print(printable(str(box_tally)), file=sys.stderr)
     print(summary, file=sys.stderr)

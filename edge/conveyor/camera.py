@@ -28,7 +28,7 @@ class Exposure:
 
     Attributes:
         smear: Columns that things move while the shutter is open.
-        defocus: How many times the picture is softened by 1 2 1.
+        defocus: How many times the image is softened by 1 2 1.
         gain: (H,) uint16, of each row; 128 leaves values as they are. Up to 256.
         noise: Of photons and of reading, the second added in black: standard deviations in 1/32
             level, together at most 255.
@@ -47,7 +47,7 @@ class Camera:
 
     Args:
         chance: Decides lamps and noise.
-        size: Of the picture.
+        size: Of the image.
         unit: Pixels per scene unit.
     """
 
@@ -66,8 +66,8 @@ class Camera:
         return canvas
 
     def expose(self, canvas: UInt8Array, exposure: Exposure) -> UInt8Array:
-        """The picture, (H, W, 3), of a canvas (H, 3W): lamps, vignette, flicker and noise."""
-        picture = np.empty_like(canvas)
+        """The image, (H, W, 3), of a canvas (H, 3W): lamps, vignette, flicker and noise."""
+        image = np.empty_like(canvas)
         photons, reading = exposure.noise
         for top in range(0, self._size.height, _STRIP):
             rows = slice(top, min(top + _STRIP, self._size.height))
@@ -88,8 +88,8 @@ class Camera:
             strength >>= 10
             value += strength
             np.clip(value, 0, 255, out=value)
-            picture[rows] = value
-        return picture.reshape(self._size.height, self._size.width, 3)
+            image[rows] = value
+        return image.reshape(self._size.height, self._size.width, 3)
 
 
 def _smear(canvas: UInt8Array, length: int) -> UInt8Array:

@@ -101,7 +101,7 @@ class Conveyor:
         return camera.expose(canvas, exposure), look(things, self.size, rows, self._unit)
 
     def truth(self, index: int) -> GroundTruth:
-        """What `render` says is in frame `index`, without the picture.
+        """What `render` says is in frame `index`, without the image.
 
         Raises:
             ValueError: The index is negative.

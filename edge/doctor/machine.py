@@ -80,7 +80,7 @@ def check_space(root: Path) -> Iterator[Finding]:
         "disk",
         "warning" if little else "ok",
         f"{room / 1e9:.1f} GB free here",
-        "Saved pictures and videos fill it; a full card can keep a board from starting."
+        "Saved images and videos fill it; a full card can keep a board from starting."
         if little
         else "",
         "sudo apt-get clean; pip cache purge" if little else "",

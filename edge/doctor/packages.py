@@ -38,7 +38,7 @@ def check_python(_: Path) -> Iterator[Finding]:
         why = "Letterbox, decoding and suppression are in it."
         yield Finding("kernels", "error", kernels["failed"], why, reinstall)
     elif not kernels["equal"]:
-        what = f"{', '.join(kernels['targets'])} do not give the same picture"
+        what = f"{', '.join(kernels['targets'])} do not give the same image"
         yield Finding("kernels", "error", what, "Detections cannot be trusted.", reinstall)
     else:
         yield Finding("kernels", "ok", ", ".join(kernels["targets"]))
@@ -183,7 +183,7 @@ def _try(what: str, **task: object) -> dict[str, Any]:
 
 
 def _opencv_remedy(failure: str, several: dict[str, str]) -> tuple[str, str]:
-    why = "Pictures, videos and cameras are read with it."
+    why = "Images, videos and cameras are read with it."
     if "libGL" in failure:
         return why, "pip uninstall -y opencv-python; pip install opencv-python-headless"
     if "numpy" in failure.lower():

@@ -34,7 +34,7 @@ def _numpy(_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kernels(_: Mapping[str, Any]) -> dict[str, Any]:
-    """Our own extension: the same picture through every SIMD target."""
+    """Our own extension: the same image through every SIMD target."""
     import numpy as np
 
     from edge import ops
@@ -52,7 +52,7 @@ def _kernels(_: Mapping[str, Any]) -> dict[str, Any]:
 def _opencv(_: Mapping[str, Any]) -> dict[str, Any]:
     from edge.io import opencv
 
-    cv2 = opencv.load("reading pictures")
+    cv2 = opencv.load("reading images")
     build = {
         key.strip(): value.strip()
         for key, _, value in (line.partition(":") for line in cv2.getBuildInformation().split("\n"))
@@ -81,12 +81,12 @@ def _backend(task: Mapping[str, Any]) -> dict[str, Any]:
 
     name = task["backend"]
     files = {suffix: (FOLDER / f"probe.{suffix}").read_bytes() for suffix in BACKENDS[name]}
-    picture, wanted = image(), np.load(FOLDER / "found.npy", allow_pickle=False)
+    photo, wanted = image(), np.load(FOLDER / "found.npy", allow_pickle=False)
     try:
         layout = describe(name, files).inputs[0].layout
     except BackendNotInstalledError as error:
         return {"installed": False, "why": str(error)}
-    fed = picture.transpose(0, 2, 3, 1) if layout == "NHWC" else picture
+    fed = photo.transpose(0, 2, 3, 1) if layout == "NHWC" else photo
     off = {}
     for precision in ("fp32", None):  # None: float16 where the CPU computes in it
         backend = open_backend(

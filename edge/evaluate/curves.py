@@ -1,4 +1,4 @@
-"""Precision over recall, as a table or as a picture."""
+"""Precision over recall, as a table or as an image."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def table(evaluation: Evaluation, labels: Sequence[str]) -> str:
     return file.getvalue()
 
 
-def picture(evaluation: Evaluation) -> str:
+def image(evaluation: Evaluation) -> str:
     """SVG: the mean over classes at three overlaps, and each class at IoU .50 in gray."""
     precision = evaluation.precision[..., 0]
     there = precision[:, :, precision[0, 0] >= 0]

@@ -189,7 +189,7 @@ def _permute_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[
 
 
 def _layer_norm_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
-    """Along the last axis, or of each picture as a whole."""
+    """Along the last axis, or of each image as a whole."""
     shape, size = inputs[0], whole(params, 0)
     if len(shape) > 3:
         return None

@@ -1,4 +1,4 @@
-"""The shapes that ncnn's layers give that slide a window over a picture, or pad one.
+"""The shapes that ncnn's layers give that slide a window over an image, or pad one.
 
 Rules as in `edge.formats.ncnn_shapes`.
 """

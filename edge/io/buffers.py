@@ -37,6 +37,6 @@ class Buffers:
     def _block(self) -> bytearray:
         while self._free:
             block = self._free.popleft()
-            if len(block) == self._bytes:  # else it is from before the picture grew
+            if len(block) == self._bytes:  # else it is from before the image grew
                 return block
         return bytearray(self._bytes)

@@ -1,4 +1,4 @@
-"""Boxes and labels on a picture."""
+"""Boxes and labels on an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GOLDEN = 0.618034  # hues a golden section apart: neighboring classes differ mo
 
 
 def annotate(frame: Frame, found: Detections, labels: Sequence[str]) -> UInt8Array:
-    """The frame's picture with a box and "name 0.87" for each detection, best on top.
+    """The frame's image with a box and "name 0.87" for each detection, best on top.
 
     OpenCV's fonts hold ASCII only before version 5, so any other character of a name is drawn
     as "?". A class without a label is drawn as its number.
@@ -48,13 +48,13 @@ def annotate(frame: Frame, found: Detections, labels: Sequence[str]) -> UInt8Arr
 
 
 def color(class_id: int) -> Bgr:
-    """A color of its own for each class, the same in every picture."""
+    """A color of its own for each class, the same in every image."""
     red, green, blue = colorsys.hsv_to_rgb(class_id * _GOLDEN % 1, 0.85, 1.0)
     return round(255 * blue), round(255 * green), round(255 * red)
 
 
 def bgr(frame: Frame) -> UInt8Array:
-    """A frame's picture as a new (H, W, 3) BGR image.
+    """A frame's image as a new (H, W, 3) BGR image.
 
     Raises:
         NotInstalledError: OpenCV is not installed.

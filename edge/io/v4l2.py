@@ -25,7 +25,7 @@ _MOST = 64  # of a list: a driver that never ends it must not hold us
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way in which a camera gives pictures.
+    """One way in which a camera gives images.
 
     Attributes:
         code: Four characters, as in "YUYV" or "MJPG".
@@ -47,8 +47,8 @@ class Device:
 
     Attributes:
         card: Name of the device.
-        captures: Whether pictures come out of it: a camera has other nodes too.
-        formats: Of those pictures.
+        captures: Whether images come out of it: a camera has other nodes too.
+        formats: Of those images.
     """
 
     card: str

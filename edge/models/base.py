@@ -193,7 +193,7 @@ class OutputLayout(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a model shows when it runs once, on a plain gray picture.
+    """What a model shows when it runs once, on a plain gray image.
 
     Attributes:
         input_name: Name of its input.

@@ -1,4 +1,4 @@
-"""PP-YOLOE and PP-YOLOE+: stretched pictures; the plain models want ImageNet's normalization.
+"""PP-YOLOE and PP-YOLOE+: stretched images; the plain models want ImageNet's normalization.
 
 Source: Xu et al. 2022, arXiv:2203.16250, and what the official exports emit (with a
 `scale_factor` of 1, boxes are in input pixels):

@@ -24,7 +24,7 @@ from edge.types import AnyArray, Size
 
 BINS = 16  # of the official models' distributions
 _MASKS, _KEYPOINTS = 32, 51  # planes that segmentation and pose models have after the classes
-_TURNED = 0.1  # in every cell: no class has such scores in a picture of nothing
+_TURNED = 0.1  # in every cell: no class has such scores in an image of nothing
 _ROWS = 300  # of exports that end with the best boxes; of these more columns than 6:
 _MORE_COLUMNS = {6 + _MASKS: "segmentation", 6 + _KEYPOINTS: "pose", 6 + 1: "oriented-box"}
 
@@ -98,7 +98,7 @@ def _refuse_other_tasks(planes: AnyArray) -> None:
     classes = planes[4:]
     outside = classes.min() < 0 or classes.max() > 1
     usual = {4 + 80 + _MASKS: "segmentation", 4 + 1 + _KEYPOINTS: "pose"}
-    # A gray picture shows nothing, but an angle is somewhere, and where it is it is no probability.
+    # A gray image shows nothing, but an angle is somewhere, and where it is it is no probability.
     turned = len(classes) > 1 and classes[-1].min() > _TURNED and np.median(classes[:-1]) < _TURNED
     if outside or turned or planes.shape[0] in usual:
         task = usual.get(planes.shape[0], "segmentation, pose or oriented-box")

@@ -1,4 +1,4 @@
-"""YOLOX: anchor-free, with objectness; pictures as they are, at the top left.
+"""YOLOX: anchor-free, with objectness; images as they are, at the top left.
 
 Source: Ge et al. 2021, arXiv:2107.08430, and what the official exports emit, one output
 (N, 5 + C) with probabilities: "raw-rows" with x, y, log width, log height in cells (the default);
@@ -29,7 +29,7 @@ def _recognize(seen: Seen) -> Recognition | None:
     other = seen.input_name == "image_arrays" or (scores[:, 0] == 1).all() or not probable
     if strides is None or (other and not seen.chosen):
         return None
-    # Decoded centers lie all over the picture, raw ones inside their cells.
+    # Decoded centers lie all over the image, raw ones inside their cells.
     decoded = float(np.abs(rows[:, :2]).max()) > min(seen.input.height, seen.input.width) / 2
     return Recognition(
         "rows" if decoded else "raw-rows",

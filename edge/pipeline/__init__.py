@@ -1,14 +1,14 @@
 """Sources into a detector into sinks: threads, what to drop, and how it is counted.
 
-    source threads ──> rings ──> detector thread ──> outlets, a thread for each sink
+    source threads ──> queues ──> detector thread ──> workers, a thread for each sink
 
-A ring is the place where the frames of one source wait, an outlet that where results wait for one
+A queue is the place where the frames of one source wait, an worker that where results wait for one
 sink; both are of a fixed size. `run` holds them together.
 """
 
 from edge.pipeline.address import open_feed
-from edge.pipeline.engine import Runs, run
-from edge.pipeline.ring import Feed, Policy
+from edge.pipeline.engine import FrameDetector, run
+from edge.pipeline.frame_queue import Feed, Policy
 from edge.pipeline.summary import DROPS, Percentiles, Summary
 
-__all__ = ["DROPS", "Feed", "Percentiles", "Policy", "Runs", "Summary", "open_feed", "run"]
+__all__ = ["DROPS", "Feed", "FrameDetector", "Percentiles", "Policy", "Summary", "open_feed", "run"]

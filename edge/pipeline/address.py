@@ -6,15 +6,17 @@ import difflib
 from pathlib import Path
 
 from edge.errors import SourceError
-from edge.io.sources import USUAL, Patience, open_source
+from edge.io.sources import DEFAULT_RECONNECT, ReconnectPolicy, open_source
 from edge.paths import exists
-from edge.pipeline.ring import Feed, Policy
+from edge.pipeline.frame_queue import Feed, Policy
 from edge.redaction import masked, userinfo
 
 _KEYS = ("rate", "priority")
 
 
-def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None = None) -> Feed:
+def open_feed(
+    address: str, *, reconnect: ReconnectPolicy = DEFAULT_RECONNECT, policy: Policy | None = None
+) -> Feed:
     """The source of an address, with what follows its last "#".
 
     A URL's own question mark is the server's, and a "#" is never sent to one: so this holds for
@@ -22,7 +24,7 @@ def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None
 
     Args:
         address: Of `open_source`; `#rate=FRAMES_PER_SECOND&priority=NUMBER` may follow.
-        patience: How long a live source is waited for.
+        reconnect: How long a live source is waited for.
         policy: See `Feed`.
 
     Raises:
@@ -32,7 +34,7 @@ def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None
     bare, mark, text = address[end:].rpartition("#")
     bare = address[:end] + bare
     if not mark or ("://" not in address and exists(Path(address), SourceError)):
-        return Feed(open_source(address, patience), policy=policy, name=masked(address))
+        return Feed(open_source(address, reconnect), policy=policy, name=masked(address))
     given: dict[str, float] = {}
     for item in text.split("&"):
         key, _, value = item.partition("=")
@@ -50,7 +52,7 @@ def open_feed(address: str, *, patience: Patience = USUAL, policy: Policy | None
             given[key] = float(value)
         except ValueError:
             raise SourceError(f"{masked(bare)}: {key} is a number, got {value!r}") from None
-    source = open_source(bare, patience)
+    source = open_source(bare, reconnect)
     try:
         return Feed(
             source, given.get("rate"), given.get("priority", 1.0), policy, name=masked(bare)

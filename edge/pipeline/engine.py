@@ -1,4 +1,4 @@
-"""Runs sources into a detector into sinks, each in threads of its own."""
+"""FrameDetector sources into a detector into sinks, each in threads of its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Protocol
 
 from edge.errors import EdgeError
 from edge.io.base import Sink, Source, Watcher
-from edge.pipeline.outlet import Delivery, Item, Outlet
-from edge.pipeline.ring import Feed, Ring, Rings
-from edge.pipeline.summary import Summary, Tally
+from edge.pipeline.frame_queue import Feed, FrameQueue, FrameQueues
+from edge.pipeline.sink_worker import Item, PendingResult, SinkWorker
+from edge.pipeline.summary import Counters, Summary
 from edge.types import Event, Failure, Frame, Result
 
 _LOOK = 0.1  # seconds between two looks at `stop`; also when a signal is noticed at the latest
 
 
-class Runs(Protocol):
+class FrameDetector(Protocol):
     """What a detector is here."""
 
     def run(self, frame: Frame) -> Result:
@@ -26,7 +26,7 @@ class Runs(Protocol):
 
 def run(
     source: Source | Sequence[Feed],
-    detector: Runs,
+    detector: FrameDetector,
     sinks: Sequence[Sink],
     *,
     watchers: Sequence[Watcher] = (),
@@ -36,7 +36,7 @@ def run(
 ) -> Summary:
     """Detect in every frame and hand each result to every sink.
 
-    A thread for each source reads ahead into a ring; one thread detects; a thread for each sink
+    A thread for each source reads ahead into a queue; one thread detects; a thread for each sink
     writes. Where all feeds wait (files), every result reaches every sink, in order, and the
     slowest of all sets the pace. Where one drops (cameras), nothing waits: frames are dropped by
     the policy of their feed, and a sink that is too slow misses results.
@@ -83,7 +83,7 @@ def run(
             pass
     if engine.errors:
         raise engine.errors[0]
-    return engine.tally.summary(time.monotonic() - start, interrupted=interrupted)
+    return engine.counters.summary(time.monotonic() - start, interrupted=interrupted)
 
 
 class _Engine:
@@ -92,25 +92,25 @@ class _Engine:
     def __init__(
         self,
         feeds: Sequence[Feed],
-        detector: Runs,
+        detector: FrameDetector,
         sinks: Sequence[Sink],
         watchers: Sequence[Watcher],
         max_frames: int | None,
         max_age: float | None,
     ) -> None:
-        self.tally = Tally()
+        self.counters = Counters()
         self.done = threading.Event()
         self.errors: list[BaseException] = []  # the first is the run's
         self._detector = detector
         self._max_frames = max_frames
         self._age_limit = None if max_age is None else _AgeLimit(max_age)
-        self._rings = Rings(feeds, self.tally)
+        self._queues = FrameQueues(feeds, self.counters)
         wait = not any(feed.drops for feed in feeds)
-        self._sinks = [Outlet(sink, self, wait=wait) for sink in sinks]
+        self._sinks = [SinkWorker(sink, self, wait=wait) for sink in sinks]
         self._watchers = [
-            Outlet(watcher, self, wait=False, on_event=watcher.event) for watcher in watchers
+            SinkWorker(watcher, self, wait=False, on_event=watcher.event) for watcher in watchers
         ]
-        self._outlets = (*self._sinks, *self._watchers)
+        self._workers = (*self._sinks, *self._watchers)
         self._begun = threading.Lock()
         self._lock = threading.Lock()
         self._sources_left = len(feeds)
@@ -123,17 +123,17 @@ class _Engine:
     def stop(self) -> None:
         """End as soon as what has been detected is written."""
         self._tell(Event("stopping", "", time.time()))
-        self._rings.stop()
-        for ring in self._rings.rings:
-            ring.feed.source.stop()
+        self._queues.stop()
+        for queue in self._queues.queues:
+            queue.feed.source.stop()
 
     # --- a thread for each source ---------------------------------------------------------------
 
-    def _read(self, ring: Ring) -> None:
-        source = ring.feed.source
+    def _read(self, queue: FrameQueue) -> None:
+        source = queue.feed.source
         try:
             try:
-                self._read_all(ring)
+                self._read_all(queue)
             finally:
                 source.close()
         except Exception as error:  # raised by `run`
@@ -142,22 +142,22 @@ class _Engine:
                 alone = not self._sources_left and not self.errors
                 self.errors.append(error)
             if not alone:  # else `run` raises it, at once
-                self._tell(Event("failed", ring.feed.name, time.time(), str(error)))
+                self._tell(Event("failed", queue.feed.name, time.time(), str(error)))
             if not isinstance(error, EdgeError):
-                self._rings.stop()  # a defect, not a camera
+                self._queues.stop()  # a defect, not a camera
         finally:
-            self._rings.end(ring)
+            self._queues.end(queue)
 
-    def _read_all(self, ring: Ring) -> None:
-        most = self._max_frames if ring.policy == "wait" else None
+    def _read_all(self, queue: FrameQueue) -> None:
+        most = self._max_frames if queue.policy == "wait" else None
         given = 0
-        for item in ring.feed.source:
+        for item in queue.feed.source:
             if isinstance(item, Event):
                 self._tell(item)
                 continue
-            if isinstance(item, Frame) and ring.too_soon(item):
-                self.tally.drop("rate")
-            elif not self._rings.put(ring, item):
+            if isinstance(item, Frame) and queue.too_soon(item):
+                self.counters.drop("rate")
+            elif not self._queues.put(queue, item):
                 return
             else:
                 given += 1
@@ -170,18 +170,18 @@ class _Engine:
         if not self._begun.acquire(blocking=False):
             return
         readers = [
-            threading.Thread(target=self._read, args=(ring,), name="source", daemon=True)
-            for ring in self._rings.rings
+            threading.Thread(target=self._read, args=(queue,), name="source", daemon=True)
+            for queue in self._queues.queues
         ]
         try:
             try:
-                for outlet in self._outlets:
-                    outlet.start()
+                for worker in self._workers:
+                    worker.start()
                 for reader in readers:
                     reader.start()
-                while (item := self._rings.take()) is not None:
+                while (item := self._queues.take()) is not None:
                     self._handle(item)
-                    if self._max_frames is not None and self.tally.done >= self._max_frames:
+                    if self._max_frames is not None and self.counters.done >= self._max_frames:
                         break  # may be above: a damaged frame that was overtaken has failed too
             finally:
                 self._wind_up(readers)
@@ -191,60 +191,60 @@ class _Engine:
             self.done.set()
 
     def _wind_up(self, readers: Sequence[threading.Thread]) -> None:
-        self._rings.stop()
+        self._queues.stop()
         # Results first: a source may take its time to notice.
-        for outlets in (self._sinks, self._watchers):
-            for outlet in outlets:
-                outlet.end()
-            for outlet in outlets:
-                outlet.join()
-        for ring in self._rings.rings:
-            ring.feed.source.stop()
+        for workers in (self._sinks, self._watchers):
+            for worker in workers:
+                worker.end()
+            for worker in workers:
+                worker.join()
+        for queue in self._queues.queues:
+            queue.feed.source.stop()
         for reader in readers:
             if reader.ident is not None:
                 reader.join()
 
     def _handle(self, item: Frame | Failure) -> None:
         if isinstance(item, Failure):
-            self.tally.fail()
+            self.counters.fail()
             self._hand_out(item)
             return
         limit = self._age_limit if item.captured is not None else None
         if limit is not None and limit.hopeless(item):
-            self.tally.drop("too-old")
+            self.counters.drop("too-old")
             return
         begin = time.monotonic()
         result = self._detector.run(item)
         end = time.monotonic()
         if limit is not None and limit.late(item, begin, end):
-            self.tally.drop("too-old")
+            self.counters.drop("too-old")
             return
-        self.tally.process(
+        self.counters.process(
             result.latency.total, None if item.captured is None else end - item.captured
         )
-        self._hand_out(Delivery(result))
+        self._hand_out(PendingResult(result))
 
     def _hand_out(self, item: Item) -> None:
-        for outlet in self._outlets:
-            outlet.put(item)
+        for worker in self._workers:
+            worker.put(item)
 
-    # --- told by the outlets, in their threads ---------------------------------------------------
+    # --- told by the workers, in their threads ---------------------------------------------------
 
-    def unsaved(self, delivery: Delivery, reason: str) -> None:
+    def unsaved(self, pending: PendingResult, reason: str) -> None:
         with self._lock:
-            first, delivery.spoiled = not delivery.spoiled, True
+            first, pending.failed = not pending.failed, True
         if first:
-            self.tally.spoil()
-        frame = delivery.result.frame
+            self.counters.mark_failed()
+        frame = pending.result.frame
         for watcher in self._watchers:
             watcher.put(Failure(frame.index, frame.time, frame.source, reason))
 
-    def missed(self, outlet: Outlet) -> None:
-        if outlet in self._sinks:
-            self.tally.miss(outlet.name)
+    def missed(self, worker: SinkWorker) -> None:
+        if worker in self._sinks:
+            self.counters.miss(worker.name)
 
-    def failed(self, outlet: Outlet, error: BaseException) -> None:
-        if outlet not in self._sinks:
+    def failed(self, worker: SinkWorker, error: BaseException) -> None:
+        if worker not in self._sinks:
             return
         with self._lock:
             self._sinks_left -= 1
@@ -253,9 +253,9 @@ class _Engine:
             self.errors.append(error)
         # A pipe whose reader has gone, as in `| head -1`, is the user's way to end it all.
         if last or not isinstance(error, EdgeError):
-            self._rings.stop()
+            self._queues.stop()
         if isinstance(error, EdgeError) and not alone:  # else `run` raises it, at once
-            self._tell(Event("failed", outlet.name, time.time(), str(error)))
+            self._tell(Event("failed", worker.name, time.time(), str(error)))
 
     def _tell(self, event: Event) -> None:
         for watcher in self._watchers:

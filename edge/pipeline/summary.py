@@ -83,7 +83,7 @@ class Summary:
         return "; ".join(parts)
 
 
-class Tally:
+class Counters:
     """The numbers while they grow. Every thread may add."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Tally:
         with self._lock:
             self._failed += 1
 
-    def spoil(self) -> None:
+    def mark_failed(self) -> None:
         """A processed frame has failed after all."""
         with self._lock:
             self._processed -= 1

@@ -1,4 +1,4 @@
-"""What every runtime finds in one picture, as JSON: here, or on an emulated CPU.
+"""What every runtime finds in one image, as JSON: here, or on an emulated CPU.
 
     python tests/arm/detections.py PRECISION=MODEL.edge...
 
@@ -22,7 +22,7 @@ HALF = ("ncnn", "mnn")  # the runtimes that compute in float16 where the CPU doe
 
 def main() -> None:
     """Print the detections of each model, runtime and precision."""
-    picture = Conveyor(1, Size(480, 640)).render(0)[0]
+    image = Conveyor(1, Size(480, 640)).render(0)[0]
     found = {}
     for word in sys.argv[1:]:
         precision, _, name = word.partition("=")
@@ -33,7 +33,7 @@ def main() -> None:
                 continue
             chosen = {"backend": backend, "precision": precision, "threads": 1}
             with Detector.load(model, **chosen, score_threshold=LEAST) as detector:
-                columns = detector(picture)
+                columns = detector(image)
                 each = zip(columns.boxes, columns.scores, columns.class_ids, strict=True)
                 found[f"{backend} {detector.backend.precision}"] = [
                     {"class_id": int(c), "confidence": float(s), "box": box.tolist()}

@@ -49,7 +49,7 @@ def few(seed: int, *shape: int, sparse: bool = False) -> AnyArray:
     """float32 in [0, 1) of which about one in fifty is above 0.25: u**64.
 
     Of 80 such scores four in five points have one. `sparse`: u**2048, then it is one in nineteen,
-    still many for a picture.
+    still many for an image.
     """
     x = fractions(seed, *shape)
     for _ in range(11 if sparse else 6):

@@ -1,5 +1,5 @@
 # What the emulated machine with a camera runs: a photograph is played on the HDMI output, which is
-# looped to the HDMI input of the camera; then the camera, on its own picture, is troubled.
+# looped to the HDMI input of the camera; then the camera, on its own image, is troubled.
 edge="python3 -m edge run --model /given/model.edge --precision fp32 --conf 0.2 --json"
 {
   v4l2-ctl -d /dev/video0 -i 3

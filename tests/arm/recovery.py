@@ -11,10 +11,10 @@ import sys
 import numpy as np
 
 from edge.io.sources import open_source
-from edge.io.sources.live import Patience
+from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
-SOON = Patience(stall=3.0, first=0.05, most=0.2)
+SOON = ReconnectPolicy(stall=3.0, first=0.05, most=0.2)
 
 
 def control(setting: str) -> None:
@@ -45,9 +45,9 @@ def formats() -> dict:
     return found
 
 
-def exact(picture: str) -> list:
-    """Whether the camera shows a known picture to the bit, in the driver's own format."""
-    wanted = np.fromfile(picture, np.uint8)
+def exact(image: str) -> list:
+    """Whether the camera shows a known image to the bit, in the driver's own format."""
+    wanted = np.fromfile(image, np.uint8)
     source = open_source("usb:0?format=BGR3&size=640x480", SOON)
     same = [bool(np.array_equal(f.planes[0].ravel(), wanted)) for f in frames(iter(source), 5, [])]
     source.close()

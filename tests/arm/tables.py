@@ -23,15 +23,15 @@ every kernel to 1 % of its count. This page is written by `tests/arm/tables.py`.
 KERNELS = """## Kernels
 On a Cortex-A72, by the code in which the call is written: without vectors (GCC, told to use none),
 with NEON as a board builds it (GCC), with NEON as a release is built (clang). Inputs are those of
-`tests/arm/kernels.py`: pictures of 640x480 to 320x320 unless stated, 80 classes, 2100 points
+`tests/arm/kernels.py`: images of 640x480 to 320x320 unless stated, 80 classes, 2100 points
 (distances) or 8400 (rows). In "sparse" one point in nineteen has an object, still many for a
-picture; in the others four in five do, and writing those down is most of the work. In brackets: the
+image; in the others four in five do, and writing those down is most of the work. In brackets: the
 part of what the code without vectors executes.
 """
 MISSED = """## More than a third
 The aim is that NEON executes at most a third of what the code without vectors does, of the same
 compiler. The letterbox does in every case, decoding where few points have an object, as in a
-picture. These do not:
+image. These do not:
 {missed}.
 
 - Where most points have an object, most of the work is in writing candidates down one by one, and

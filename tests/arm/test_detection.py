@@ -47,7 +47,7 @@ def arguments(model: Path, image: Path, precision: str) -> list[str | Path]:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Mapping[str, Path]:
-    """A detector of cells for every runtime, in float and in INT8, for small pictures."""
+    """A detector of cells for every runtime, in float and in INT8, for small images."""
     every_backend = importlib.import_module("every_backend")
     folder = tmp_path_factory.mktemp("arm")
     for name, make in (("float", every_backend.converted), ("int8", every_backend.quantized)):

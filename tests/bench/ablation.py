@@ -1,8 +1,8 @@
 """python -m tests.bench.ablation MODEL --data DIR: what each step of a calibration adds.
 
-Steps are taken one after another on the same pictures, learning in three ways from one start. Each
-row has the objective, by pictures that nothing is learned from, and how far the simulation agrees
-with the float network on pictures that no step has seen: as a mean over classes, which the gate
+Steps are taken one after another on the same images, learning in three ways from one start. Each
+row has the objective, by images that nothing is learned from, and how far the simulation agrees
+with the float network on images that no step has seen: as a mean over classes, which the gate
 takes, and with every detection counting alike, which is steadier where classes are many. Needs the
 extras calibrate and distill.
 """
@@ -21,7 +21,7 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 
 import numpy as np
 
-from calibration.calibrate.pictures import open_pictures
+from calibration.calibrate.images import open_images
 from calibration.canonical import canonical
 from calibration.check.agreement import agree, detections
 from calibration.graph import Graph
@@ -35,7 +35,7 @@ from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization, float_layers, ranges_per_tensor, sensitivity
 from calibration.quant.search.build_context import everything, pose, ranged
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.search.ranges import best_for_all, opinions
 from calibration.quant.search.recipes import Learning
 from calibration.quant.simulate.objective import CHANNEL_WEIGHT
@@ -45,7 +45,7 @@ from edge.evaluate import agreement
 from edge.recognize import open_model
 from edge.types import UInt8Array
 
-Step = tuple[str, Problem, QuantSpec]
+Step = tuple[str, SearchContext, QuantSpec]
 
 
 def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Step]:
@@ -54,7 +54,7 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
     graph, inputs = prepare(graph), Inputs.of(images, model)
     scheme = policy(options.target).scheme
 
-    def posed(network) -> tuple[Problem, QuantSpec]:
+    def posed(network) -> tuple[SearchContext, QuantSpec]:
         first = everything(network, inputs, scheme)
         seen = observe(network, inputs, ranged(first))
         problem = pose(network, model, inputs, seen, first, options.judges)
@@ -99,14 +99,14 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
 
 def main() -> None:
     options = _options()
-    pictures = open_pictures(options.data, (), strict=False)
-    order = np.random.default_rng(options.seed).permutation(len(pictures)).tolist()
-    observed = list(pictures.at(order[: options.images]).images())
-    judged = list(pictures.at(order[options.images :][: options.judged]).images())
+    images = open_images(options.data, (), strict=False)
+    order = np.random.default_rng(options.seed).permutation(len(images)).tolist()
+    observed = list(images.at(order[: options.images]).images())
+    judged = list(images.at(order[options.images :][: options.judged]).images())
     reference = None
     before = process_time()
     print(
-        f"{options.model.name}, {options.target}: {len(observed)} pictures observed, "
+        f"{options.model.name}, {options.target}: {len(observed)} images observed, "
         f"{len(judged)} judge, {options.steps} steps of learning\n"
     )
     print("| step | objective | weights alone | activations alone | AP/AP50 | all alike | CPU s |")
@@ -137,7 +137,7 @@ def first_and_last(graph: Graph) -> set[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("--data", required=True, help="pictures, as for edge calibrate")
+    parser.add_argument("--data", required=True, help="images, as for edge calibrate")
     parser.add_argument("--target", default="ncnn")
     parser.add_argument("--images", type=int, default=64, help="to observe and learn from")
     parser.add_argument("--judges", type=int, default=8, help="of these, for the objective")

@@ -1,7 +1,7 @@
 """python -m tests.bench.int8 [--write]: our INT8 beside the usual ways to it, and beside float.
 
-Every model is calibrated here, by our recipe and by each of the others on the same pictures; all
-files run in their real runtimes, on pictures that none of them saw. Then the files of our recipe
+Every model is calibrated here, by our recipe and by each of the others on the same images; all
+files run in their real runtimes, on images that none of them saw. Then the files of our recipe
 and float ones of the same network run in turns, one thread, so that a slow moment meets both.
 Needs EDGE_SHARED or the shared data beside the checkout, the extras of every runtime and `distill`;
 a tool that is not installed (ai-edge-quantizer) is left out.
@@ -34,10 +34,10 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 
 import numpy as np
 
+from calibration.calibrate.images import Images, divide, open_images
 from calibration.calibrate.measure import find, race, row
-from calibration.calibrate.pictures import Pictures, divide, open_pictures
 from calibration.calibrate.study import float_operations
-from calibration.canonical import USUAL, canonical
+from calibration.canonical import DEFAULT_RECONNECT, canonical
 from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
@@ -68,11 +68,11 @@ _SIX_BITS = 31  # codes on each side, where a runtime does not trust its sums
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A model, and pictures: below the shared folder, but for models in the tests.
+    """A model, and images: below the shared folder, but for models in the tests.
 
     Attributes:
         model: Float.
-        calibrated: Pictures to calibrate on.
+        calibrated: Images to calibrate on.
         judged: Others, with labels.
         ends: Whether to see what it is with all in INT8 but the first layer and the last.
     """
@@ -94,7 +94,7 @@ TASKS: Mapping[str, Task] = {
 
 
 class Subject:
-    """A network with its pictures, and what its float form finds.
+    """A network with its images, and what its float form finds.
 
     Args:
         task: What to open.
@@ -106,10 +106,10 @@ class Subject:
     def __init__(self, task: Task, shared: Path, images: int, judges: int) -> None:
         opened = checkpoints.open_model([shared / task.model], Overrides())
         labels = opened.package.spec.labels
-        data = open_pictures(str(shared / task.calibrated), labels, strict=False)
-        held = open_pictures(str(shared / task.judged), labels, strict=True)
-        material = divide(data, held.at(range(min(judges, len(held)))), images, seed=0)
-        self.observed, self.judged = material.observed, material.judged
+        data = open_images(str(shared / task.calibrated), labels, strict=False)
+        held = open_images(str(shared / task.judged), labels, strict=True)
+        calibration_set = divide(data, held.at(range(min(judges, len(held)))), images, seed=0)
+        self.observed, self.judged = calibration_set.observed, calibration_set.judged
         seen = islice(self.observed.images(), 8)
         self.graph, self.model, _ = canonical(opened.package, seen)
         self.truth = _truth(self.judged)
@@ -117,7 +117,7 @@ class Subject:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The calibration pictures as the network reads them."""
+        """The calibration images as the network reads them."""
         return Inputs.of(self.observed.images(), self.model)
 
     @cached_property
@@ -159,8 +159,8 @@ class Subject:
         return find(packed, backend, kind, images, lambda _: None, threads=1)
 
 
-def _truth(pictures: Pictures) -> list[Objects]:
-    return pictures.truth([Frame.of(image).size for image in pictures.images()])
+def _truth(images: Images) -> list[Objects]:
+    return images.truth([Frame.of(image).size for image in images.images()])
 
 
 def _tell(stage: str, done: int, total: int) -> None:
@@ -237,8 +237,8 @@ def ai_edge(subject: Subject) -> Artifact:
     files = float_artifact("tflite", subject.graph).files
     tool = quantizer.Quantizer(files["tflite"], recipe.static_wi8_ai8())
     inputs, name = subject.inputs, subject.graph.inputs[0]
-    pictures = [{name: inputs.real(i).transpose(0, 2, 3, 1)} for i in range(len(inputs))]
-    seen = tool.calibrate({"serving_default": pictures})
+    images = [{name: inputs.real(i).transpose(0, 2, 3, 1)} for i in range(len(inputs))]
+    seen = tool.calibrate({"serving_default": images})
     data = bytes(tool.quantize(seen).quantized_model)
     return Artifact("tflite", "int8", {"tflite": data}, "NHWC")
 
@@ -304,7 +304,7 @@ def speed(subject: Subject, files: Mapping[str, Artifact]) -> list[dict[str, Any
     rows = []
     image = next(subject.judged.images())
     for target, int8 in files.items():
-        kind: Precision = USUAL.get(target, "fp32")
+        kind: Precision = DEFAULT_RECONNECT.get(target, "fp32")
         floats = float_artifact(target, subject.graph, half=kind == "fp16")
         entries = [(subject.packed(a), target, a.precision) for a in (floats, int8)]
         times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
@@ -370,7 +370,7 @@ def circumstances(subject: Subject) -> str:
     load = os.getloadavg()[0]
     return (
         f"{here.cpu}, one thread, load {load:.1f}; {runtimes}; calibrated on "
-        f"{len(subject.observed)} pictures, judged on {len(subject.judged)} others."
+        f"{len(subject.observed)} images, judged on {len(subject.judged)} others."
     )
 
 

@@ -24,7 +24,7 @@ def test_the_table_has_every_architecture_and_runtime():
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_what_a_network_gives_depends_on_its_picture(name):
-    pictures = np.random.default_rng(1).random((2, 1, 3, SIZE, SIZE), np.float32)
-    (one,), (other,) = (reference(content(name), each) for each in pictures)
+def test_what_a_network_gives_depends_on_its_image(name):
+    images = np.random.default_rng(1).random((2, 1, 3, SIZE, SIZE), np.float32)
+    (one,), (other,) = (reference(content(name), each) for each in images)
     assert distance(one, other) > 0.1  # a hundred times what runtimes may differ by, and more

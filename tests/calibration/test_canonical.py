@@ -36,12 +36,12 @@ EXPORTS = [
     ("yolov7-tiny", "end2end", None, "heads"),
 ]
 
-# Random weights give slivers and boxes wider than the picture, which trained ones do not.
+# Random weights give slivers and boxes wider than the image, which trained ones do not.
 NEAR = Alike(pixels=0.05)
 WINOGRAD = Alike(0.95, 0.02, pixels=1.0)  # MNN's way to convolve loses bits
 
 
-def picture(networks):
+def image(networks):
     pixels = networks.image(Size(240, 320), seed=3)[0].numpy().transpose(1, 2, 0)
     return np.ascontiguousarray(pixels * 255).astype(np.uint8)
 
@@ -59,9 +59,9 @@ def test_an_export_finds_the_same_in_every_runtime(network, form, said, cut, tmp
     found = {}
     for backend in BACKENDS:
         with Detector.load(written, backend=backend, **rules) as one:
-            found[backend] = one(picture(networks))
+            found[backend] = one(image(networks))
     with Detector.load(opened.package, **rules) as whole:
-        as_it_came = whole(picture(networks))
+        as_it_came = whole(image(networks))
     wanted = found.pop("onnxruntime")
     assert len(wanted) > 50
     if not form.startswith("end2end"):  # those suppress inside the file
@@ -87,20 +87,20 @@ def test_an_ncnn_model_goes_into_every_runtime(shared, size):
     assert written.package.spec.form == "split"
     told = " ".join(written.evidence)
     assert "cut at the outputs of its last convolutions" in told
-    assert "files are compared in the picture given" in told
+    assert "files are compared in the image given" in told
     assert (
         re.findall(r"agrees with ONNX Runtime, SQNR \d\d+ dB or more, (\d+) b", told) == ["200"] * 3
     )
 
 
-def test_a_cut_is_compared_in_the_first_picture_with_something_in_it(shared):
+def test_a_cut_is_compared_in_the_first_image_with_something_in_it(shared):
     package = open_model([shared / "models" / "yolov6lite" / "yolov6-lite-s.param"]).package
     photograph = read_image(str(min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))))
-    pictures = iter([np.full((320, 320, 3), 60, np.uint8), photograph, "not looked at"])
-    _, spec, sentence = canonical.canonical(package, pictures)
+    images = iter([np.full((320, 320, 3), 60, np.uint8), photograph, "not looked at"])
+    _, spec, sentence = canonical.canonical(package, images)
     assert spec.form == "split"
     assert "cut at the outputs" in sentence
-    assert next(pictures) == "not looked at"
+    assert next(images) == "not looked at"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The same float model through every runtime finds the same, in every picture."""
+"""The same float model through every runtime finds the same, in every image."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ TRAINED = Path(__file__).parents[1] / "models"
 OTHERS = tuple(name for name in BACKENDS if name != "onnxruntime")
 
 
-def disagreements(package: Package, pictures: list[Path]) -> tuple[dict[str, list[str]], int]:
-    """By runtime and picture, how it parts from ONNX Runtime; and how many boxes there were."""
+def disagreements(package: Package, photos: list[Path]) -> tuple[dict[str, list[str]], int]:
+    """By runtime and image, how it parts from ONNX Runtime; and how many boxes there were."""
     import cv2
 
-    images = {path.name: cv2.imread(str(path)) for path in pictures}
+    images = {path.name: cv2.imread(str(path)) for path in photos}
     found = {}
     for backend in BACKENDS:
         rules = {"backend": backend, "precision": "fp32", "threads": 1}
@@ -43,11 +43,11 @@ def disagreements(package: Package, pictures: list[Path]) -> tuple[dict[str, lis
     return wrong, sum(map(len, wanted.values()))
 
 
-def everywhere(model: Path, picture: Path) -> Package:
+def everywhere(model: Path, photo: Path) -> Package:
     """A model with a float artifact for every runtime, as `edge convert --targets` makes it."""
     from calibration.canonical import for_targets
 
-    image, names = read_image(str(picture)), tuple(BACKENDS)
+    image, names = read_image(str(photo)), tuple(BACKENDS)
     return for_targets(open_model([model]), names, precision="fp32", image=image).package
 
 
@@ -55,9 +55,9 @@ def everywhere(model: Path, picture: Path) -> Package:
 @pytest.mark.parametrize("size", SIZES)
 def test_yolov6lite_of_ncnn_finds_the_same_in_photographs(shared, size):
     model = shared / "models" / "yolov6lite" / f"yolov6-lite-{size}.param"
-    pictures = sorted((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
-    assert len(pictures) == 64
-    wrong, boxes = disagreements(everywhere(model, pictures[0]), pictures)
+    images = sorted((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
+    assert len(images) == 64
+    wrong, boxes = disagreements(everywhere(model, images[0]), images)
     assert boxes > 400
     assert not wrong
 
@@ -67,8 +67,8 @@ def test_yolov6lite_of_ncnn_finds_the_same_in_photographs(shared, size):
 def test_networks_trained_on_cells_find_the_same_cells(model, count, shared):
     data = shared / "data" / "bccd"
     names = (data / "ImageSets" / "Main" / "test.txt").read_text().split()[:count]
-    pictures = [data / "JPEGImages" / f"{name}.jpg" for name in names]
-    wrong, boxes = disagreements(everywhere(TRAINED / f"{model}.edge", pictures[0]), pictures)
+    images = [data / "JPEGImages" / f"{name}.jpg" for name in names]
+    wrong, boxes = disagreements(everywhere(TRAINED / f"{model}.edge", images[0]), images)
     assert boxes > 10 * count
     assert not wrong
 

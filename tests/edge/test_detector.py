@@ -114,7 +114,7 @@ class TestDetections:
 
 
 class TestQuantizedInputs:
-    """An INT8 network must see the picture that the float network sees, to half a code."""
+    """An INT8 network must see the image that the float network sees, to half a code."""
 
     @pytest.mark.parametrize(
         ("dtype", "scale", "zero_point"),

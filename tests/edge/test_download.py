@@ -8,14 +8,14 @@ import pytest
 from file_server import crumbles, cut, redirects, refuses, serving, stalls, whole
 
 from edge import download
-from edge.download import Patience, fetch
+from edge.download import RetryPolicy, fetch
 from edge.errors import DownloadError
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 GOOD = {"sha256": SHA256, "sha1": hashlib.sha1(CONTENT).hexdigest()}
-QUICK = Patience(timeout=20, attempts=3, pause=0.01)
-NERVOUS = Patience(timeout=0.5, attempts=3, pause=0.01)
+QUICK = RetryPolicy(timeout=20, attempts=3, pause=0.01)
+NERVOUS = RetryPolicy(timeout=0.5, attempts=3, pause=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -57,13 +57,13 @@ def test_a_file_that_is_there_and_wrong_is_replaced(target):
     target.parent.mkdir()
     target.write_bytes(b"old")
     with serving(whole(CONTENT)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
     assert target.read_bytes() == CONTENT
 
 
 def test_a_cut_connection_is_continued_where_it_was(target):
     with serving(cut(CONTENT, 100_000), cut(CONTENT, 0), whole(CONTENT)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
         asked = [headers.get("range") for _, headers in server.seen]
     assert asked[1] == "bytes=100000-"
     assert target.read_bytes() == CONTENT
@@ -72,22 +72,22 @@ def test_a_cut_connection_is_continued_where_it_was(target):
 
 def test_a_connection_that_is_cut_again_and_again_brings_the_file_while_it_gets_on(target):
     with serving(crumbles(CONTENT, 70_000)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=Patience(20, 2, 0.01))
+        fetch(server.url, target, hashes=GOOD, retry=RetryPolicy(20, 2, 0.01))
         assert len(server.seen) == 4
     assert target.read_bytes() == CONTENT
     with serving(crumbles(CONTENT[::-1], 10)) as server:
         with pytest.raises(DownloadError, match="kept for the next time"):
-            fetch(server.url, target.with_name("y"), patience=Patience(20, 2, 0.01))
+            fetch(server.url, target.with_name("y"), retry=RetryPolicy(20, 2, 0.01))
         assert len(server.seen) == 2
 
 
 def test_what_was_cut_off_is_continued_by_the_next_call(target):
     with serving(cut(CONTENT, 70_000)) as server:
         with pytest.raises(DownloadError, match=r"70000 of 256000 bytes .*are kept for the next"):
-            fetch(server.url, target, hashes=GOOD, patience=Patience(20, 1, 0))
+            fetch(server.url, target, hashes=GOOD, retry=RetryPolicy(20, 1, 0))
         assert names(target) == [".x.bin.json", ".x.bin.part"]
         server.replies[:] = [whole(CONTENT)]
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
         assert server.seen[-1][1]["range"] == "bytes=70000-"
         assert server.seen[-1][1]["if-range"] == '"v1"'
     assert target.read_bytes() == CONTENT
@@ -96,14 +96,14 @@ def test_what_was_cut_off_is_continued_by_the_next_call(target):
 def test_another_version_is_not_glued_to_the_beginning_of_the_first(target):
     other = CONTENT[::-1]
     with serving(cut(CONTENT, 70_000), whole(other, '"v2"')) as server:
-        fetch(server.url, target, patience=QUICK)
+        fetch(server.url, target, retry=QUICK)
     assert target.read_bytes() == other
 
 
 @pytest.mark.parametrize("tag", [None, 'W/"v1"'])
 def test_a_file_whose_version_has_no_name_begins_anew(target, tag):
     with serving(cut(CONTENT, 70_000, tag), whole(CONTENT, tag)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
         assert "range" not in server.seen[1][1]
     assert target.read_bytes() == CONTENT
 
@@ -111,14 +111,14 @@ def test_a_file_whose_version_has_no_name_begins_anew(target, tag):
 def test_a_part_of_another_address_is_not_continued(target):
     with serving(cut(CONTENT, 70_000), whole(CONTENT)) as server:
         with pytest.raises(DownloadError):
-            fetch(f"{server.url}/a", target, patience=Patience(20, 1, 0))
-        fetch(f"{server.url}/b", target, hashes=GOOD, patience=QUICK)
+            fetch(f"{server.url}/a", target, retry=RetryPolicy(20, 1, 0))
+        fetch(f"{server.url}/b", target, hashes=GOOD, retry=QUICK)
         assert "range" not in server.seen[1][1]
 
 
 def test_a_part_longer_than_the_file_is_thrown_away(target):
     with serving(cut(CONTENT * 2, 300_000), whole(CONTENT)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
     assert target.read_bytes() == CONTENT
 
 
@@ -129,7 +129,7 @@ def test_a_server_that_continues_elsewhere_is_not_believed(target):
         handler.answer(206, headers, CONTENT[5:])
 
     with serving(cut(CONTENT, 70_000), elsewhere, whole(CONTENT)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
     assert target.read_bytes() == CONTENT
 
 
@@ -140,7 +140,7 @@ def test_wrong_bytes_are_refused_and_the_old_file_stays(target):
         serving(whole(CONTENT[:-1] + b"!")) as server,
         pytest.raises(DownloadError, match=f"not the file that was wanted.*wanted {SHA256}"),
     ):
-        fetch(server.url, target, hashes={"sha256": SHA256}, patience=QUICK)
+        fetch(server.url, target, hashes={"sha256": SHA256}, retry=QUICK)
     assert target.read_bytes() == b"old"
     assert names(target) == ["x.bin"]
 
@@ -162,20 +162,20 @@ def test_a_stalled_server_is_given_up(target):
         serving(stalls(CONTENT, 1000)) as server,
         pytest.raises(DownloadError, match=r"does not answer \(3 attempts\)"),
     ):
-        fetch(server.url, target, patience=NERVOUS)
+        fetch(server.url, target, retry=NERVOUS)
     assert not target.exists()
 
 
 def test_a_stalled_server_that_recovers_is_continued(target):
     with serving(stalls(CONTENT, 1000), whole(CONTENT)) as server:
-        fetch(server.url, target, hashes=GOOD, patience=Patience(2, 3, 0.01))
+        fetch(server.url, target, hashes=GOOD, retry=RetryPolicy(2, 3, 0.01))
         assert server.seen[1][1]["range"] == "bytes=1000-"
 
 
 def test_redirects_are_followed_and_continued(target):
     with serving(cut(CONTENT, 70_000), redirects("/b"), whole(CONTENT)) as server:
         server.replies.insert(0, redirects("/a"))
-        fetch(server.url, target, hashes=GOOD, patience=QUICK)
+        fetch(server.url, target, hashes=GOOD, retry=QUICK)
         assert [path for path, _ in server.seen] == ["/", "/a", "/", "/b"] or [
             path for path, _ in server.seen
         ] == ["", "/a", "", "/b"]
@@ -186,7 +186,7 @@ def test_redirects_are_followed_and_continued(target):
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x"])
 def test_redirects_out_of_the_web_are_refused(target, to):
     with serving(redirects(to)) as server, pytest.raises(DownloadError, match=r"not (followed|al)"):
-        fetch(server.url, target, patience=QUICK)
+        fetch(server.url, target, retry=QUICK)
     assert names(target) == []
 
 
@@ -202,14 +202,14 @@ def test_redirects_out_of_encryption_are_refused():
 
 def test_redirects_in_a_circle_end(target):
     with serving(redirects("/again")) as server, pytest.raises(DownloadError, match="30"):
-        fetch(server.url, target, patience=QUICK)
+        fetch(server.url, target, retry=QUICK)
 
 
 @pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, 3), (429, 3)])
 def test_only_passing_refusals_are_asked_again(target, status, tries):
     with serving(refuses(status)) as server:
         with pytest.raises(DownloadError, match=f"the server says {status}"):
-            fetch(server.url, target, patience=QUICK)
+            fetch(server.url, target, retry=QUICK)
         assert len(server.seen) == tries
     assert names(target) == []
 
@@ -219,14 +219,14 @@ def test_no_network_is_told(target, monkeypatch):
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
     with pytest.raises(DownloadError, match="refused"):
-        fetch(f"http://127.0.0.1:{port}/x", target, patience=QUICK)
+        fetch(f"http://127.0.0.1:{port}/x", target, retry=QUICK)
 
     def unknown(*_, **__):  # some networks know every name
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(DownloadError, match=r"x\.invalid"):
-        fetch("http://x.invalid/x", target, patience=QUICK)
+        fetch("http://x.invalid/x", target, retry=QUICK)
     assert names(target) == []
 
 
@@ -236,7 +236,7 @@ def test_a_reply_that_is_no_http_is_told(target):
         handler.close_connection = True
 
     with serving(nonsense) as server, pytest.raises(DownloadError, match="3 attempts"):
-        fetch(server.url, target, patience=QUICK)
+        fetch(server.url, target, retry=QUICK)
 
 
 def test_a_packed_reply_is_refused(target):

@@ -34,7 +34,7 @@ def exported(tmp_path_factory):
     return cache(lambda name, form: write_onnx(folder, name, form, SIZE))
 
 
-def picture():
+def photo():
     pixels = image(Size(240, 320), seed=3)[0].numpy().transpose(1, 2, 0)
     return np.ascontiguousarray(pixels * 255).astype(np.uint8)
 
@@ -47,7 +47,7 @@ def test_every_form_is_recognized_and_finds_something(exported, name):
     assert (spec.family, spec.form, spec.input) == (family, form, SIZE)
     assert len(spec.labels) == 80
     with Detector.load(opened.package, threads=1) as detector:
-        found = detector(picture())
+        found = detector(photo())
     assert len(found) > 3
     assert (np.diff(found.scores) <= 0).all()
 
@@ -70,7 +70,7 @@ def test_raw_and_decoded_forms_find_the_same(exported, name, raw, decoded, famil
         for form, who in ((raw, family), (decoded, None))
     )
     with first, second:
-        a, b = first(picture()), second(picture())
+        a, b = first(photo()), second(photo())
     assert len(a) > 3
     np.testing.assert_array_equal(a.class_ids, b.class_ids)
     np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)

@@ -18,7 +18,7 @@ sides = st.integers(1, 70)
 placements = st.sampled_from(["center", "top-left", "stretch"])
 
 
-def picture(seed: int, *shape: int) -> np.ndarray:
+def photo(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
@@ -29,7 +29,7 @@ def yuv(seed: int, h: int, w: int, pixel_format) -> Frame:
         "I420": [(h, w), half, half],
         "YUYV": [(h, w, 2)],
     }[pixel_format]
-    planes = tuple(picture(seed + i, *shape) for i, shape in enumerate(shapes))
+    planes = tuple(photo(seed + i, *shape) for i, shape in enumerate(shapes))
     return Frame(planes, pixel_format)
 
 
@@ -50,7 +50,7 @@ class TestLetterbox:
     @settings(max_examples=150, deadline=None)
     @given(st.integers(0, 9999), sides, sides, sides, sides, placements)
     def test_equals_opencv_bit_for_bit(self, seed, h, w, in_h, in_w, placement):
-        image = picture(seed, h, w, 3)
+        image = photo(seed, h, w, 3)
         geometry = Letterbox.fit(Size(h, w), Size(in_h, in_w), placement)
         inner = geometry.resized
         resized = cv2.resize(image, (inner.width, inner.height), interpolation=cv2.INTER_LINEAR)
@@ -72,7 +72,7 @@ class TestLetterbox:
         [((480, 640), 320), ((427, 640), 320), ((720, 1280), 640), ((500, 375), 416), ((9, 9), 64)],
     )
     def test_equals_the_reference_at_usual_sizes(self, image, target_size):
-        pixels = picture(3, *image, 3)
+        pixels = photo(3, *image, 3)
         geometry = Letterbox.fit(Size(*image), Size(target_size, target_size))
         expected = reference.letterbox(pixels, geometry)
         for target in ops.targets():
@@ -83,7 +83,7 @@ class TestLetterbox:
     @settings(max_examples=60, deadline=None)
     @given(st.integers(0, 9999), sides, sides, sides, sides, st.sampled_from(["NCHW", "NHWC"]))
     def test_every_output_type_is_made_of_the_same_pixels(self, seed, h, w, in_h, in_w, layout):
-        image = picture(seed, h, w, 3)
+        image = photo(seed, h, w, 3)
         geometry = Letterbox.fit(Size(h, w), Size(in_h, in_w))
         mean, scale, pad = (1.5, 20.0, 127.0), (0.5, 1 / 255, 1 / 58.0), (1, 2, 3)
         pixels = reference.letterbox(image, geometry, pad=pad)
@@ -100,7 +100,7 @@ class TestLetterbox:
             np.testing.assert_array_equal(real, values)
 
     def test_one_wrong_pixel_would_be_seen(self):
-        image = picture(0, 30, 40, 3)
+        image = photo(0, 30, 40, 3)
         geometry = Letterbox.fit(Size(30, 40), Size(64, 64))
         expected = boxed(Frame.of(image), geometry)
         image[7, 9, 1] ^= 128
@@ -118,7 +118,7 @@ class TestLetterbox:
     @settings(max_examples=40, deadline=None)
     @given(st.integers(0, 9999), sides, sides, sides)
     def test_gray_fills_three_equal_channels(self, seed, h, w, size):
-        image = picture(seed, h, w)
+        image = photo(seed, h, w)
         geometry = Letterbox.fit(Size(h, w), Size(size, size))
         expected = reference.letterbox(image, geometry)
         for target in ops.targets():
@@ -175,14 +175,14 @@ class TestLetterbox:
             boxed(Frame(frame.planes, "P010"), geometry)
 
     def test_takes_a_cropped_view_without_copying(self):
-        image = picture(1, 50, 60, 3)
+        image = photo(1, 50, 60, 3)
         geometry = Letterbox.fit(Size(30, 40), Size(32, 32))
         view = boxed(Frame.of(image[10:40, 10:50]), geometry)
         copy = boxed(Frame.of(image[10:40, 10:50].copy()), geometry)
         np.testing.assert_array_equal(view, copy)
 
     def test_writes_into_padded_channels_and_leaves_the_gaps(self):
-        image = picture(2, 20, 20, 3)
+        image = photo(2, 20, 20, 3)
         geometry = Letterbox.fit(Size(20, 20), Size(10, 12))
         padded = np.full((3, 11, 16), 7, np.float32)
         ops.letterbox(Frame.of(image), geometry, padded[:, :10, :12])
@@ -192,7 +192,7 @@ class TestLetterbox:
         assert (padded[:, :, 12:] == 7).all()
 
     def test_accepts_a_batch_axis_of_one(self):
-        image = picture(2, 20, 20, 3)
+        image = photo(2, 20, 20, 3)
         geometry = Letterbox.fit(Size(20, 20), Size(16, 16))
         out = np.zeros((1, 3, 16, 16), np.float32)
         ops.letterbox(Frame.of(image), geometry, out)
@@ -218,12 +218,12 @@ class TestLetterbox:
         out = change.pop("out", np.zeros((3, 8, 8), np.float32))
         geometry = Letterbox.fit(change.pop("size", Size(4, 4)), Size(8, 8))
         with pytest.raises(error, match=message):
-            ops.letterbox(Frame.of(picture(0, 4, 4, 3)), geometry, out, **change)
+            ops.letterbox(Frame.of(photo(0, 4, 4, 3)), geometry, out, **change)
 
     def test_refuses_a_frame_with_gaps_in_its_rows(self):
         geometry = Letterbox.fit(Size(4, 4), Size(8, 8))
         with pytest.raises(TypeError, match="contiguous rows"):
-            boxed(Frame((picture(0, 4, 8, 3)[:, ::2],), "BGR"), geometry)
+            boxed(Frame((photo(0, 4, 8, 3)[:, ::2],), "BGR"), geometry)
         with pytest.raises(TypeError, match="plane 0 of the BGR frame must be uint8, got float32"):
             boxed(Frame((np.zeros((4, 4, 3), np.float32),), "BGR"), geometry)
 
@@ -231,12 +231,12 @@ class TestLetterbox:
         out = np.zeros((3, 8, 8), np.float32)
         out.flags.writeable = False
         with pytest.raises(ValueError, match="out must be writable"):
-            ops.letterbox(Frame.of(picture(0, 4, 4, 3)), Letterbox.fit(Size(4, 4), Size(8, 8)), out)
+            ops.letterbox(Frame.of(photo(0, 4, 4, 3)), Letterbox.fit(Size(4, 4), Size(8, 8)), out)
 
     def test_refuses_a_placement_outside_the_input(self):
         geometry = Letterbox(Size(4, 4), Size(8, 8), Size(8, 8), 1, 0)
         with pytest.raises(ValueError, match="must place the image inside the input"):
-            boxed(Frame.of(picture(0, 4, 4, 3)), geometry)
+            boxed(Frame.of(photo(0, 4, 4, 3)), geometry)
 
 
 @pytest.mark.parametrize(

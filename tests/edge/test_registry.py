@@ -10,12 +10,12 @@ import pytest
 from file_server import serving, whole
 
 from edge import registry
-from edge.download import Patience
+from edge.download import RetryPolicy
 from edge.errors import DownloadError
 from edge.models import FAMILIES
 from edge.registry import MODELS, File, Model
 
-QUICK = Patience(timeout=20, attempts=2, pause=0.01)
+QUICK = RetryPolicy(timeout=20, attempts=2, pause=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -89,31 +89,31 @@ def test_a_model_is_pulled_file_by_file_and_once(table):
         known = {"sha256": hashlib.sha256(b"one").hexdigest()}
         table(a=model(File("a.param", f"{server.url}/1", known), File("a.bin", f"{server.url}/2")))
         assert not registry.pulled("a")
-        files = registry.pull("a", patience=QUICK)
+        files = registry.pull("a", retry=QUICK)
         assert [file.read_bytes() for file in files] == [b"one", b"two"]
         assert registry.pulled("a")
-        assert registry.pull("a", patience=QUICK) == files
+        assert registry.pull("a", retry=QUICK) == files
         assert len(server.seen) == 2
 
 
 def test_an_unknown_hash_is_noted_and_wanted_from_then_on(table, home):
     with serving(whole(b"first"), whole(b"other")) as server:
         table(a=model(File("a.pt", f"{server.url}/a.pt")))
-        registry.pull("a", patience=QUICK)
+        registry.pull("a", retry=QUICK)
         notes = json.loads((home / "state" / "edge" / "models.json").read_text())
         assert notes[f"{server.url}/a.pt"]["sha256"] == hashlib.sha256(b"first").hexdigest()
         assert registry.remove("a")
         with pytest.raises(DownloadError, match=r"at the first download on \d{4}-.*models\.json"):
-            registry.pull("a", patience=QUICK)
+            registry.pull("a", retry=QUICK)
     assert not registry.pulled("a")
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(table):
     with serving(whole(b"right")) as server:
         table(a=model(File("a.pt", server.url)))
-        (file,) = registry.pull("a", patience=QUICK)
+        (file,) = registry.pull("a", retry=QUICK)
         file.write_bytes(b"damaged")
-        registry.pull("a", patience=QUICK)
+        registry.pull("a", retry=QUICK)
         assert file.read_bytes() == b"right"
 
 
@@ -138,7 +138,7 @@ def test_a_damaged_record_is_named_and_not_replaced(table, home):
         record.write_text(content)
         table(a=model(File("a.pt", "http://127.0.0.1:9/a.pt")))
         with pytest.raises(DownloadError, match=r"models\.json"):
-            registry.pull("a", patience=QUICK)
+            registry.pull("a", retry=QUICK)
         assert record.read_text() == content
 
 

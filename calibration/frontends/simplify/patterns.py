@@ -70,7 +70,7 @@ def gemm_to_matmul(graph: Graph, node: Node) -> Change | None:
 
 
 def focus(graph: Graph, node: Node) -> Change | None:
-    """Four pictures of every second pixel, side by side and convolved: one convolution.
+    """Four images of every second pixel, side by side and convolved: one convolution.
 
     It has twice the kernel and a stride of two; the phases of the pixels are in its kernel.
     """
@@ -129,7 +129,7 @@ def focus(graph: Graph, node: Node) -> Change | None:
 
 
 def unfold(graph: Graph, node: Node) -> Change | None:
-    """The windows of a picture, gathered by rows and by columns: a convolution that picks pixels.
+    """The windows of an image, gathered by rows and by columns: a convolution that picks pixels.
 
     So torch exports `unfold`. The convolution is depthwise; each of its kernels is 1 in one place.
     """

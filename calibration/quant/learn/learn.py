@@ -1,7 +1,7 @@
 """Ranges, steps and codes of weights, and biases, by gradient descent on what the heads say.
 
 The network is its own teacher, or a larger one is. What is judged by is not learned from, so that
-few pictures learned by heart are seen for what they are.
+few images learned by heart are seen for what they are.
 
 Source: Shu et al. 2021, arXiv:2011.13256; Nagel et al. 2020, arXiv:2004.10568 (learned rounding).
 """
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from calibration.graph import Graph
 from calibration.quant.learn.loss import channel_wise, distance
-from calibration.quant.learn.samples import Lesson, Lessons, Said, draw
+from calibration.quant.learn.samples import Said, TrainingSample, TrainingSamples, draw
 from calibration.quant.learn.student import Student
 from calibration.quant.learn.torch_graph import TorchGraph
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.search.recipes import Learning
 from calibration.quant.simulate.heads import necks
 from calibration.quant.spec.spec import QuantSpec
@@ -31,15 +31,15 @@ _WARM_UP = 10
 
 
 def learn(
-    problem: Problem, spec: QuantSpec, how: Learning, seed: int, teacher: Graph | None = None
+    problem: SearchContext, spec: QuantSpec, how: Learning, seed: int, teacher: Graph | None = None
 ) -> QuantSpec:
     """The best spec on the way of a descent; the one that it starts from, if none is better.
 
     Args:
-        problem: The network and all pictures.
+        problem: The network and all images.
         spec: Where to start.
         how: See there.
-        seed: Of the order and guise of the pictures.
+        seed: Of the order and augmentation of the images.
         teacher: With heads of the same shapes; None for the network itself in float.
 
     Raises:
@@ -50,7 +50,7 @@ def learn(
         graph = graph.rebuilt(outputs=(*graph.outputs, *necks(graph, problem.model)))
     network = TorchGraph(graph)
     student = Student(problem, spec, network)
-    lessons = Lessons(problem, network if teacher is None else TorchGraph(teacher))
+    samples = TrainingSamples(problem, network if teacher is None else TorchGraph(teacher))
     kinds = [kind for kind in _RATES if how.weights or kind != "weights"]
     optimizer = torch.optim.Adam(
         [{"params": student.parameters(kind), "lr": _RATES[kind]} for kind in kinds]
@@ -58,33 +58,35 @@ def learn(
     pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, how.steps))
     random = np.random.default_rng(seed)
     learners = _learners(problem)
-    best, least = spec, _judged(student, lessons, problem, how)
+    best, least = spec, _judged(student, samples, problem, how)
     order: list[int] = []
     for step in range(how.steps):
-        chosen: list[Lesson] = []
+        chosen: list[TrainingSample] = []
         while len(chosen) < min(_BATCH, len(learners)):
             order = order or random.permutation(learners).tolist()
             chosen.append(draw(random, order.pop(), crops=how.crops))
         optimizer.zero_grad()
-        loss = _loss(student, lessons, chosen, how)
+        loss = _loss(student, samples, chosen, how)
         loss.backward()
         optimizer.step()
         pace.step()
         problem.tell(step + 1, how.steps)
         if (step + 1) % max(how.steps // _LOOKS, 1) == 0:
-            found = _judged(student, lessons, problem, how)
+            found = _judged(student, samples, problem, how)
             if found < least:
                 best, least = student.spec(), found
     return best
 
 
-def _loss(student: Student, lessons: Lessons, chosen: list[Lesson], how: Learning) -> Tensor:
-    images = [lessons.image(lesson) for lesson in chosen]
-    wanted = [lessons.wanted(*pair) for pair in zip(chosen, images, strict=True)]
+def _loss(
+    student: Student, samples: TrainingSamples, chosen: list[TrainingSample], how: Learning
+) -> Tensor:
+    images = [samples.image(sample) for sample in chosen]
+    wanted = [samples.wanted(*pair) for pair in zip(chosen, images, strict=True)]
     outputs = student(torch.cat(images))
     found = [
-        lessons.inside([values[i : i + 1] for values in outputs], lesson)
-        for i, lesson in enumerate(chosen)
+        samples.inside([values[i : i + 1] for values in outputs], sample)
+        for i, sample in enumerate(chosen)
     ]
     loss = _weighed(found, wanted, how)
     pairs = [
@@ -95,14 +97,16 @@ def _loss(student: Student, lessons: Lessons, chosen: list[Lesson], how: Learnin
     return loss + how.necks * torch.stack(pairs).mean() if pairs else loss
 
 
-def _judged(student: Student, lessons: Lessons, problem: Problem, how: Learning) -> float:
-    """What is made less, by the pictures that judge."""
+def _judged(
+    student: Student, samples: TrainingSamples, problem: SearchContext, how: Learning
+) -> float:
+    """What is made less, by the images that judge."""
     found, wanted = [], []
     with torch.no_grad():
         for index in problem.judges:
-            image = lessons.image(Lesson(index))
-            found.append(lessons.inside(student(image), Lesson(index)))
-            wanted.append(lessons.wanted(Lesson(index), image))
+            image = samples.image(TrainingSample(index))
+            found.append(samples.inside(student(image), TrainingSample(index)))
+            wanted.append(samples.wanted(TrainingSample(index), image))
     return float(_weighed(found, wanted, how))
 
 
@@ -111,8 +115,8 @@ def _weighed(found: list[Said], wanted: list[Said], how: Learning) -> Tensor:
     return distance(ours, theirs, channels_weight=how.channels, heads_weight=how.heads)
 
 
-def _learners(problem: Problem) -> list[int]:
-    """The pictures to learn from: not those that judge, unless there are hardly others."""
+def _learners(problem: SearchContext) -> list[int]:
+    """The images to learn from: not those that judge, unless there are hardly others."""
     every = range(len(problem.inputs))
     others = [index for index in every if index not in problem.judges]
     return others if len(others) >= _BATCH else list(every)

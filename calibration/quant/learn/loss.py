@@ -19,7 +19,7 @@ def distance(
     channels_weight: float = CHANNEL_WEIGHT,
     heads_weight: float = 1.0,
 ) -> Tensor:
-    """`Objective` for torch: by picture and level."""
+    """`Objective` for torch: by image and level."""
     channels: list[Tensor] = []
     scores: list[Tensor] = []
     boxes: list[Tensor] = []

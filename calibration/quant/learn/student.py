@@ -20,7 +20,7 @@ from calibration.quant.learn.torch_graph import TorchGraph
 from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan, weight_codes
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.spec.spec import LayerSpec, QuantSpec, Range
 from edge.types import AnyArray, Float32Array, Int8Array
 
@@ -28,7 +28,7 @@ from edge.types import AnyArray, Float32Array, Int8Array
 class Student:
     """A network on codes, whose ranges, steps, biases and codes of weights can be learned."""
 
-    def __init__(self, problem: Problem, spec: QuantSpec, network: TorchGraph) -> None:
+    def __init__(self, problem: SearchContext, spec: QuantSpec, network: TorchGraph) -> None:
         self._problem = problem
         self._spec = spec
         self._network = network

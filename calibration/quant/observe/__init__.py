@@ -1,1 +1,1 @@
-"""What values a network takes on pictures."""
+"""What values a network takes on images."""

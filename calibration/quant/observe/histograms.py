@@ -1,7 +1,7 @@
-"""What values a network's tensors take on pictures: counted once, for every observer.
+"""What values a network's tensors take on images: counted once, for every observer.
 
 Magnitudes are counted by the upper half of their float32 bits, so that no range need be known
-beforehand and one pass over the pictures is enough; a bin is at most 1/128 of its value wide.
+beforehand and one pass over the images is enough; a bin is at most 1/128 of its value wide.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def observe(
     names: Iterable[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Histogram]:
-    """The histograms of some tensors, of the pictures alone: not of what is around them.
+    """The histograms of some tensors, of the images alone: not of what is around them.
 
     Values that no reader of a tensor tells apart from a nearer one are counted as that.
 
@@ -83,19 +83,19 @@ def observe(
     found = {name: Histogram() for name in names}
     parts = list(chunks(graph, [name for name in found if name not in graph.inputs]))
     total = len(parts) * len(inputs)
-    spans = {name: structure.told_apart(graph, name) for name in found}
+    spans = {name: structure.effective_range(graph, name) for name in found}
     for number, chunk in enumerate(parts):
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
             image = inputs.real(index)
             for name, values in zip(chunk, session(image), strict=True):
-                part = inputs.picture(index, values)
+                part = inputs.image(index, values)
                 low, high = spans[name]
                 if np.isfinite(low).any() or np.isfinite(high).any():
                     part = part.clip(np.float32(low), np.float32(high))
                 found[name].add(np.ascontiguousarray(part))
             if number == 0 and graph.inputs[0] in found:
-                part = inputs.picture(index, image)
+                part = inputs.image(index, image)
                 found[graph.inputs[0]].add(np.ascontiguousarray(part))
             if progress:
                 progress(number * len(inputs) + index + 1, total)

@@ -1,4 +1,4 @@
-"""The pictures that a network is calibrated on, as the detector feeds them."""
+"""The images that a network is calibrated on, as the detector feeds them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.types import AnyArray, Float32Array, Frame, Letterbox, UInt8Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """Network inputs as bytes, a quarter of the memory of floats, and where the picture is.
+    """Network inputs as bytes, a quarter of the memory of floats, and where the image is.
 
     Attributes:
         pixels: (N, 3, H, W) uint8, letterboxed, in the network's order of colors.
@@ -78,8 +78,8 @@ class Inputs:
         values: Float32Array = (self.pixels[index].astype(np.float32) - mean) * scale
         return values[None]
 
-    def picture(self, index: int, values: AnyArray) -> AnyArray:
-        """The part of a tensor that stems from the picture and not from what is around it.
+    def image(self, index: int, values: AnyArray) -> AnyArray:
+        """The part of a tensor that stems from the image and not from what is around it.
 
         Args:
             index: Of the input.

@@ -21,7 +21,7 @@ from calibration.graph import Graph, Node
 from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.policy import policy
-from calibration.quant.plan.rescaling import Rescaling, leveled
+from calibration.quant.plan.rescaling import Rescaling, equalized_name
 from calibration.quant.spec.spec import QuantSpec
 from edge.errors import CalibrationError
 from edge.types import Float32Array
@@ -30,21 +30,21 @@ _PASSED = ("Relu", "LeakyRelu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Site:
+class EqualizationPair:
     """The convolutions whose weights take up the factors of a tensor, on one side at least.
 
     Attributes:
-        maker: The one that gives it; None where another operator does, so that one is put in
+        producer: The one that gives it; None where another operator does, so that one is put in
             front of the readers.
         readers: Those that it goes to, and the first of their input channels that it is; none
-            where it goes elsewhere, so that an operator is put behind the maker.
+            where it goes elsewhere, so that an operator is put behind the producer.
     """
 
-    maker: Node | None
+    producer: Node | None
     readers: tuple[tuple[Node, int], ...]
 
 
-def sites(graph: Graph) -> dict[str, Site]:
+def sites(graph: Graph) -> dict[str, EqualizationPair]:
     """The tensors that can be equalized, in the graph's order."""
     between = _between(graph)
     found = {}
@@ -80,14 +80,16 @@ def equalized(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
                 f"the spec has {factor.size} factors for {tensor!r}, which has {channels} channels"
             )
         site, inverse = able[tensor], np.reciprocal(factor)
-        if leveled(tensor) in graph.shapes:
-            raise CalibrationError(f"{tensor!r} cannot be equalized: {leveled(tensor)!r} exists")
-        if site.maker is None:
+        if equalized_name(tensor) in graph.shapes:
+            raise CalibrationError(
+                f"{tensor!r} cannot be equalized: {equalized_name(tensor)!r} exists"
+            )
+        if site.producer is None:
             change.multiply_before(tensor, inverse, {node.name for node, _ in site.readers})
         elif not site.readers:
             change.multiply_behind(tensor, factor)
-        if site.maker is not None:
-            change.scale_outputs(site.maker, inverse)
+        if site.producer is not None:
+            change.scale_outputs(site.producer, inverse)
         for reader, first in site.readers:
             change.scale_inputs(reader, first, factor)
     return change.graph()
@@ -119,14 +121,14 @@ def settled(graph: Graph, plan: Plan) -> Graph:
         if factor is None:
             continue
         source = node.inputs[0]
-        maker = graph.producers.get(source)
+        producer = graph.producers.get(source)
         if (
-            maker is not None
-            and _is_float(graph, maker, plan)
+            producer is not None
+            and _is_float(graph, producer, plan)
             and graph.sole_consumer(source) is node
             and node.output not in kept
         ):
-            change.scale_outputs(maker, factor)
+            change.scale_outputs(producer, factor)
             change.drop(node)
             continue
         for reader in graph.consumers.get(node.output, ()):
@@ -141,7 +143,7 @@ def _is_float(graph: Graph, node: Node, plan: Plan) -> bool:
 
 
 def multiplier(graph: Graph, node: Node) -> Float32Array | None:
-    """(C,): what a node multiplies the channels of a picture by, if it does nothing else."""
+    """(C,): what a node multiplies the channels of an image by, if it does nothing else."""
     if node.op != "Mul" or (values := graph.values(node.inputs[1])) is None:
         return None
     shape = graph.shapes.get(node.inputs[0], ())
@@ -165,7 +167,7 @@ def share(graph: Graph, reader: Node, first: int, count: int) -> Float32Array:
     return np.asarray(parts[first : first + count], np.float32)
 
 
-def _between(graph: Graph) -> dict[str, Site]:
+def _between(graph: Graph) -> dict[str, EqualizationPair]:
     """Where weights take up the factors on both sides."""
     found = {}
     for node in structure.convolutions(graph):
@@ -175,21 +177,21 @@ def _between(graph: Graph) -> dict[str, Site]:
             name = reader.output
         readers = _readers(graph, name, 0) if _is_fixed(graph, node) else ()
         if readers:
-            found[name] = Site(node, readers)
+            found[name] = EqualizationPair(node, readers)
     return found
 
 
-def _beside(graph: Graph, node: Node, name: str) -> Site | None:
-    """Where they do on one: the readers', or else the maker's."""
+def _beside(graph: Graph, node: Node, name: str) -> EqualizationPair | None:
+    """Where they do on one: the readers', or else the producer's."""
     shape = graph.shapes.get(name, ())
     if len(shape) != 4 or shape[2:] == (1, 1):
         return None
     consumers = graph.consumers.get(name, ())
     readers = [reader for reader in consumers if reader.op == "Conv" and _takes(graph, reader)]
     if readers:
-        return Site(None, tuple((reader, 0) for reader in readers))
+        return EqualizationPair(None, tuple((reader, 0) for reader in readers))
     if node.op == "Conv" and _is_fixed(graph, node) and consumers and name not in graph.outputs:
-        return Site(node, ())
+        return EqualizationPair(node, ())
     return None
 
 

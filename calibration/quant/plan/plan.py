@@ -13,7 +13,7 @@ from edge.types import Float32Array, Int8Array
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class QuantParams:
     """The codes of a tensor: real = scale * (code - zero_point), low <= code <= high.
 
     Codes are written as int8 here. A runtime that wants uint8 adds 128 to zero point and limits.
@@ -68,7 +68,7 @@ class Plan:
     """
 
     target: str
-    tensors: Mapping[str, Grid]
+    tensors: Mapping[str, QuantParams]
     stored: frozenset[str]
     layers: Mapping[str, Int8Layer]
     moves: frozenset[str]

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.graph import Graph, Node
 from calibration.quant.plan import structure
-from calibration.quant.plan.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan.plan import Int8Layer, Plan, QuantParams
 from calibration.quant.plan.policy import Policy, policy
 from calibration.quant.spec.spec import LayerSpec, QuantSpec, Range, Scheme
 from edge.errors import CalibrationError
@@ -46,7 +46,7 @@ def plan(graph: Graph, spec: QuantSpec, target: str) -> Plan:
     return Plan(target, MappingProxyType(grids), stored, MappingProxyType(layers), frozenset(moves))
 
 
-def grid(range_: Range, *, symmetric: bool, steps: int = 255) -> Grid:
+def grid(range_: Range, *, symmetric: bool, steps: int = 255) -> QuantParams:
     """The codes that cover a range and zero.
 
     Args:
@@ -56,11 +56,11 @@ def grid(range_: Range, *, symmetric: bool, steps: int = 255) -> Grid:
     """
     low, high = min(range_[0], 0.0), max(range_[1], 0.0)
     if symmetric:
-        return Grid(_step(max(-low, high) / 127))
+        return QuantParams(_step(max(-low, high) / 127))
     first = 127 - steps
     scale = _step((high - low) / steps)
     zero = int(np.clip(np.rint(first - low / scale), first, 127))
-    return Grid(scale, zero, first, 127)
+    return QuantParams(scale, zero, first, 127)
 
 
 def weight_codes(weight: Float32Array, scales: Float32Array) -> Int8Array:
@@ -155,7 +155,7 @@ def _grids(
     scheme: Scheme,
     rules: Policy,
     pooled: frozenset[str],
-) -> dict[str, Grid]:
+) -> dict[str, QuantParams]:
     together = structure.groups(graph, rules)
     grids = {}
     for name in sorted(names):
@@ -173,7 +173,7 @@ def _layer(
     node: Node,
     scheme: Scheme,
     rules: Policy,
-    grids: Mapping[str, Grid],
+    grids: Mapping[str, QuantParams],
     spec: QuantSpec,
 ) -> Int8Layer:
     chosen = scheme.layers[node.name]
@@ -212,6 +212,6 @@ def _no_overflow(graph: Graph, node: Node, codes: Int8Array) -> bool:
     """Whether no input can drive a sum of products beyond what Winograd's algorithm holds."""
     rows = codes.reshape(len(codes), -1).astype(np.int64)
     above, below = rows.clip(min=0).sum(1), -rows.clip(max=0).sum(1)
-    one_sided = structure.never_negative(graph, node.inputs[0])
+    one_sided = structure.is_non_negative(graph, node.inputs[0])
     bound = np.maximum(above, below) if one_sided else above + below
     return int(bound.max(initial=0)) * 127 <= _WINOGRAD_LIMIT

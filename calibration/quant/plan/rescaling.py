@@ -12,9 +12,9 @@ from calibration.quant.plan import structure
 from edge.types import AnyArray, Float32Array
 
 
-def leveled(tensor: str) -> str:
+def equalized_name(tensor: str) -> str:
     """The name of a tensor whose channels have one step, where one is added to have that."""
-    return f"{tensor}/leveled"
+    return f"{tensor}/equalized_name"
 
 
 class Rescaling:
@@ -73,7 +73,7 @@ class Rescaling:
         return self._graph.rebuilt(nodes=nodes, constants=constants)
 
     def _multiplication(self, tensor: str, constants: dict[str, AnyArray]) -> Node:
-        name = leveled(tensor)
+        name = equalized_name(tensor)
         ends = (tensor, name) if tensor in self._before else (name, tensor)
         constants[f"{name}/factors"] = self._factors[tensor].reshape(1, -1, 1, 1)
         return Node("Mul", f"{name}/by", (ends[0], f"{name}/factors"), (ends[1],))
@@ -84,13 +84,13 @@ class Rescaling:
             inputs[0] = self._sources[node.name]
         inputs = [self._dropped.get(name, name) for name in inputs]
         if inputs and node.name in self._before.get(inputs[0], ()):
-            inputs[0] = leveled(inputs[0])
+            inputs[0] = equalized_name(inputs[0])
         for place in (1, 2):
             if (node.name, place) in self._values:
                 inputs[place] = f"{inputs[place]}/{node.name}/equalized"
                 constants[inputs[place]] = self._values[node.name, place]
         behind = self._factors.keys() - self._before.keys()
-        outputs = tuple(leveled(name) if name in behind else name for name in node.outputs)
+        outputs = tuple(equalized_name(name) if name in behind else name for name in node.outputs)
         return replace(node, inputs=tuple(inputs), outputs=outputs)
 
     def _scale(self, node: Node, place: int, part: Any, factor: AnyArray) -> None:

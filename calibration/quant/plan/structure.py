@@ -98,7 +98,7 @@ def groups(graph: Graph, policy: Policy) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(group) for group in members.values() for name in group}
 
 
-def never_negative(graph: Graph, name: str) -> bool:
+def is_non_negative(graph: Graph, name: str) -> bool:
     """Whether a tensor cannot hold a negative value, whatever the image."""
     node = graph.producers.get(name)
     if node is None:
@@ -109,16 +109,16 @@ def never_negative(graph: Graph, name: str) -> bool:
         low = graph.scalar(node.input(1))
         return low is not None and low >= 0
     if node.op == "Mul" and (factor := graph.values(node.inputs[1])) is not None:
-        return bool((factor >= 0).all()) and never_negative(graph, node.inputs[0])
+        return bool((factor >= 0).all()) and is_non_negative(graph, node.inputs[0])
     if node.op in ("MaxPool", "AveragePool", "GlobalAveragePool", "DepthToSpace", "Split", "Slice"):
-        return never_negative(graph, node.inputs[0])
+        return is_non_negative(graph, node.inputs[0])
     if node.op == "Concat" or (node.op == "Resize" and node.get("mode", "nearest") != "cubic"):
         sources = node.inputs if node.op == "Concat" else node.inputs[:1]
-        return all(never_negative(graph, source) for source in sources)
+        return all(is_non_negative(graph, source) for source in sources)
     return False
 
 
-def told_apart(graph: Graph, name: str) -> Span:
+def effective_range(graph: Graph, name: str) -> Span:
     """The span within which the readers of a tensor tell values apart; infinite ends mostly.
 
     What lies below counts as the lower end for all of them, and likewise above: a range that
@@ -137,7 +137,7 @@ def _span(graph: Graph, node: Node) -> Span:
         same = graph.shapes.get(node.inputs[0]) == graph.shapes.get(node.output)
         if not (by_channel and same and (factor > 0).all()):
             return -inf, inf
-        least, most = told_apart(graph, node.output)
+        least, most = effective_range(graph, node.output)
         return np.float32(least) / factor, np.float32(most) / factor
     if node.op == "Relu":
         return 0.0, inf

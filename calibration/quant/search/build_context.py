@@ -1,4 +1,4 @@
-"""From a network and pictures to the problem of quantizing it."""
+"""From a network and images to the problem of quantizing it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.search.weights import largest
-from calibration.quant.simulate.incremental import Trial
+from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.objective import Objective
 from calibration.quant.spec.spec import QuantSpec, Scheme
 from edge.errors import CalibrationError
@@ -59,25 +59,25 @@ def pose(
     inputs: Inputs,
     seen: Mapping[str, Histogram],
     spec: QuantSpec,
-    pictures: int,
-) -> Problem:
+    images: int,
+) -> SearchContext:
     """The problem of quantizing a network.
 
     Args:
         graph: Prepared, and equalized.
         model: Says what its outputs are.
-        inputs: All pictures.
+        inputs: All images.
         seen: The values of every tensor that may get a grid.
         spec: From `everything`.
-        pictures: How many of them judge, evenly over all.
+        images: How many of them judge, evenly over all.
     """
     (scheme,) = spec.schemes
-    judges = inputs.spread(pictures)
+    judges = inputs.spread(images)
     few = inputs.take(judges)
     target = STANDS_FOR[scheme]
-    trial = Trial(graph, spec, target, few)
-    objective = Objective(few, model, trial.rebase(None))
-    return Problem(graph, model, target, inputs, seen, trial, objective, judges, _nobody)
+    trial = IncrementalSimulator(graph, spec, target, few)
+    objective = Objective(few, model, trial.set_baseline(None))
+    return SearchContext(graph, model, target, inputs, seen, trial, objective, judges, _nobody)
 
 
 def _nobody(done: int, total: int) -> None:

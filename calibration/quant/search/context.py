@@ -11,25 +11,25 @@ from calibration.quant.observe.histograms import Histogram
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
 from calibration.quant.plan.policy import Policy, policy
-from calibration.quant.simulate.incremental import Rounds, Trial
+from calibration.quant.simulate.incremental import IncrementalSimulator, Rounds
 from calibration.quant.simulate.objective import Loss, Objective
 from calibration.quant.spec.spec import QuantSpec, Range, Scheme
 from edge.models.base import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Problem:
+class SearchContext:
     """A network to quantize, and how to tell whether a spec is good.
 
     Attributes:
         graph: Prepared, and equalized as the specs to try say.
         model: Says what its outputs are.
         target: Whose INT8 is tried; stands for all runtimes with such grids.
-        inputs: All pictures.
+        inputs: All images.
         seen: The values of every tensor that may get a grid.
         trial: Runs specs.
         objective: Judges what they give.
-        judges: Which of the pictures the objective is computed on.
+        judges: Which of the images the objective is computed on.
         tell: Is told how much of a step is done, of how much.
     """
 
@@ -38,7 +38,7 @@ class Problem:
     target: str
     inputs: Inputs
     seen: Mapping[str, Histogram]
-    trial: Trial
+    trial: IncrementalSimulator
     objective: Objective
     judges: Sequence[int]
     tell: Callable[[int, int], None]

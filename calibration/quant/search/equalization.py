@@ -12,7 +12,7 @@ from calibration.quant.observe.inputs import Inputs
 from calibration.quant.observe.observers import OBSERVERS
 from calibration.quant.observe.session import Session
 from calibration.quant.plan import structure
-from calibration.quant.plan.equalize import Site, equalized, share, sites
+from calibration.quant.plan.equalize import EqualizationPair, equalized, share, sites
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
@@ -21,10 +21,10 @@ from calibration.quant.search.build_context import STANDS_FOR, everything, pose,
 from edge.models.base import ModelSpec
 from edge.types import Float32Array
 
-_SEEN = 32  # pictures that the reach of channels is seen on
+_SEEN = 32  # images that the reach of channels is seen on
 _WORTH = 0.03  # of the objective: less is noise
 _WORTH_TIME = 0.1  # likewise, where multiplications are operators by themselves
-_LEAST = 1e-3  # of the greatest reach: what is silent on the pictures is not blown up
+_LEAST = 1e-3  # of the greatest reach: what is silent on the images is not blown up
 _MOST = 256.0  # times more codes for a channel, at most
 
 Factors = Mapping[str, Float32Array]
@@ -38,7 +38,7 @@ def chosen(
     Args:
         graph: Prepared.
         model: Says what its outputs are.
-        inputs: The pictures.
+        inputs: The images.
         judges: Which of them the objective is computed on.
         scheme: The kind of grid.
 
@@ -68,7 +68,7 @@ def chosen(
     return tried[best], losses
 
 
-def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, Site]:
+def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, EqualizationPair]:
     """The tensors that are rounded, and can be equalized without more conversions of codes.
 
     Args:
@@ -94,12 +94,12 @@ def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, Site]:
     return found
 
 
-def balance(graph: Graph, inputs: Inputs, able: Mapping[str, Site]) -> Factors:
+def balance(graph: Graph, inputs: Inputs, able: Mapping[str, EqualizationPair]) -> Factors:
     """Factors that share the burden evenly between tensors and the weights that read them.
 
     Args:
         graph: Prepared.
-        inputs: Pictures to see the reach of channels on.
+        inputs: Images to see the reach of channels on.
         able: The tensors to equalize.
     """
     reaches = _reaches(graph, inputs, list(able))
@@ -119,27 +119,27 @@ def balance(graph: Graph, inputs: Inputs, able: Mapping[str, Site]) -> Factors:
     return found
 
 
-def _is_free(site: Site) -> bool:
-    return site.maker is not None and bool(site.readers)
+def _is_free(site: EqualizationPair) -> bool:
+    return site.producer is not None and bool(site.readers)
 
 
 def _is_left(graph: Graph, planned: Plan, name: str) -> bool:
     """Whether a tensor is kept as codes which floats alone are computed from."""
-    maker, users = graph.producers[name], {*planned.layers, *planned.moves}
+    producer, users = graph.producers[name], {*planned.layers, *planned.moves}
     readers = graph.consumers.get(name, ())
     apart = not any(node.name in users for node in readers)
-    return apart and name in planned.stored and maker.name in planned.layers
+    return apart and name in planned.stored and producer.name in planned.layers
 
 
 def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float32Array]:
-    """(C,) by tensor: the greatest magnitude of each channel that matters, inside the pictures."""
+    """(C,) by tensor: the greatest magnitude of each channel that matters, inside the images."""
     found = {name: np.zeros(graph.shapes[name][1], np.float32) for name in names}
-    spans = {name: structure.told_apart(graph, name) for name in names}
+    spans = {name: structure.effective_range(graph, name) for name in names}
     for chunk in chunks(graph, names):
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
             for name, values in zip(chunk, session(inputs.real(index)), strict=True):
-                heard = inputs.picture(index, values).clip(*spans[name])
+                heard = inputs.image(index, values).clip(*spans[name])
                 found[name] = np.maximum(found[name], np.abs(heard).max((0, 2, 3)))
     return found
 

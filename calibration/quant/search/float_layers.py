@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from calibration.quant.plan import structure
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.spec.spec import QuantSpec
 
 _WORTH = 0.01  # of the objective: what a layer in float must save
@@ -13,7 +13,7 @@ _LENT = 0.1  # of the objective: what layers that return to INT8 may cost togeth
 _TRIES = 40
 
 
-def refused(problem: Problem) -> dict[str, str]:
+def refused(problem: SearchContext) -> dict[str, str]:
     """The convolutions that are never INT8 in this runtime, by name: why."""
     reasons = {
         node.name: structure.refusal(problem.graph, node, problem.policy)
@@ -22,14 +22,14 @@ def refused(problem: Problem) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def share(problem: Problem, floats: Mapping[str, str]) -> float:
+def share(problem: SearchContext, floats: Mapping[str, str]) -> float:
     """The share of the multiply-accumulates that float layers take."""
     work = problem.operations()
     return sum(work[name] for name in floats) / max(sum(work.values()), 1)
 
 
 def depthwise(
-    problem: Problem, spec: QuantSpec, cost: Mapping[str, float], budget: float
+    problem: SearchContext, spec: QuantSpec, cost: Mapping[str, float], budget: float
 ) -> QuantSpec | None:
     """The spec with the depthwise layers float, as many as the budget allows; None without any.
 
@@ -59,7 +59,7 @@ def depthwise(
 
 
 def greedy(
-    problem: Problem, spec: QuantSpec, saved: Mapping[str, float], budget: float
+    problem: SearchContext, spec: QuantSpec, saved: Mapping[str, float], budget: float
 ) -> QuantSpec:
     """The spec with more float layers, each worth it when it was its turn.
 
@@ -69,7 +69,7 @@ def greedy(
         saved: What the objective falls by with each layer in float, see `sensitivity.without`.
         budget: The greatest share of the multiply-accumulates that may be float.
     """
-    best = problem.objective(problem.trial.rebase(spec)).total
+    best = problem.objective(problem.trial.set_baseline(spec)).total
     order = list(_by_worth(problem, saved))[:_TRIES]
     for number, name in enumerate(order):
         scheme = problem.scheme(spec)
@@ -78,12 +78,12 @@ def greedy(
             tried = problem.with_floats(spec, floats)
             loss = problem.loss(tried).total
             if best - loss > _WORTH * best:
-                spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
+                spec, best = tried, problem.objective(problem.trial.set_baseline(tried)).total
         problem.tell(number + 1, len(order))
     return spec
 
 
-def returned(problem: Problem, spec: QuantSpec, fixed: Collection[str]) -> QuantSpec:
+def returned(problem: SearchContext, spec: QuantSpec, fixed: Collection[str]) -> QuantSpec:
     """The spec with fewer float layers: without those that hardly serve, the largest first.
 
     Each may cost less than what a float layer must save, and all together a tenth of the
@@ -94,7 +94,7 @@ def returned(problem: Problem, spec: QuantSpec, fixed: Collection[str]) -> Quant
         spec: Where to start.
         fixed: The layers that stay float.
     """
-    best = problem.objective(problem.trial.rebase(spec)).total
+    best = problem.objective(problem.trial.set_baseline(spec)).total
     most = (1 + _LENT) * best
     work = problem.operations()
     chosen = [name for name in problem.scheme(spec).floats if name not in fixed]
@@ -103,11 +103,11 @@ def returned(problem: Problem, spec: QuantSpec, fixed: Collection[str]) -> Quant
         tried = problem.with_floats(spec, floats)
         loss = problem.loss(tried).total
         if loss < min((1 + _WORTH) * best, most):
-            spec, best = tried, problem.objective(problem.trial.rebase(tried)).total
+            spec, best = tried, problem.objective(problem.trial.set_baseline(tried)).total
     return spec
 
 
-def _by_worth(problem: Problem, saved: Mapping[str, float]) -> Iterator[str]:
+def _by_worth(problem: SearchContext, saved: Mapping[str, float]) -> Iterator[str]:
     """The layers that saved anything, most for its cost first."""
     work = problem.operations()
     for name in sorted(saved, key=lambda name: -saved[name] / max(work[name], 1)):

@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping
 
 from calibration.quant.observe.observers import OBSERVERS
 from calibration.quant.plan import structure
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.spec.spec import QuantSpec, Range
 
-Opinions = Mapping[str, Mapping[str, Range]]  # by observer and tensor
+CandidateRanges = Mapping[str, Mapping[str, Range]]  # by observer and tensor
 
 
-def opinions(problem: Problem, observers: Collection[str] = tuple(OBSERVERS)) -> Opinions:
+def opinions(
+    problem: SearchContext, observers: Collection[str] = tuple(OBSERVERS)
+) -> CandidateRanges:
     """What observers say of each tensor; tensors with one grid get the union.
 
     The network's input keeps its range: a camera may give any of it, whatever was seen.
@@ -36,7 +38,7 @@ def opinions(problem: Problem, observers: Collection[str] = tuple(OBSERVERS)) ->
 
 
 def best_for_all(
-    problem: Problem, spec: QuantSpec, said: Opinions
+    problem: SearchContext, spec: QuantSpec, said: CandidateRanges
 ) -> tuple[QuantSpec, dict[str, float]]:
     """The spec with the ranges of the one observer that serves the whole network best.
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from calibration.graph import Node
 from calibration.quant.plan import structure
 from calibration.quant.plan.planning import plan
-from calibration.quant.search.context import Problem
-from calibration.quant.search.ranges import Opinions
+from calibration.quant.search.context import SearchContext
+from calibration.quant.search.ranges import CandidateRanges
 from calibration.quant.spec.spec import QuantSpec, Range
 
 _FACTORS = (0.6, 0.75, 0.87, 1.15, 1.35)
@@ -18,7 +18,11 @@ _ALIKE = 0.03  # ranges that differ by less are one
 
 
 def search(
-    problem: Problem, spec: QuantSpec, said: Opinions, cost: Mapping[str, float], most: int
+    problem: SearchContext,
+    spec: QuantSpec,
+    said: CandidateRanges,
+    cost: Mapping[str, float],
+    most: int,
 ) -> QuantSpec:
     """The spec with better ranges of the tensors that matter, by coordinate descent.
 
@@ -29,7 +33,7 @@ def search(
         cost: What each layer alone in INT8 costs; tensors are tried by what their readers cost.
         most: How many tensors, or groups with one grid, are tried.
     """
-    best = problem.objective(problem.trial.rebase(spec)).total
+    best = problem.objective(problem.trial.set_baseline(spec)).total
     variables = _variables(problem, spec, cost)[:most]
     for number, names in enumerate(variables):
         found, better = None, best * (1 - _WORTH)
@@ -40,13 +44,13 @@ def search(
                 found, better = tried, loss
         if found is not None:
             spec, best = found, better
-            problem.trial.rebase(spec)
+            problem.trial.set_baseline(spec)
         problem.tell(number + 1, len(variables))
     return spec
 
 
 def _variables(
-    problem: Problem, spec: QuantSpec, cost: Mapping[str, float]
+    problem: SearchContext, spec: QuantSpec, cost: Mapping[str, float]
 ) -> list[tuple[str, ...]]:
     """The tensors that can be given a range, those with one grid together, costliest first."""
     graph = problem.graph
@@ -64,7 +68,7 @@ def _variables(
     return sorted(found, key=lambda names: -found[names])
 
 
-def _makers(problem: Problem, tensor: str) -> Sequence[Node]:
+def _makers(problem: SearchContext, tensor: str) -> Sequence[Node]:
     """The layer that a tensor is the result of, where it is kept as codes."""
     node = problem.graph.producers.get(tensor)
     if node is None or not problem.policy.stores:
@@ -75,7 +79,7 @@ def _makers(problem: Problem, tensor: str) -> Sequence[Node]:
 
 
 def _candidates(
-    problem: Problem, now: Range, names: tuple[str, ...], said: Opinions
+    problem: SearchContext, now: Range, names: tuple[str, ...], said: CandidateRanges
 ) -> Iterator[Range]:
     low, high = now
     ranges = [ranges[names[0]] for ranges in said.values() if names[0] in ranges]

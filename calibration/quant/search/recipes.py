@@ -15,10 +15,10 @@ class Learning:
     """How far, and on what, gradient descent goes.
 
     Attributes:
-        steps: Of a few pictures each, some of them mirrored; 0 learns nothing.
+        steps: Of a few images each, some of them mirrored; 0 learns nothing.
         weights: The codes of weights are learned too, not only ranges, steps and biases. With
-            few pictures and steps the heads get nearer, and yet agreement no better.
-        crops: A picture is a part of itself, enlarged, half the times; the teacher looks anew.
+            few images and steps the heads get nearer, and yet agreement no better.
+        crops: An image is a part of itself, enlarged, half the times; the teacher looks again.
         channels: Weight of the channel-wise term of the heads.
         necks: Weight of the same of the features that the heads are computed from.
         heads: Weight of the terms of scores and boxes.
@@ -38,7 +38,7 @@ class Recipe:
 
     Attributes:
         observers: Whose ranges are tried.
-        pictures: How many the objective is computed on while searching.
+        images: How many the objective is computed on while searching.
         tensors: How many get their range searched, costliest first.
         equalize: Tensors are equalized, if that serves.
         floats: Layers may stay float, within the budget.
@@ -46,7 +46,7 @@ class Recipe:
     """
 
     observers: tuple[str, ...] = tuple(OBSERVERS)
-    pictures: int = 8
+    images: int = 8
     tensors: int = 30
     equalize: bool = True
     floats: bool = True
@@ -61,9 +61,9 @@ def _plain(observer: str) -> Recipe:
 # gate must refuse.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "fast": Recipe(pictures=4, tensors=12, learning=Learning()),
+        "fast": Recipe(images=4, tensors=12, learning=Learning()),
         "default": Recipe(),
-        "best": Recipe(pictures=16, tensors=60, learning=Learning(400, necks=CHANNEL_WEIGHT)),
+        "best": Recipe(images=16, tensors=60, learning=Learning(400, necks=CHANNEL_WEIGHT)),
         "min-max": _plain("min-max"),
         "entropy": _plain("entropy"),
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.spec.spec import QuantSpec
 
 
-def alone(problem: Problem, spec: QuantSpec) -> dict[str, float]:
+def alone(problem: SearchContext, spec: QuantSpec) -> dict[str, float]:
     """The objective with one layer in INT8 and all others in float, by layer."""
-    problem.trial.rebase(None)
+    problem.trial.set_baseline(None)
     names = problem.layers(spec)
     floats = dict(problem.scheme(spec).floats)
     found = {}
@@ -19,9 +19,9 @@ def alone(problem: Problem, spec: QuantSpec) -> dict[str, float]:
     return found
 
 
-def without(problem: Problem, spec: QuantSpec) -> dict[str, float]:
+def without(problem: SearchContext, spec: QuantSpec) -> dict[str, float]:
     """How much the objective falls when one more layer is float, by layer."""
-    base = problem.objective(problem.trial.rebase(spec)).total
+    base = problem.objective(problem.trial.set_baseline(spec)).total
     names = problem.layers(spec)
     floats = dict(problem.scheme(spec).floats)
     found = {}

@@ -19,7 +19,7 @@ from calibration.graph import Graph, Node, build
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.observe.session import Session, value
 from calibration.quant.plan import structure
-from calibration.quant.plan.plan import Grid, Plan
+from calibration.quant.plan.plan import Plan, QuantParams
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
 from calibration.quant.simulate.simulate import layer_values
@@ -35,8 +35,8 @@ _FINE = 2.0**-30  # a step so small that rounding to it changes nothing
 _FAR = 1e30
 
 
-class Trial:
-    """A network on some pictures, whose INT8 can be changed."""
+class IncrementalSimulator:
+    """A network on some images, whose INT8 can be changed."""
 
     def __init__(self, graph: Graph, spec: QuantSpec, target: str, inputs: Inputs) -> None:
         """Build the network.
@@ -45,7 +45,7 @@ class Trial:
             graph: Prepared, and equalized as the specs to try say.
             spec: With every layer in it that will ever be INT8, and ranges for them.
             target: Whose INT8 is tried.
-            inputs: The pictures.
+            inputs: The images.
         """
         self.target = target
         self._graph = graph
@@ -61,11 +61,11 @@ class Trial:
                 self._first.setdefault(name, number)
         self._base: dict[str, AnyArray] = {}
         self._fed: dict[str, Any] = {}  # the same, as the runtime's own values
-        # By segment and picture: the values that it starts from, under the base's parameters.
+        # By segment and image: the values that it starts from, under the base's parameters.
         self._kept: list[list[dict[str, Any]]] = [[{} for _ in inputs.placed] for _ in [0]]
 
     def outputs(self, spec: QuantSpec | None, rounds: Rounds = "all") -> Outputs:
-        """Of each picture the outputs, in the order of the graph's.
+        """Of each image the outputs, in the order of the graph's.
 
         Args:
             spec: What to try; None rounds nothing.
@@ -73,7 +73,7 @@ class Trial:
         """
         return self._run(self._parameters(spec, rounds), keep=False)
 
-    def rebase(self, spec: QuantSpec | None) -> Outputs:
+    def set_baseline(self, spec: QuantSpec | None) -> Outputs:
         """The outputs; and keep what lies between, since specs like this one come next."""
         return self._run(self._parameters(spec, "all"), keep=True)
 
@@ -204,7 +204,7 @@ class _Writer:
         ]
 
 
-def _rounding_parameters(site: str, grid: Grid | None) -> dict[str, AnyArray]:
+def _rounding_parameters(site: str, grid: QuantParams | None) -> dict[str, AnyArray]:
     low, high, step = -_FAR, _FAR, _FINE
     if grid is not None:
         low, high = ((code - grid.zero_point) * grid.scale for code in (grid.low, grid.high))

@@ -1,6 +1,6 @@
 """How far a network's heads are from a teacher's, as one number: what calibration makes small.
 
-Three terms, each 0 for equal heads. The channel-wise term compares where in the picture a channel
+Three terms, each 0 for equal heads. The channel-wise term compares where in the image a channel
 is high; it is blind to a constant on a channel, which shifts every score of a class. So the head
 term compares probabilities and boxes themselves, weighted by what the teacher is sure of.
 """
@@ -22,13 +22,13 @@ CHANNEL_WEIGHT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The distance of two heads over some pictures.
+    """The distance of two heads over some images.
 
     Attributes:
-        channels: The channel-wise term, mean over pictures, levels and channels.
+        channels: The channel-wise term, mean over images, levels and channels.
         scores: Cross entropy to the teacher's probabilities less its own entropy.
         boxes: L1 of what places boxes, mean over that. It and `scores` are sums over all
-            pictures, divided by the sum of the teacher's best probabilities.
+            images, divided by the sum of the teacher's best probabilities.
     """
 
     channels: float
@@ -42,22 +42,22 @@ class Loss:
 
 
 class Objective:
-    """Compares heads with a teacher's on pictures of which the teacher's outputs are known."""
+    """Compares heads with a teacher's on images of which the teacher's outputs are known."""
 
     def __init__(self, inputs: Inputs, spec: ModelSpec, teacher: Sequence[Sequence[AnyArray]]):
         """Remember the teacher.
 
         Args:
-            inputs: The pictures: what lies around them does not count.
+            inputs: The images: what lies around them does not count.
             spec: Of the network.
-            teacher: For each picture the outputs of the network that is right.
+            teacher: For each image the outputs of the network that is right.
         """
         self._inputs = inputs
         self._spec = spec
         self._teacher = [_Teacher(self._levels(i, out)) for i, out in enumerate(teacher)]
 
     def __call__(self, outputs: Sequence[Sequence[AnyArray]]) -> Loss:
-        """The distance of the outputs, for each picture, from the teacher's."""
+        """The distance of the outputs, for each image, from the teacher's."""
         channels, scores, boxes, sure = 0.0, 0.0, 0.0, 0.0
         for index, found in enumerate(outputs):
             teacher = self._teacher[index]
@@ -70,12 +70,12 @@ class Objective:
         return Loss(channels / max(len(outputs), 1), scores / sure, boxes / sure)
 
     def _levels(self, index: int, outputs: Sequence[AnyArray]) -> list[Level]:
-        cropped = [self._inputs.picture(index, values) for values in outputs]
+        cropped = [self._inputs.image(index, values) for values in outputs]
         return levels(cropped, self._spec)
 
 
 class _Teacher:
-    """What a teacher says of one picture, as far as it can be computed once."""
+    """What a teacher says of one image, as far as it can be computed once."""
 
     def __init__(self, said: Sequence[Level]) -> None:
         self._said = said

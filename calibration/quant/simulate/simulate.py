@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from calibration.graph import Graph, Node
-from calibration.quant.plan.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan.plan import Int8Layer, Plan, QuantParams
 from calibration.quant.plan.policy import policy
 from edge.types import AnyArray, Float32Array
 
@@ -91,7 +91,7 @@ def layer_values(node: Node, layer: Int8Layer, plan: Plan) -> tuple[Float32Array
     return weight, np.asarray(np.rint(layer.bias / scale) * scale, np.float32)
 
 
-def rounding(source: str, result: str, grid: Grid) -> tuple[list[Node], dict[str, AnyArray]]:
+def rounding(source: str, result: str, grid: QuantParams) -> tuple[list[Node], dict[str, AnyArray]]:
     """Nodes and constants that round a tensor to a grid."""
     scale, zero = f"{result}/scale", f"{result}/zero"
     constants: dict[str, AnyArray] = {

@@ -1,1 +1,1 @@
-"""From a network and pictures to its spec: which step comes when, and which is taken."""
+"""From a network and images to its spec: which step comes when, and which is taken."""

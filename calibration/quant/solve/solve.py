@@ -1,7 +1,7 @@
-"""From a float network and pictures to a spec: the recipe, step by step.
+"""From a float network and images to a spec: the recipe, step by step.
 
 Every step proposes a spec, and is accepted only where the heads do not get further from the float
-ones. Nothing else is needed than the pictures: no labels.
+ones. Nothing else is needed than the images: no labels.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Options:
         recipe: Key into `RECIPES`.
         float_budget: The greatest share of the multiply-accumulates that may stay float.
         keep_float: Names of convolutions that stay float whatever they cost; outside the budget.
-        qat: Learn as long, and with pictures as changed, as it takes to train in full.
+        qat: Learn as long, and with images as changed, as it takes to train in full.
         teacher: What is learned from in place of the network itself: a better one, with heads of
             the same shapes; see `check_teacher`.
         seed: Of everything that is drawn.
@@ -118,7 +118,7 @@ def calibrate(
         network = equalized(prepared, factors)
         first = everything(network, inputs, name)
         seen[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
-        problem = pose(network, model, inputs, seen[name], first, recipe.pictures)
+        problem = pose(network, model, inputs, seen[name], first, recipe.images)
         spec, told[name] = solve(problem, first, recipe, options, say)
         told[name]["equalization"] = losses
         found[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
@@ -160,7 +160,7 @@ def _equalization(
     if not recipe.equalize:
         return {}, {}
     say("equalize", 0, 0)
-    return equalization.chosen(graph, model, inputs, inputs.spread(recipe.pictures), scheme)
+    return equalization.chosen(graph, model, inputs, inputs.spread(recipe.images), scheme)
 
 
 def _named(tell: Report, scheme: str, schemes: Sequence[str]) -> Report:

@@ -12,7 +12,7 @@ from calibration.graph import Graph
 from calibration.quant.observe.session import Session
 from calibration.quant.plan import structure
 from calibration.quant.search import float_layers, ranges_per_tensor, sensitivity
-from calibration.quant.search.context import Problem
+from calibration.quant.search.context import SearchContext
 from calibration.quant.search.ranges import best_for_all, opinions
 from calibration.quant.search.recipes import QAT, Learning, Recipe
 from calibration.quant.search.weights import least_error
@@ -48,7 +48,7 @@ class Choices(Protocol):
 
 
 def solve(
-    problem: Problem,
+    problem: SearchContext,
     spec: QuantSpec,
     recipe: Recipe,
     options: Choices,
@@ -123,14 +123,14 @@ def solve(
 class _Run:
     """The best spec so far."""
 
-    problem: Problem
+    problem: SearchContext
     report: Callable[[str, int, int], None]
     best: QuantSpec = field(init=False)
     loss: float = field(init=False)
     steps: list[dict[str, Any]] = field(default_factory=list)
     _since: float = field(default_factory=process_time)
 
-    def telling(self, step: str) -> Problem:
+    def telling(self, step: str) -> SearchContext:
         """The problem, whose progress is told as that of a step."""
         return replace(self.problem, tell=lambda done, total: self.report(step, done, total))
 
@@ -189,7 +189,7 @@ def _learning(run: _Run, how: Learning, options: Choices) -> None:
     run.propose("learning", learned, judge)
 
 
-def _least_error(problem: Problem, spec: QuantSpec) -> QuantSpec:
+def _least_error(problem: SearchContext, spec: QuantSpec) -> QuantSpec:
     scheme = problem.scheme(spec)
     layers = {
         node.name: least_error(problem.graph, node)

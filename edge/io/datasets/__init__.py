@@ -1,4 +1,4 @@
-"""Pictures with labels, in the forms that other tools write."""
+"""Images with labels, in the forms that other tools write."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from typing import Protocol
 from edge.errors import DataError
 from edge.io.datasets import conveyor
 from edge.io.datasets.base import Dataset, Objects, Sample
-from edge.io.datasets.pictures import Pictures
+from edge.io.datasets.images import Images
 from edge.io.datasets.summary import summary
 from edge.io.sources.images import SUFFIXES
 from edge.paths import exists
 
 __all__ = [
-    "FORMATS", "Dataset", "Objects", "Pictures", "Sample", "open_dataset", "split_names", "summary",
+    "FORMATS",
+    "Dataset",
+    "Images",
+    "Objects",
+    "Sample",
+    "open_dataset",
+    "split_names",
+    "summary",
 ]  # fmt: skip
 
 

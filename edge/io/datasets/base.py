@@ -1,4 +1,4 @@
-"""What a dataset is: pictures, and what is really in them."""
+"""What a dataset is: images, and what is really in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.types import Float32Array, Int32Array, Mask, Size, UInt8Array
 Float64Array = npt.NDArray[np.float64]
 # Why something that lies in a dataset is no part of it; in words in `summary`.
 Kind = Literal["orphan", "missing", "repeated", "other", "unlabeled", "held_out"]
-FARTHEST = 1e9  # pixels: no picture has so many on a side
+FARTHEST = 1e9  # pixels: no image has so many on a side
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +91,15 @@ class Objects:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture of a dataset and its labels.
+    """One image of a dataset and its labels.
 
     Attributes:
-        path: The picture. Labels in pixels are for the picture as it is read here: upright.
+        path: The image. Labels in pixels are for the image as it is read here: upright.
         image_id: Of the dataset itself, else the name as a number, else the place in name order.
         labels: What is in it.
-        size: Size of the picture, where the dataset states it.
-        fractions: Whether the rectangles are fractions of the picture's size instead of pixels.
-        render: Makes the picture, where it is not a file; `path` is then its address.
+        size: Size of the image, where the dataset states it.
+        fractions: Whether the rectangles are fractions of the image's size instead of pixels.
+        render: Makes the image, where it is not a file; `path` is then its address.
         split: The part of the dataset that it is from, where that has a name.
         has_labels: Whether the dataset says what is in it. If not, nothing is: it is background.
     """
@@ -114,7 +114,7 @@ class Sample:
     has_labels: bool = True
 
     def image(self) -> UInt8Array:
-        """The picture, (H, W, 3) BGR, upright.
+        """The image, (H, W, 3) BGR, upright.
 
         Raises:
             SourceError: It cannot be read. The message is the reason; it does not name the file.
@@ -126,15 +126,15 @@ class Sample:
         """The labels in pixels.
 
         Args:
-            size: Of the picture as it was read.
+            size: Of the image as it was read.
 
         Raises:
-            DataError: The labels are for a picture of another size.
+            DataError: The labels are for an image of another size.
         """
         if self.size is not None and self.size != size:
             turned = Size(size.width, size.height) == self.size
             why = "; its EXIF orientation turns it, the labels ignore that" if turned else ""
-            raise DataError(f"the labels are for a picture of {self.size}, it is {size}{why}")
+            raise DataError(f"the labels are for an image of {self.size}, it is {size}{why}")
         if not self.fractions:
             return self.labels
         rects = self.labels.rectangles * np.array([size.width, size.height] * 2, np.float64)
@@ -143,7 +143,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Pictures with labels.
+    """Images with labels.
 
     Attributes:
         path: Where it was read from.

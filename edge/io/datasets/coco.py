@@ -45,7 +45,7 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
         labels: Whether to read the annotations; else no image has objects.
 
     Raises:
-        DataError: The file is not of this form; several files, or none, match; the pictures are
+        DataError: The file is not of this form; several files, or none, match; the images are
             not found.
     """
     file, splits = _choose(path, split)

@@ -13,7 +13,7 @@ from edge.io.sources.conveyor import Scene
 from edge.types import UInt8Array
 
 # Neighboring frames show the same parts. So far apart, most of the belt is new, and each line
-# gives ten pictures.
+# gives ten images.
 STRIDE = 61
 
 

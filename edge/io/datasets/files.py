@@ -14,7 +14,7 @@ from edge.io.sources.images import SUFFIXES
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
 
-def pictures(folder: Path) -> list[Path]:
+def images(folder: Path) -> list[Path]:
     """The image files in a folder, not those below it, in name order; hidden ones left out.
 
     Raises:
@@ -80,7 +80,7 @@ def resolved(paths: Iterable[Path]) -> list[Path]:
 
 
 def image_ids(paths: Sequence[Path]) -> list[int]:
-    """A number for each picture: its name where that is one, else its place from 1."""
+    """A number for each image: its name where that is one, else its place from 1."""
     return [
         int(path.stem) if _WHOLE.fullmatch(path.stem) else place
         for place, path in enumerate(paths, 1)

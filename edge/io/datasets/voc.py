@@ -1,6 +1,6 @@
 """Pascal VOC folders: `Annotations/*.xml`, `JPEGImages/`, and lists in `ImageSets/Main/`.
 
-Coordinates count pixels from 1 and include the last, so that a box over a whole picture of 640
+Coordinates count pixels from 1 and include the last, so that a box over a whole image of 640
 is 1 to 640; here that is 0 to 640. A file that starts at 0 all the same is taken as if it said 1.
 Objects that are marked difficult are ignored: neither needed nor held against a detection.
 
@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 from edge.errors import DataError
 from edge.io.datasets.base import FARTHEST, Dataset, Objects, Sample
-from edge.io.datasets.files import image_ids, pictures
+from edge.io.datasets.files import image_ids, images
 from edge.io.datasets.names import read_text
 from edge.io.datasets.splits import Split, choose
 from edge.types import Size
@@ -47,26 +47,26 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
         labels: Whether to read what is in the annotations; else no image has objects.
 
     Raises:
-        DataError: A file is damaged or has another form; an annotation or a picture is missing;
+        DataError: A file is damaged or has another form; an annotation or an image is missing;
             there is no such list.
     """
     lists = sorted((path / _LISTS).glob("*.txt"))
     splits = split_names(path)
     files = _listed(path, split, splits) if split is not None else _all(path)
-    images = {picture.stem: picture for picture in pictures(path / "JPEGImages")}
+    by_stem = {image.stem: image for image in images(path / "JPEGImages")}
     read_ = [(file, _read(file) if labels else (None, [])) for file in files]
     names = sorted({name for _, (_, objects) in read_ for name, *_ in objects})
     samples = []
     numbers = image_ids(files)
     for (file, (size, objects)), number in zip(read_, numbers, strict=True):
-        if file.stem not in images:
-            raise DataError(f"{file}: no picture {file.stem}.* in {path / 'JPEGImages'}")
+        if file.stem not in by_stem:
+            raise DataError(f"{file}: no image {file.stem}.* in {path / 'JPEGImages'}")
         objects_ = Objects.of(
             [rectangle for _, _, rectangle in objects],
             [names.index(name) for name, _, _ in objects],
             ignored=[difficult for _, difficult, _ in objects],
         )
-        samples.append(Sample(images[file.stem], number, objects_, size, split=split))
+        samples.append(Sample(by_stem[file.stem], number, objects_, size, split=split))
     samples.sort(key=lambda sample: sample.image_id)
     return Dataset(
         path,

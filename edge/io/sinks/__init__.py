@@ -19,7 +19,7 @@ SAVES: Mapping[str, ModuleType] = MappingProxyType(
 
 
 def open_save(path: str, source: Source, labels: Sequence[str]) -> Sink:
-    """A sink that draws what was found and saves the pictures.
+    """A sink that draws what was found and saves the images.
 
     Args:
         path: A file with a suffix of `SAVES`; or a folder, made where it is missing, for still

@@ -39,7 +39,7 @@ def open_file(file: Path, source: Source, labels: Sequence[str]) -> VideoFile:
     """A sink that writes one video file.
 
     Raises:
-        SinkError: The source is not a moving picture, or the file cannot be written.
+        SinkError: The source is not a moving image, or the file cannot be written.
         NotInstalledError: OpenCV is not installed.
     """
     opencv.load("writing videos")
@@ -76,7 +76,7 @@ class VideoFile:
             self._open(frame.size)
             self._start = self._last = frame.time
         elif frame.size != self._size:
-            raise SinkError(f"{self._file}: the picture changes from {self._size} to {frame.size}")
+            raise SinkError(f"{self._file}: the image changes from {self._size} to {frame.size}")
         gap = frame.time - self._last
         if not 0 <= gap <= _LONGEST_GAP:
             self._start += gap - 1 / self._rate

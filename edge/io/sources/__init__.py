@@ -13,14 +13,14 @@ from types import MappingProxyType
 from edge import redaction
 from edge.errors import SourceError
 from edge.io.base import Source
-from edge.io.sources.live import USUAL, Patience
+from edge.io.sources.live import DEFAULT_RECONNECT, ReconnectPolicy
 from edge.paths import exists
 from edge.redaction import is_file, masked, userinfo
 
-__all__ = ["FILES", "LIVE", "SOURCES", "USUAL", "Patience", "open_source"]
+__all__ = ["DEFAULT_RECONNECT", "FILES", "LIVE", "SOURCES", "ReconnectPolicy", "open_source"]
 
 # Scheme to the module whose `open_source(target)` opens what follows "scheme:"; that of a live
-# source also takes a `Patience`. To add a source: write the module, add its row.
+# source also takes a `ReconnectPolicy`. To add a source: write the module, add its row.
 FILES: Mapping[str, str] = MappingProxyType(
     {
         "images": "edge.io.sources.images",
@@ -45,7 +45,7 @@ SOURCES: Mapping[str, str] = MappingProxyType({**FILES, **LIVE})
 _URLS = ("http", "https", "rtsp", "rtsps")  # the scheme is part of what they open
 
 
-def open_source(address: str, patience: Patience = USUAL) -> Source:
+def open_source(address: str, reconnect: ReconnectPolicy = DEFAULT_RECONNECT) -> Source:
     """The source that `address` names.
 
     A scheme of `SOURCES` may be written before what it opens (`usb:0`, `test:conveyor`). Without
@@ -54,7 +54,7 @@ def open_source(address: str, patience: Patience = USUAL) -> Source:
 
     Args:
         address: As on the command line.
-        patience: How long a live source is waited for.
+        reconnect: How long a live source is waited for.
 
     Raises:
         SourceError: Nothing is there, or it cannot be opened.
@@ -64,7 +64,7 @@ def open_source(address: str, patience: Patience = USUAL) -> Source:
     scheme, target = _resolve(address)
     module = importlib.import_module(SOURCES[scheme])
     source: Source = (
-        module.open_source(target, patience) if scheme in LIVE else module.open_source(target)
+        module.open_source(target, reconnect) if scheme in LIVE else module.open_source(target)
     )
     return source
 

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from edge.errors import SourceError
-from edge.io.sources.live import USUAL, Live, Patience
+from edge.io.sources.live import DEFAULT_RECONNECT, Live, ReconnectPolicy
 from edge.io.sources.mode import Mode
 from edge.io.sources.v4l2 import FORMATS, Capture
 
@@ -19,7 +19,7 @@ _NAMES = r"\d{1,4}|/dev/(video\d{1,4}|v4l/by-(id|path)/[^/]+)|[\w.:+-]{3,}"
 
 def open_source(
     target: str,
-    patience: Patience = USUAL,
+    reconnect: ReconnectPolicy = DEFAULT_RECONNECT,
     *,
     root: Path = ROOT,
 ) -> Live:
@@ -33,16 +33,16 @@ def open_source(
         NotInstalledError: It gives JPEG only, and OpenCV is not installed.
     """
     name, mode = Mode.parse(target, tuple(FORMATS))
-    place = Place(name, root)
+    locator = DeviceLocator(name, root)
 
     def connect(stopped: threading.Event) -> Capture:
-        return Capture(place.find(), mode, stopped, stall=patience.stall)
+        return Capture(locator.find(), mode, stopped, stall=reconnect.stall)
 
     address = f"/dev/video{name}" if name.isdecimal() else name
-    return Live(address, connect, patience)
+    return Live(address, connect, reconnect)
 
 
-class Place:
+class DeviceLocator:
     """Where a camera is.
 
     Args:

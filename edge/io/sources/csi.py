@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from edge.errors import SourceError
-from edge.io.sources.live import USUAL, Device, Live, Patience, Shot
+from edge.io.sources.live import DEFAULT_RECONNECT, Device, Live, RawFrame, ReconnectPolicy
 from edge.io.sources.mode import Mode
 from edge.io.sources.picamera import Picamera
 from edge.io.sources.pipe import Pipe
@@ -21,7 +21,7 @@ _USUAL = Size(480, 640)
 _STEP = 64  # pixels: rows of another width come with padding that a pipe does not tell
 
 
-def open_source(target: str, patience: Patience = USUAL) -> Live:
+def open_source(target: str, reconnect: ReconnectPolicy = DEFAULT_RECONNECT) -> Live:
     """The camera of a number, as in `csi:0`; options as in `0?size=1280x720&fps=30`.
 
     `rpicam-vid` or `libcamera-vid` runs it, else picamera2, both in I420; on a Jetson
@@ -41,7 +41,7 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
         if (words := _vid(number, size, rate)) is not None:
             return piped(words, "I420", stopped)
         if find_spec("picamera2") is not None:
-            return Picamera(number, size, rate, stopped, stall=patience.stall)
+            return Picamera(number, size, rate, stopped, stall=reconnect.stall)
         if (words := _gst(number, size, rate)) is not None:
             return piped(words, "NV12", stopped)
         raise SourceError(
@@ -56,12 +56,12 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
                 f"got {_text(size)}"
             )
 
-        def decode(pipe: Pipe) -> Iterator[Shot | None]:
+        def decode(pipe: Pipe) -> Iterator[RawFrame | None]:
             return raw(pipe, size, form)
 
-        return Program(words, decode, stopped, stall=patience.stall, rate=rate)
+        return Program(words, decode, stopped, stall=reconnect.stall, rate=rate)
 
-    return Live(f"csi:{name}", connect, patience)
+    return Live(f"csi:{name}", connect, reconnect)
 
 
 def _vid(number: int, size: Size, rate: float) -> list[str] | None:

@@ -7,15 +7,15 @@ import threading
 
 from edge import redaction
 from edge.errors import SourceError
-from edge.io.sources.live import USUAL, Live, Patience
+from edge.io.sources.live import DEFAULT_RECONNECT, Live, ReconnectPolicy
 from edge.io.sources.program import Program
 from edge.io.sources.url import expand
 from edge.io.sources.wire import y4m
 from edge.redaction import masked
 
 
-def open_source(target: str, patience: Patience = USUAL) -> Live:
-    """What `ffmpeg -i` takes, as in `ffmpeg:rtsp://camera/stream`; pictures come as I420.
+def open_source(target: str, reconnect: ReconnectPolicy = DEFAULT_RECONNECT) -> Live:
+    """What `ffmpeg -i` takes, as in `ffmpeg:rtsp://camera/stream`; images come as I420.
 
     Its input options may come before, as in `ffmpeg:-hwaccel drm -c:v h264_v4l2m2m -i rtsp://…`.
     Secrets are as in a stream's URL. They are then among the arguments of a running program, which
@@ -40,6 +40,6 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
     def connect(stopped: threading.Event) -> Program:
         command = ["ffmpeg", "-nostdin", "-loglevel", "error", *map(expand, words)]
         command += ["-an", "-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p", "-"]
-        return Program(command, y4m, stopped, stall=patience.stall, rate=None, login=True)
+        return Program(command, y4m, stopped, stall=reconnect.stall, rate=None, login=True)
 
-    return Live(name, connect, patience)
+    return Live(name, connect, reconnect)

@@ -101,7 +101,7 @@ def read_image(path: str) -> UInt8Array:
     """The image of a file, (H, W, 3) BGR, upright by its EXIF orientation.
 
     16-bit values are scaled to 8; gray and palette images become color; alpha is dropped; of
-    an animation, the first picture.
+    an animation, the first image.
 
     Raises:
         SourceError: It cannot be read. The message is the reason; it does not name the file.

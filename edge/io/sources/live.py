@@ -27,7 +27,7 @@ _STEADY = 10.0  # seconds of frames after which a connection counts as good agai
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ReconnectPolicy:
     """How long a camera is waited for.
 
     Attributes:
@@ -52,12 +52,12 @@ class Patience:
         return min(self.most, self.first * 2.0 ** min(failures - 1, 30)) * (0.5 + chance / 2)
 
 
-USUAL = Patience()
+DEFAULT_RECONNECT = ReconnectPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """A picture as a device gave it; the attributes are those of `Frame`."""
+class RawFrame:
+    """An image as a device gave it; the attributes are those of `Frame`."""
 
     planes: tuple[UInt8Array, ...]
     format: PixelFormat
@@ -75,11 +75,11 @@ class Device(Protocol):
     def ends(self) -> bool:
         """Whether it is a recording, whose end is no loss."""
 
-    def read(self) -> Shot | None:
-        """The next picture, waited for; None for one that arrived damaged.
+    def read(self) -> RawFrame | None:
+        """The next image, waited for; None for one that arrived damaged.
 
         Raises:
-            SourceError: There is none, within `Patience.stall`.
+            SourceError: There is none, within `ReconnectPolicy.stall`.
         """
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Live:
         address: For frames and events, without a password.
         connect: Opens the device; asked again for each attempt, so that it may look where the
             device is now. Its argument is set when nobody waits any more.
-        patience: How long to wait for it.
+        reconnect: How long to wait for it.
 
     Raises:
         SourceError: It cannot be opened, unless it is waited for always.
@@ -106,17 +106,17 @@ class Live:
         self,
         address: str,
         connect: Callable[[threading.Event], Device],
-        patience: Patience = USUAL,
+        reconnect: ReconnectPolicy = DEFAULT_RECONNECT,
     ) -> None:
         self._address = address
         self._connect = connect
-        self._patience = patience
+        self._reconnect = reconnect
         self._stopped = threading.Event()
         self._device: Device | None = None
         self._index = 0
         self.rate = _USUAL_RATE
         self.live = True
-        if patience.reconnect != "always":
+        if reconnect.reconnect != "always":
             self._open()
 
     def __iter__(self) -> Iterator[Frame | Failure | Event]:
@@ -150,7 +150,7 @@ class Live:
             if self._gives_up():
                 raise SourceError(reason)
             failures += 1
-            pause = self._patience.pause(failures, random.random())
+            pause = self._reconnect.pause(failures, random.random())
             yield self._event("waiting", f"{pause:.1f} s, {reason}")
             self._stopped.wait(pause)
 
@@ -171,31 +171,33 @@ class Live:
         return device
 
     def _read(self, device: Device) -> Iterator[Frame | Failure]:
-        """What a device gives from its first whole picture on, until it is stopped or raises."""
+        """What a device gives from its first whole image on, until it is stopped or raises."""
         first = self._index
         while not self._stopped.is_set():
             try:
-                shot = device.read()
+                raw_frame = device.read()
             except SourceError:
                 if device.ends and self._index > first:
                     return
                 raise
-            if shot is not None:
-                yield self._frame(shot)
+            if raw_frame is not None:
+                yield self._frame(raw_frame)
             elif self._index > first:
                 yield Failure(self._index, time.time(), self._address, "it arrived damaged")
             else:
-                continue  # a stream joined in the middle of a picture
+                continue  # a stream joined in the middle of an image
             self._index += 1
 
-    def _frame(self, shot: Shot) -> Frame:
-        at = time.time() - (time.monotonic() - shot.captured)
-        return Frame(shot.planes, shot.format, self._index, at, self._address, shot.captured)
+    def _frame(self, raw_frame: RawFrame) -> Frame:
+        at = time.time() - (time.monotonic() - raw_frame.captured)
+        return Frame(
+            raw_frame.planes, raw_frame.format, self._index, at, self._address, raw_frame.captured
+        )
 
     def _gives_up(self) -> bool:
-        if self._patience.reconnect == "never":
+        if self._reconnect.reconnect == "never":
             return True
-        return self._patience.reconnect == "lost" and self._index == 0
+        return self._reconnect.reconnect == "lost" and self._index == 0
 
     def _event(self, name: str, reason: str = "") -> Event:
         return Event(name, self._address, time.time(), reason)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from edge.errors import SourceError
-from edge.io.sources.live import Shot
+from edge.io.sources.live import RawFrame
 from edge.io.sources.wire import plane_shapes
 from edge.types import Size, UInt8Array
 
@@ -22,10 +22,10 @@ class Picamera:
 
     Args:
         number: Of the camera, from 0.
-        size: Of the picture, even; libcamera may give another that is near.
+        size: Of the image, even; libcamera may give another that is near.
         rate: Frames per second to ask for.
         stopped: Ends a wait when set.
-        stall: Seconds without a picture after which it counts as lost.
+        stall: Seconds without an image after which it counts as lost.
 
     Raises:
         SourceError: picamera2 cannot be imported, or there is no such camera, or it is in use.
@@ -76,8 +76,8 @@ class Picamera:
         self._camera.pre_callback = self._finished
         self._camera.start()
 
-    def read(self) -> Shot | None:
-        """The newest picture that was not read yet.
+    def read(self) -> RawFrame | None:
+        """The newest image that was not read yet.
 
         Raises:
             SourceError: There is none.
@@ -88,7 +88,7 @@ class Picamera:
             taken = request.get_metadata().get("SensorTimestamp")
         finally:
             request.release()
-        return Shot(self._planes(data), "I420", _monotonic(taken))
+        return RawFrame(self._planes(data), "I420", _monotonic(taken))
 
     def close(self) -> None:
         """Stop and release the camera, as far as one that is gone can be."""
@@ -97,7 +97,7 @@ class Picamera:
                 release()
 
     def _finished(self, request: Any) -> None:
-        """Called by picamera2 with each picture, in its thread."""
+        """Called by picamera2 with each image, in its thread."""
         request.acquire()  # else the camera overwrites it after this call
         self._keep(request)
 

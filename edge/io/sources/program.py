@@ -1,4 +1,4 @@
-"""A program that writes pictures to its standard output, as a camera."""
+"""A program that writes images to its standard output, as a camera."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from edge.errors import SourceError
-from edge.io.sources.live import Shot
+from edge.io.sources.live import RawFrame
 from edge.io.sources.pipe import Pipe
 from edge.redaction import redacted
 
 _ENDING = 2.0  # seconds that a program has to end after it was asked to
 _REFUSED = re.compile(r"(?i)\b401 unauthorized|authorization failed")
-_PIPE = 1 << 20  # bytes: a picture or so, so that the program is not held up between two reads
+_PIPE = 1 << 20  # bytes: an image or so, so that the program is not held up between two reads
 
 
 class Program:
-    """A running program and the pictures that it writes. Ended on `close`.
+    """A running program and the images that it writes. Ended on `close`.
 
     Args:
         command: The program, found on PATH, and its arguments.
-        decode: Makes pictures of its standard output.
+        decode: Makes images of its standard output.
         stopped: Ends a wait when set.
-        stall: Seconds without a picture after which it counts as lost.
+        stall: Seconds without an image after which it counts as lost.
         rate: Frames per second that it was asked for.
         login: Whether it logs in somewhere, and may say that it was refused.
 
@@ -39,7 +39,7 @@ class Program:
     def __init__(
         self,
         command: Sequence[str],
-        decode: Callable[[Pipe], Iterator[Shot | None]],
+        decode: Callable[[Pipe], Iterator[RawFrame | None]],
         stopped: threading.Event,
         *,
         stall: float,
@@ -64,17 +64,17 @@ class Program:
         assert self._process.stdout and self._process.stderr  # noqa: PT018 - asked for
         out, err = self._process.stdout.fileno(), self._process.stderr.fileno()
         self._pipe = Pipe(out, self._name, stopped, stall=stall, side=err)
-        self._shots = decode(self._pipe)
+        self._raw_frames = decode(self._pipe)
         _widen(out)
 
-    def read(self) -> Shot | None:
-        """The next picture.
+    def read(self) -> RawFrame | None:
+        """The next image.
 
         Raises:
             SourceError: The program ended, says why as far as it said; or it is silent.
         """
         try:
-            return next(self._shots)
+            return next(self._raw_frames)
         except StopIteration:
             raise SourceError(f"{self._name} ended{self._why()}") from None
         except SourceError as error:

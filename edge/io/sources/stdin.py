@@ -1,4 +1,4 @@
-"""Pictures on standard input: MJPEG, YUV4MPEG2 or raw."""
+"""Images on standard input: MJPEG, YUV4MPEG2 or raw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RAW: tuple[PixelFormat, ...] = ("I420", "NV12", "YUYV", "BGR", "RGB", "GRAY")
 
 
 def open_source(target: str) -> StandardInput:
-    """The pictures on standard input: raw ones with `?size=640x480&format=I420`, else told apart.
+    """The images on standard input: raw ones with `?size=640x480&format=I420`, else told apart.
 
     Raises:
         SourceError: An option is wrong, or one of `size` and `format` is missing.
@@ -27,14 +27,14 @@ def open_source(target: str) -> StandardInput:
     if name:
         raise SourceError(f"-{target}: wanted -, or -?size=WIDTHxHEIGHT&format=I420")
     if (mode.size is None) != (mode.format is None):
-        raise SourceError(f"-{target}: raw pictures need both size and format")
+        raise SourceError(f"-{target}: raw images need both size and format")
     return StandardInput(mode)
 
 
 class StandardInput:
-    """Reads standard input as fast as frames are taken, so that no picture is lost.
+    """Reads standard input as fast as frames are taken, so that no image is lost.
 
-    Where a camera writes there, `--drop-policy drop-oldest` keeps its pictures young.
+    Where a camera writes there, `--drop-policy drop-oldest` keeps its images young.
     """
 
     live = False
@@ -52,7 +52,7 @@ class StandardInput:
                 raise SourceError(f"-: {error}") from error
 
     def __iter__(self) -> Iterator[Frame | Failure]:
-        """Each picture, in Unix time; a failure for one that is damaged.
+        """Each image, in Unix time; a failure for one that is damaged.
 
         Raises:
             SourceError: It holds none, or something else.
@@ -61,22 +61,24 @@ class StandardInput:
         size = self._mode.size
         index = 0
         try:
-            shots = sniff(pipe) if size is None else raw(pipe, size, _form(self._mode))
-            for shot in shots:
-                if shot is None:
+            raw_frames = sniff(pipe) if size is None else raw(pipe, size, _form(self._mode))
+            for raw_frame in raw_frames:
+                if raw_frame is None:
                     yield Failure(index, time.time(), "-", "it is damaged")
                 else:
-                    at = time.time() - (time.monotonic() - shot.captured)
-                    yield Frame(shot.planes, shot.format, index, at, "-", shot.captured)
+                    at = time.time() - (time.monotonic() - raw_frame.captured)
+                    yield Frame(
+                        raw_frame.planes, raw_frame.format, index, at, "-", raw_frame.captured
+                    )
                 index += 1
         except SourceError as error:
             if self._stopped.is_set():
                 return
             if not index:
                 raise
-            yield Failure(index, time.time(), "-", f"{error} inside a picture")
+            yield Failure(index, time.time(), "-", f"{error} inside an image")
         if not index:
-            raise SourceError("standard input holds no picture")
+            raise SourceError("standard input holds no image")
 
     def stop(self) -> None:
         """End a wait for more."""

@@ -9,12 +9,12 @@ from edge.errors import SourceError
 from edge.io import opencv
 from edge.io.buffers import Buffers
 from edge.io.sources import login
-from edge.io.sources.live import USUAL, Live, Patience, Shot
+from edge.io.sources.live import DEFAULT_RECONNECT, Live, RawFrame, ReconnectPolicy
 from edge.io.sources.url import expand
 from edge.redaction import masked
 
 
-def open_source(target: str, patience: Patience = USUAL) -> Live:
+def open_source(target: str, reconnect: ReconnectPolicy = DEFAULT_RECONNECT) -> Live:
     """The stream of a URL, through OpenCV's FFmpeg.
 
     Its secrets may be named instead of written out: see `expand`. None is ever shown.
@@ -27,9 +27,9 @@ def open_source(target: str, patience: Patience = USUAL) -> Live:
     name = masked(target)
 
     def connect(stopped: threading.Event) -> Stream:
-        return Stream(expand(target), name, patience.stall, stopped)
+        return Stream(expand(target), name, reconnect.stall, stopped)
 
-    return Live(name, connect, patience)
+    return Live(name, connect, reconnect)
 
 
 class Stream:
@@ -62,8 +62,8 @@ class Stream:
         self.rate = rate if 0 < rate <= 240 else None
         self.ends = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
-    def read(self) -> Shot | None:
-        """The next picture.
+    def read(self) -> RawFrame | None:
+        """The next image.
 
         Raises:
             SourceError: The stream ended or is silent.
@@ -80,7 +80,7 @@ class Stream:
         if not read or image is None:
             return None
         self._shape = image.shape
-        return Shot((image,), "BGR", captured)
+        return RawFrame((image,), "BGR", captured)
 
     def close(self) -> None:
         """Hang up."""

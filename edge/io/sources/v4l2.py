@@ -1,7 +1,7 @@
-"""Pictures from the kernel's video devices, in the format that the camera has, with its clock.
+"""Images from the kernel's video devices, in the format that the camera has, with its clock.
 
 Not through OpenCV: that gives BGR where the letterbox takes YUYV as it is, waits ten seconds for a
-camera that is silent, and does not say which pictures arrived damaged.
+camera that is silent, and does not say which images arrived damaged.
 
 Source: Linux media documentation, V4L2 API, streaming I/O by memory mapping, and the structures in
 linux/videodev2.h. The sizes of these depend on the machine's words, hence "@".
@@ -27,7 +27,7 @@ import numpy as np
 from edge.errors import SourceError
 from edge.io import v4l2
 from edge.io.buffers import Buffers
-from edge.io.sources.live import Shot
+from edge.io.sources.live import RawFrame
 from edge.io.sources.mode import Mode
 from edge.io.sources.wire import decode_jpeg
 from edge.types import PixelFormat, Size, UInt8Array
@@ -45,7 +45,7 @@ FORMATS: Mapping[str, PixelFormat | None] = MappingProxyType(
     }
 )
 
-_USB2 = 24e6  # bytes/s that a camera gets through USB 2: beyond, it gives raw pictures slowly
+_USB2 = 24e6  # bytes/s that a camera gets through USB 2: beyond, it gives raw images slowly
 _BUFFERS = 4
 _LOOK = 100  # milliseconds
 
@@ -77,10 +77,10 @@ class Capture:
         node: Such as /dev/video0.
         mode: Wanted; the driver gives what is nearest. A format is given as asked for or refused.
         stopped: Ends a wait when set.
-        stall: Seconds without a picture after which it counts as lost.
+        stall: Seconds without an image after which it counts as lost.
 
     Raises:
-        SourceError: It cannot be opened, or gives no pictures that are understood.
+        SourceError: It cannot be opened, or gives no images that are understood.
     """
 
     ends = False
@@ -111,8 +111,8 @@ class Capture:
             self.close()
             raise
 
-    def read(self) -> Shot | None:
-        """The next picture; None for one that the driver or its size calls damaged.
+    def read(self) -> RawFrame | None:
+        """The next image; None for one that the driver or its size calls damaged.
 
         Raises:
             SourceError: The device is gone or silent.
@@ -194,11 +194,11 @@ class Capture:
             self._memory.append(mmap.mmap(self._fd, length, offset=offset))
             self._ioctl(_QBUF, place)
 
-    def _shot(self, data: UInt8Array, captured: float) -> Shot | None:
+    def _shot(self, data: UInt8Array, captured: float) -> RawFrame | None:
         """A copy of what the driver gave, whose memory it takes back."""
         if self._format is None:
             image = decode_jpeg(data)
-            return None if image is None else Shot((image,), "BGR", captured)
+            return None if image is None else RawFrame((image,), "BGR", captured)
         height, width, stride = self._size.height, self._size.width, self._stride
         bytes_wide = {"BGR": 3, "RGB": 3, "YUYV": 2}.get(self._format, 1)
         # Rows, columns in bytes, bytes from row to row, and the last axis of each plane.
@@ -217,7 +217,7 @@ class Capture:
             plane.reshape(rows, columns)[:] = given
             planes.append(plane)
             start += rows * step
-        return Shot(tuple(planes), self._format, captured)
+        return RawFrame(tuple(planes), self._format, captured)
 
     def _ioctl(self, request: int, argument: bytearray) -> None:
         fcntl.ioctl(self._fd, request, argument)

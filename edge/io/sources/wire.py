@@ -1,4 +1,4 @@
-"""Pictures out of bytes: raw, YUV4MPEG2 and MJPEG.
+"""Images out of bytes: raw, YUV4MPEG2 and MJPEG.
 
 Source: YUV4MPEG2 as mjpegtools' yuv4mpeg(5) describes it; JPEG markers: ITU-T T.81, annex B.
 """
@@ -15,11 +15,11 @@ import numpy as np
 from edge.errors import SourceError
 from edge.io import opencv
 from edge.io.buffers import Buffers
-from edge.io.sources.live import Shot
+from edge.io.sources.live import RawFrame
 from edge.io.sources.pipe import EndError, Pipe
 from edge.types import PixelFormat, Size, UInt8Array
 
-_LARGEST = 64 << 20  # bytes of a JPEG: beyond is no picture
+_LARGEST = 64 << 20  # bytes of a JPEG: beyond is no image
 _SIDE = 16384  # pixels
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 
@@ -33,7 +33,7 @@ def plane_shapes(size: Size, form: PixelFormat) -> tuple[tuple[int, ...], ...]:
     height, width = size.height, size.width
     odd = width % 2 or (height % 2 and form != "YUYV")
     if form in ("NV12", "I420", "YUYV") and odd:
-        raise ValueError(f"{form} pictures have even sides, got {size}")
+        raise ValueError(f"{form} images have even sides, got {size}")
     half = (height // 2, width // 2)
     shapes: dict[PixelFormat, tuple[tuple[int, ...], ...]] = {
         "BGR": ((height, width, 3),),
@@ -46,11 +46,11 @@ def plane_shapes(size: Size, form: PixelFormat) -> tuple[tuple[int, ...], ...]:
     return shapes[form]
 
 
-def raw(pipe: Pipe, size: Size, form: PixelFormat) -> Iterator[Shot | None]:
-    """Pictures back to back, planes back to back, rows without gaps. Ends with the pipe.
+def raw(pipe: Pipe, size: Size, form: PixelFormat) -> Iterator[RawFrame | None]:
+    """Images back to back, planes back to back, rows without gaps. Ends with the pipe.
 
     Raises:
-        SourceError: The pipe fails, or ends inside a picture.
+        SourceError: The pipe fails, or ends inside an image.
     """
     shapes, buffers = plane_shapes(size, form), Buffers()
     while True:
@@ -59,11 +59,11 @@ def raw(pipe: Pipe, size: Size, form: PixelFormat) -> Iterator[Shot | None]:
         except EndError:
             return
         captured = time.monotonic()  # its first byte is there: the sooner, the closer to the truth
-        yield Shot(_planes(pipe, shapes, buffers), form, captured)
+        yield RawFrame(_planes(pipe, shapes, buffers), form, captured)
 
 
-def y4m(pipe: Pipe) -> Iterator[Shot | None]:
-    """The pictures of a YUV4MPEG2 stream, 4:2:0 or gray, 8 bits. Raises and ends as `raw`."""
+def y4m(pipe: Pipe) -> Iterator[RawFrame | None]:
+    """The images of a YUV4MPEG2 stream, 4:2:0 or gray, 8 bits. Raises and ends as `raw`."""
     header = _line(pipe)
     fields = {word[:1]: word[1:] for word in header.split()[1:]}
     chroma = fields.get("C", "420")
@@ -87,11 +87,11 @@ def y4m(pipe: Pipe) -> Iterator[Shot | None]:
         captured = time.monotonic()
         if not (line := _line(pipe)).startswith("FRAME"):
             raise SourceError(f"YUV4MPEG2: FRAME is wanted, got {line!r}")
-        yield Shot(_planes(pipe, shapes, buffers), form, captured)
+        yield RawFrame(_planes(pipe, shapes, buffers), form, captured)
 
 
-def mjpeg(pipe: Pipe) -> Iterator[Shot | None]:
-    """JPEG pictures back to back, whatever lies between them; None for one that is damaged.
+def mjpeg(pipe: Pipe) -> Iterator[RawFrame | None]:
+    """JPEG images back to back, whatever lies between them; None for one that is damaged.
 
     Raises and ends as `raw`.
     """
@@ -105,7 +105,7 @@ def mjpeg(pipe: Pipe) -> Iterator[Shot | None]:
         pipe.skip(at)
         captured = time.monotonic()
         image = decode_jpeg(pipe.take(_jpeg_length(pipe)))
-        yield None if image is None else Shot((image,), "BGR", captured)
+        yield None if image is None else RawFrame((image,), "BGR", captured)
 
 
 def decode_jpeg(data: bytes | bytearray | UInt8Array) -> UInt8Array | None:
@@ -123,7 +123,7 @@ def decode_jpeg(data: bytes | bytearray | UInt8Array) -> UInt8Array | None:
     return image
 
 
-def sniff(pipe: Pipe) -> Iterator[Shot | None]:
+def sniff(pipe: Pipe) -> Iterator[RawFrame | None]:
     """Whichever of YUV4MPEG2 and MJPEG begins with these bytes.
 
     Raises:
@@ -132,14 +132,14 @@ def sniff(pipe: Pipe) -> Iterator[Shot | None]:
     try:
         start = bytes(pipe.peek(10)[:10])
     except EndError as error:
-        raise SourceError(f"{error} before there was a picture") from error
+        raise SourceError(f"{error} before there was an image") from error
     if start == b"YUV4MPEG2 ":
         return y4m(pipe)
     if start.startswith(_SOI):
         return mjpeg(pipe)
     raise SourceError(
-        f"neither JPEG pictures nor YUV4MPEG2, which begin otherwise than {start!r}; for raw "
-        "pictures give ?size=WIDTHxHEIGHT&format=I420"
+        f"neither JPEG images nor YUV4MPEG2, which begin otherwise than {start!r}; for raw "
+        "images give ?size=WIDTHxHEIGHT&format=I420"
     )
 
 
@@ -172,7 +172,7 @@ def _jpeg_length(pipe: Pipe) -> int:
         data = pipe.peek(at + 2)
         marker = data[at + 1]
         if data[at] != 0xFF or marker == 0xD8:
-            break  # damaged; what follows is searched for the next picture
+            break  # damaged; what follows is searched for the next image
         if marker == 0xD9:
             return at + 2
         if marker == 0xFF:  # fill

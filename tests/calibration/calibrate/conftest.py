@@ -1,4 +1,4 @@
-"""A trained network, and pictures on which it finds something without the shared data."""
+"""A trained network, and images on which it finds something without the shared data."""
 
 from __future__ import annotations
 

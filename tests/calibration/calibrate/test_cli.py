@@ -53,7 +53,7 @@ def floats(bccd) -> package.Package:
 def made(words, tmp_path_factory) -> Path:
     """What a calibration writes that was interrupted before its end and started again.
 
-    So few pictures and so plain a recipe need a milder gate than the usual one.
+    So few images and so plain a recipe need a milder gate than the usual one.
     """
     folder = tmp_path_factory.mktemp("made")
     line = [*words, "-o", str(folder / "cells.edge"), "--recipe", "min-max", *MILD]
@@ -71,7 +71,7 @@ def made(words, tmp_path_factory) -> Path:
 def test_the_package_is_named_by_its_file_and_keeps_what_is_known_of_the_training(made):
     cells = package.read(made / "cells.edge")
     assert (cells.name, cells.license) == ("cells", "MIT")
-    assert cells.provenance["training"]["pictures"] == 205
+    assert cells.provenance["training"]["images"] == 205
 
 
 def interrupt(*_, **__):
@@ -100,7 +100,7 @@ def test_the_package_says_what_was_measured(made, capsys):
     (target,) = report["targets"]
     assert said["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["alike"]["ap50"], 4)
     assert target["int8_layers"] == 58
-    assert said["pictures"] == report["observed"] == 9
+    assert said["images"] == report["observed"] == 9
     assert said["judged_by"] == 3
     assert main(["inspect", str(made / "cells.edge")]) == 0
     shown = capsys.readouterr().out
@@ -117,7 +117,7 @@ def test_the_report_shows_rows_layers_and_remarks(made):
     assert len(scheme["layers"]) == 58
     assert sum(layer["operations"] for layer in scheme["layers"]) == pytest.approx(1)
     assert all(sum(layer["seen"]["counts"]) > 0 for layer in scheme["layers"])
-    assert any("9 pictures are few" in remark for remark in report["remarks"])
+    assert any("9 images are few" in remark for remark in report["remarks"])
     page = (made / "cells.report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert "http" not in page
@@ -170,7 +170,7 @@ def test_what_runtimes_own_tools_do_is_refused_and_leaves_nothing(words, tmp_pat
     assert "ncnn int8 is refused: AP against float is" in said
     assert "layers that cost most in ncnn" in said
     assert "Conv (" in said
-    assert "what to try: more pictures (9 were observed" in said
+    assert "what to try: more images (9 were observed" in said
     assert "bad.edge is not written" in said
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quant_graphs import MODEL, detector, pictures
+from quant_graphs import MODEL, detector, images
 from quant_references import min_max_spec
 
 pytest.importorskip("onnxruntime")
 
 from calibration.calibrate import flow
-from calibration.calibrate.pictures import open_pictures, survey
+from calibration.calibrate.images import open_images, survey
 from calibration.calibrate.progress import Progress
 from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.prepare import prepare
@@ -20,10 +20,10 @@ from calibration.quant.spec import fingerprint
 
 def test_what_a_given_spec_equalizes_is_equalized_in_the_network_that_is_written():
     graph = detector()
-    scenes = open_pictures("test:conveyor?frames=2", MODEL.labels, strict=False)
+    scenes = open_images("test:conveyor?frames=2", MODEL.labels, strict=False)
     looked = survey(scenes, lambda *_: None)
     factors = {"last": np.arange(1, 9, dtype=np.float32)}
-    spec = min_max_spec(prepare(graph), pictures(1).real(0))
+    spec = min_max_spec(prepare(graph), images(1).real(0))
     schemes = {name: replace(each, equalization=factors) for name, each in spec.schemes.items()}
     spec = replace(spec, model=fingerprint.of_graph(prepare(graph)), schemes=schemes)
     options = flow.Options(("ncnn",), spec=spec)
@@ -39,5 +39,5 @@ def test_whether_something_is_learned_hangs_on_recipe_spec_and_wish():
     assert flow.Options(("ncnn",)).learns
     assert not flow.Options(("ncnn",), "fast").learns
     assert flow.Options(("ncnn",), "fast", qat=True).learns
-    spec = min_max_spec(prepare(detector()), pictures(1).real(0))
+    spec = min_max_spec(prepare(detector()), images(1).real(0))
     assert not flow.Options(("ncnn",), spec=spec, qat=True).learns

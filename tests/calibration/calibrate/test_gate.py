@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.calibrate.gate import Limits, objections
+from calibration.calibrate.gate import Limits, violations
 from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference
 from edge.types import Detections
@@ -17,28 +17,28 @@ def changed(**values: float) -> Agreement:
 
 
 def test_what_agrees_passes():
-    assert objections(GOOD, Limits()) == ()
+    assert violations(GOOD, Limits()) == ()
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("ap", 0.89), ("ap50", 0.95), ("recall", 0.85), ("precision", 0.85)]
 )
 def test_each_number_alone_is_enough_to_refuse(name, value):
-    (said,) = objections(changed(**{name: value}), Limits())
+    (said,) = violations(changed(**{name: value}), Limits())
     assert f"{100 * value:.1f}" in said
 
 
 @pytest.mark.parametrize("name", ["ap", "ap50", "recall", "precision"])
 def test_a_number_that_is_none_refuses(name):
-    assert objections(changed(**{name: float("nan")}), Limits())
-    assert objections(changed(**{name: -1.0}), Limits())
+    assert violations(changed(**{name: float("nan")}), Limits())
+    assert violations(changed(**{name: -1.0}), Limits())
 
 
 def test_a_model_that_finds_nothing_is_refused_although_nothing_differs():
     nothing = Detections(
         np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32)
     )
-    (said,) = objections(agreement([nothing] * 50, [nothing] * 50, classes=3), Limits())
+    (said,) = violations(agreement([nothing] * 50, [nothing] * 50, classes=3), Limits())
     assert "finds 0 objects" in said
 
 
@@ -53,18 +53,18 @@ def test_the_same_boxes_below_the_threshold_are_refused_though_their_ap_is_perfe
     reference, found = [boxes(10, 0.9)] * 5, [boxes(10, 0.2)] * 5
     alike = agreement(reference, found, classes=1)
     assert alike.ap == pytest.approx(1)
-    assert any("recall" in said for said in objections(alike, Limits()))
+    assert any("recall" in said for said in violations(alike, Limits()))
 
 
 def test_many_more_boxes_are_refused():
     reference, found = [boxes(10, 0.9)] * 5, [boxes(40, 0.9)] * 5
-    said = " ".join(objections(agreement(reference, found, classes=1), Limits()))
+    said = " ".join(violations(agreement(reference, found, classes=1), Limits()))
     assert "precision" in said
 
 
 def test_shifted_boxes_are_refused():
     reference, found = [boxes(10, 0.9)] * 5, [boxes(10, 0.9, shift=4)] * 5
-    assert objections(agreement(reference, found, classes=1), Limits())
+    assert violations(agreement(reference, found, classes=1), Limits())
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_shifted_boxes_are_refused():
 )
 def test_labels_have_a_limit_of_their_own(change, refused):
     limits = Limits(None, None, drop=0.003)
-    found = objections(changed(ap=0.1), limits, change)
+    found = violations(changed(ap=0.1), limits, change)
     assert bool(found) == refused
 
 
 def test_the_interval_is_part_of_the_message():
     limits = Limits(None, None, drop=0.003)
-    (said,) = objections(GOOD, limits, Difference(0.35, 0.33, -0.03, -0.01))
+    (said,) = violations(GOOD, limits, Difference(0.35, 0.33, -0.03, -0.01))
     assert said == (
         "AP falls from 35.0 to 33.0 (95 % interval of the change -3.0 to -1.0), "
         "at most 0.3 may be lost"

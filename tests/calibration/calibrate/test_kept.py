@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.calibrate.kept import Kept
+from calibration.calibrate.kept import StageCache
 from edge.errors import CalibrationError
 from edge.types import Detections
 
@@ -23,29 +23,29 @@ def some(count: int) -> Detections:
 
 def test_a_finished_stage_is_not_done_again(tmp_path):
     out = tmp_path / "out.edge"
-    assert Kept(out, ["a"]).data("spec", lambda: b"decided") == b"decided"
-    again = Kept(out, ["a"])
-    assert again.goes_on
+    assert StageCache(out, ["a"]).data("spec", lambda: b"decided") == b"decided"
+    again = StageCache(out, ["a"])
+    assert again.resumed
     assert again.data("spec", refuse) == b"decided"
 
 
 def test_a_stage_that_was_killed_is_done_again(tmp_path):
     with pytest.raises(AssertionError):
-        Kept(tmp_path / "out.edge", ["a"]).data("spec", refuse)
-    assert Kept(tmp_path / "out.edge", ["a"]).data("spec", lambda: b"now") == b"now"
+        StageCache(tmp_path / "out.edge", ["a"]).data("spec", refuse)
+    assert StageCache(tmp_path / "out.edge", ["a"]).data("spec", lambda: b"now") == b"now"
 
 
 def test_other_options_begin_anew(tmp_path):
     out = tmp_path / "out.edge"
-    Kept(out, ["a"]).data("spec", lambda: b"old")
-    other = Kept(out, ["b"])
-    assert not other.goes_on
+    StageCache(out, ["a"]).data("spec", lambda: b"old")
+    other = StageCache(out, ["b"])
+    assert not other.resumed
     assert other.data("spec", lambda: b"new") == b"new"
 
 
 def test_detections_come_back_as_they_were(tmp_path):
     found = [some(3), some(0), some(7)]
-    kept = Kept(tmp_path / "out.edge", [])
+    kept = StageCache(tmp_path / "out.edge", [])
     kept.detections("float", lambda: found)
     for each, wanted in zip(kept.detections("float", list), found, strict=True):
         for name in ("boxes", "scores", "class_ids"):
@@ -54,7 +54,7 @@ def test_detections_come_back_as_they_were(tmp_path):
 
 
 def test_nothing_stays(tmp_path):
-    kept = Kept(tmp_path / "out.edge", [])
+    kept = StageCache(tmp_path / "out.edge", [])
     kept.data("spec", lambda: b"x")
     kept.remove()
     kept.remove()
@@ -66,5 +66,5 @@ def test_a_folder_of_that_name_that_is_another_ones_is_left_alone(tmp_path):
     other.mkdir()
     (other / "thesis.tex").write_text("years of work")
     with pytest.raises(CalibrationError, match="left alone"):
-        Kept(tmp_path / "out.edge", [])
+        StageCache(tmp_path / "out.edge", [])
     assert (other / "thesis.tex").exists()

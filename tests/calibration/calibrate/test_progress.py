@@ -19,7 +19,7 @@ def test_every_stage_leaves_one_line_and_its_time():
     progress = Progress(stream, bar=False)
     progress("observe", 1, 2)
     progress("observe", 2, 2)
-    progress.say("note: few\x1b pictures")
+    progress.say("note: few\x1b images")
     progress("search", 1, 1)
     progress.finish()
     lines = stream.getvalue().splitlines()

@@ -34,20 +34,20 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def photos():
     scenes = Conveyor(0, SIZE)
     return [np.array(scenes.render(index)[0]) for index in range(4)]
 
 
-def inputs(pictures):
-    return [p[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255 for p in pictures]
+def inputs(photos):
+    return [p[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255 for p in photos]
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, pictures):
+def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, photos):
     graph, spec = whole
-    plan = plan_of(graph, inputs(pictures), target)
-    found = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, pictures)
+    plan = plan_of(graph, inputs(photos), target)
+    found = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, photos)
     assert found.layers == 9
     assert found.found == pytest.approx(found.simulated, abs=1)
     assert min(found.found) > 25
@@ -57,10 +57,10 @@ def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, pictures):
 
 @pytest.mark.parametrize("target", EMITTERS)
 def test_weights_on_other_codes_than_the_nearest_are_written_as_the_plan_has_them(
-    target, whole, pictures
+    target, whole, photos
 ):
     graph, spec = whole
-    plan = plan_of(graph, inputs(pictures), target)
+    plan = plan_of(graph, inputs(photos), target)
     random = np.random.default_rng(0)
     layers = {
         name: replace(layer, weight=(
@@ -69,8 +69,8 @@ def test_weights_on_other_codes_than_the_nearest_are_written_as_the_plan_has_the
         for name, layer in plan.layers.items()
     }  # fmt: skip
     moved = replace(plan, layers=layers)
-    nearest = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, pictures)
-    found = int8_file.check(int8_artifact(graph, moved), graph, moved, spec, pictures)
+    nearest = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, photos)
+    found = int8_file.check(int8_artifact(graph, moved), graph, moved, spec, photos)
     assert found.found == pytest.approx(found.simulated, abs=1)
     for ratio, by_nearest in zip(found.found, nearest.found, strict=True):
         assert ratio < by_nearest - 6  # the nearest codes are not what was computed with
@@ -89,19 +89,19 @@ def written_wrong(graph, plan):
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_a_wrong_scale_is_refused_and_its_layer_named(target, whole, pictures, monkeypatch):
+def test_a_wrong_scale_is_refused_and_its_layer_named(target, whole, photos, monkeypatch):
     graph, spec = whole
-    plan = plan_of(graph, inputs(pictures), target)
+    plan = plan_of(graph, inputs(photos), target)
     monkeypatch.setattr(int8_file, "int8_artifact", written_wrong)
     broken = written_wrong(graph, plan)
     last = graph.sole_consumer("down16")  # the ReLU belongs to it, but where ncnn is asked
     named = "|".join(re.escape(str(node)) for node in (last, graph.producers["down16"]))
     with pytest.raises(ModelError, match=rf"{target} int8: its output \w+16 .*part at ({named})"):
-        int8_file.check(broken, graph, plan, spec, pictures)
+        int8_file.check(broken, graph, plan, spec, photos)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_a_layer_is_named_though_another_branch_is_right(target, pictures, monkeypatch):
+def test_a_layer_is_named_though_another_branch_is_right(target, photos, monkeypatch):
     b = operator_cases.Builder(seed=3)
     stem = b.op("Relu", b.conv("images", 3, 8, 3, strides=(4, 4), name="stem"))
     wrong, right = (
@@ -110,7 +110,7 @@ def test_a_layer_is_named_though_another_branch_is_right(target, pictures, monke
     )
     joined = b.conv(b.op("Concat", wrong, right, axis=1), 16, 8, name="joined")
     graph = simplify(read(b.model([b.op("Relu", joined, name="out")], (1, 3, 64, 64))).graph)
-    images = inputs(pictures)
+    images = inputs(photos)
     plan = plan_of(graph, images, target)
     monkeypatch.setattr(int8_file, "int8_artifact", written_wrong)
     last = graph.sole_consumer("down16")
@@ -119,36 +119,36 @@ def test_a_layer_is_named_though_another_branch_is_right(target, pictures, monke
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_a_damaged_file_is_told_from_a_wrong_emitter(target, whole, pictures):
+def test_a_damaged_file_is_told_from_a_wrong_emitter(target, whole, photos):
     graph, spec = whole
-    plan = plan_of(graph, inputs(pictures), target)
+    plan = plan_of(graph, inputs(photos), target)
     with pytest.raises(ModelError, match="the file itself is damaged"):
-        int8_file.check(int8_artifact(graph, spoilt(plan)), graph, plan, spec, pictures)
+        int8_file.check(int8_artifact(graph, spoilt(plan)), graph, plan, spec, photos)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_a_layer_in_floats_is_refused_and_so_is_one_too_many(target, whole, pictures):
+def test_a_layer_in_floats_is_refused_and_so_is_one_too_many(target, whole, photos):
     graph, spec = whole
-    plan = plan_of(graph, inputs(pictures), target)
-    fewer = plan_of(graph, inputs(pictures), target, skip={FIRST, MIDDLE})
+    plan = plan_of(graph, inputs(photos), target)
+    fewer = plan_of(graph, inputs(photos), target, skip={FIRST, MIDDLE})
     names = rf"\['{FIRST} \(Conv\)', '{MIDDLE} \(Conv\)'\]"
     with pytest.raises(ModelError, match=f"compute in floats, in its plan on codes: {names}"):
-        int8_file.check(int8_artifact(graph, fewer), graph, plan, spec, pictures)
+        int8_file.check(int8_artifact(graph, fewer), graph, plan, spec, photos)
     with pytest.raises(ModelError, match=f"compute on codes, in its plan in floats: {names}"):
-        int8_file.check(int8_artifact(graph, plan), graph, fewer, spec, pictures)
+        int8_file.check(int8_artifact(graph, plan), graph, fewer, spec, photos)
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_detections_that_disagree_are_refused(target, whole, pictures, monkeypatch):
+def test_detections_that_disagree_are_refused(target, whole, photos, monkeypatch):
     graph, spec = whole
-    plan = plan_of(graph, inputs(pictures), target)
+    plan = plan_of(graph, inputs(photos), target)
     monkeypatch.setattr(int8_file, "_is_worse", lambda *_: False)
     layers = {
         name: moved(layer) if "boxes" in name else layer for name, layer in plan.layers.items()
     }
     broken = int8_artifact(graph, replace(plan, layers=layers))
     with pytest.raises(ModelError, match=r"agree with the simulation's to AP50 0\.\d+, 0\.9\d+ is"):
-        int8_file.check(broken, graph, plan, spec, pictures)
+        int8_file.check(broken, graph, plan, spec, photos)
 
 
 def moved(layer):
@@ -157,9 +157,9 @@ def moved(layer):
 
 
 @pytest.mark.parametrize("target", EMITTERS)
-def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, pictures):
+def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, photos):
     graph, _ = whole
-    plan = plan_of(graph, inputs(pictures), target, skip={MIDDLE})
+    plan = plan_of(graph, inputs(photos), target, skip={MIDDLE})
     assert int8_layers(graph, plan, int8_artifact(graph, plan).files) == set(plan.layers)
 
 

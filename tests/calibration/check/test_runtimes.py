@@ -1,4 +1,4 @@
-"""Whole detectors in INT8, in every runtime, from the pictures to the boxes."""
+"""Whole detectors in INT8, in every runtime, from the images to the boxes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ MODELS = Path(__file__).parents[2] / "models"
 TRAINED = ["bccd-yolov6n", "bccd-yolov7-tiny"]
 
 
-def fed(spec, pictures):
-    """What the network reads of pictures of its own size."""
+def fed(spec, images):
+    """What the network reads of images of its own size."""
     size = (3, spec.input.height, spec.input.width)
-    whole = [p[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255 for p in pictures]
+    whole = [p[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255 for p in images]
     return [values.reshape(1, *size) for values in whole]
 
 
@@ -44,8 +44,8 @@ def int8_package(tmp_path_factory):
     (folder / "small.onnx").write_bytes(small_detector.detector())
     opened = open_model([folder / "small.onnx"]).package
     cut = next(iter(cuts(simplify(read((folder / "small.onnx").read_bytes()).graph), opened.spec)))
-    pictures = [Conveyor(0, cut.spec.input).render(i)[0].copy() for i in range(4)]
-    plans = [plan_of(cut.graph, fed(cut.spec, pictures), target) for target in EMITTERS]
+    images = [Conveyor(0, cut.spec.input).render(i)[0].copy() for i in range(4)]
+    plans = [plan_of(cut.graph, fed(cut.spec, images), target) for target in EMITTERS]
     floats = float_artifact("onnxruntime", cut.graph)
     made = (floats, *(int8_artifact(cut.graph, plan) for plan in plans))
     package.write(replace(opened, spec=cut.spec, artifacts=made), folder / "small.edge")
@@ -55,13 +55,13 @@ def int8_package(tmp_path_factory):
 @pytest.mark.parametrize("backend", EMITTERS)
 def test_a_package_in_int8_finds_what_its_float_model_does(backend, int8_package):
     size = package.read(int8_package).spec.input
-    pictures = [Conveyor(1, size).render(i)[0].copy() for i in (5, 6)]
+    images = [Conveyor(1, size).render(i)[0].copy() for i in (5, 6)]
     rules = {"score_threshold": 0.05, "multi_label": True}
     with Detector.load(int8_package, backend="onnxruntime", precision="fp32", **rules) as exact:
-        wanted = [exact(picture) for picture in pictures]
+        wanted = [exact(image) for image in images]
     with Detector.load(int8_package, backend=backend, precision="int8", **rules) as detector:
         assert detector.backend.precision == "int8"
-        found = [detector(picture) for picture in pictures]
+        found = [detector(image) for image in images]
     same = agreement(wanted, found, classes=3)
     assert same.expected > 0
     assert same.ap50 > 0.9
@@ -96,7 +96,7 @@ def trained(name):
 
 @pytest.fixture
 def cells(shared):
-    """Pictures of the size that the trained networks read, none of them seen in training."""
+    """Images of the size that the trained networks read, none of them seen in training."""
     cv2 = pytest.importorskip("cv2")
     folder = shared / "data" / "bccd"
     names = (folder / "ImageSets" / "Main" / "val.txt").read_text().split()

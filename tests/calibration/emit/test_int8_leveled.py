@@ -11,7 +11,7 @@ from calibration.quant.plan.equalize import equalized, multiplier, sites
 from edge.formats.ncnn import read_network
 
 
-def leveled(graph):
+def equalized_name(graph):
     """The network with a multiplication wherever there can be one."""
     random = np.random.default_rng(0)
     return equalized(
@@ -19,7 +19,7 @@ def leveled(graph):
         {
             name: np.exp2(random.uniform(-2, 2, graph.shapes[name][1])).astype(np.float32)
             for name, site in sites(graph).items()
-            if site.maker is None or not site.readers
+            if site.producer is None or not site.readers
         },
     )
 
@@ -27,7 +27,7 @@ def leveled(graph):
 @pytest.mark.parametrize("skip", [(), ("node_depthwise", "node_boxes", "node_left")])
 @pytest.mark.parametrize("target", EMITTERS)
 def test_a_runtime_computes_the_plan(target, skip):
-    graph = leveled(network("HardSwish"))
+    graph = equalized_name(network("HardSwish"))
     assert sum(multiplier(graph, node) is not None for node in graph.nodes) > 8
     plan, image = plan_of(graph, images(4), target, skip), images(1, seed=9)[0]
     files = int8_artifact(graph, plan).files
@@ -43,7 +43,7 @@ def test_ncnn_multiplies_as_it_rounds():
     factors = {
         name: np.linspace(0.5, 2, graph.shapes[name][1], dtype=np.float32)
         for name, site in sites(graph).items()
-        if site.maker is None
+        if site.producer is None
     }
     graph = equalized(graph, factors)
     for skip in ((), ("node_boxes", "node_scores")):

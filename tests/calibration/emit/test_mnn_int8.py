@@ -85,7 +85,7 @@ def test_a_layer_that_would_stay_float_is_refused():
 
 
 @pytest.mark.parametrize(("window", "side"), [(13, 10), (13, 4), (5, 3), (9, 10)])
-def test_a_window_wider_than_the_picture_is_pooled_as_in_the_plan(window, side):
+def test_a_window_wider_than_the_image_is_pooled_as_in_the_plan(window, side):
     """In codes MNN's own way is wrong by 20 dB, as in the last stage of YOLOv7-tiny."""
     b = Builder(seed=2)
     around = (window // 2,) * 4
@@ -94,9 +94,9 @@ def test_a_window_wider_than_the_picture_is_pooled_as_in_the_plan(window, side):
     joined = b.op("Concat", x, y, axis=1, name="joined")
     graph = canonical(b.model([b.conv(joined, 32, 8, name="last")], (1, 3, side, side)))
     random = np.random.default_rng(0)
-    pictures = list(random.random((4, 1, 3, side, side), np.float32))
-    plan = plan_of(graph, pictures, "mnn")
-    exact, wanted = outputs(graph, pictures[0]), simulated(graph, plan, pictures[0])
-    found = int8_cases.run(graph, plan, pictures[0])
+    images = list(random.random((4, 1, 3, side, side), np.float32))
+    plan = plan_of(graph, images, "mnn")
+    exact, wanted = outputs(graph, images[0]), simulated(graph, plan, images[0])
+    found = int8_cases.run(graph, plan, images[0])
     assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1.5)
     assert min(ratios(found, wanted)) > 35

@@ -9,7 +9,7 @@ from operator_cases import Builder
 from plans import outputs, plan_of, simulated
 
 from calibration.emit import CannotEmitError, emitter
-from calibration.quant.plan.plan import Grid, Int8Layer, Plan
+from calibration.quant.plan.plan import Int8Layer, Plan, QuantParams
 from edge.errors import ModelError
 from edge.formats.ncnn import read_network
 
@@ -53,7 +53,7 @@ def test_codes_go_on_where_every_reader_is_a_convolution_of_the_plan():
 
 @pytest.mark.parametrize(("channels", "flag"), [(25, 0), (26, 64), (64, 64)])
 def test_sums_that_winograd_might_overflow_are_computed_plainly(channels, flag):
-    """All codes are 127, of the weight and of the picture: the largest sums that there are."""
+    """All codes are 127, of the weight and of the image: the largest sums that there are."""
     b, shape = Builder(), (1, channels, 8, 8)
     x = b.op("Conv", "images", np.ones((16, channels, 3, 3), np.float32), name="heavy")
     graph, image = canonical(b.model([x], shape)), np.ones(shape, np.float32)
@@ -78,7 +78,7 @@ def forced(graph):
         name: Int8Layer(np.ones(shape, np.int8), np.ones(len(shape)), np.zeros(len(shape)))
         for name, shape in shapes.items()
     }
-    grids = dict.fromkeys(graph.shapes, Grid(1.0))
+    grids = dict.fromkeys(graph.shapes, QuantParams(1.0))
     return Plan("ncnn", grids, frozenset(), layers, frozenset())
 
 
@@ -98,7 +98,7 @@ def test_convolutions_of_a_single_pixel_are_refused():
 def test_what_ncnn_cannot_hold_as_codes_is_refused_by_name():
     graph = network()
     plan = plan_of(graph, images(1), "ncnn")
-    tensors = dict.fromkeys(graph.shapes, Grid(1.0)) | plan.tensors
+    tensors = dict.fromkeys(graph.shapes, QuantParams(1.0)) | plan.tensors
     tensors["images"] = replace(tensors["images"], zero_point=-128, low=-128)
     wrong = replace(
         plan,

@@ -9,7 +9,7 @@ from operator_cases import SHAPE, Builder
 from plans import outputs, plan_of, simulated
 
 from calibration.emit import CannotEmitError, emitter
-from calibration.quant.plan.plan import Grid
+from calibration.quant.plan.plan import QuantParams
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {}), ("Sigmoid", {})]
@@ -67,7 +67,7 @@ def test_floats_begin_and_end_with_a_conversion():
 def test_inputs_and_outputs_are_codes_where_the_plan_stores_them():
     graph = network()
     plan = plan_of(graph, images(2), "tflite")
-    pixels = Grid(1 / 255, -128, -128, 127)
+    pixels = QuantParams(1 / 255, -128, -128, 127)
     plan = replace(plan, tensors={**plan.tensors, "images": pixels})
     found = loaded(emitter("tflite")(graph, plan=plan))
     (fed,), given = found.get_input_details(), found.get_output_details()
@@ -104,7 +104,7 @@ def test_an_operator_computes_on_codes_alone(name):
 def test_what_takes_no_codes_is_refused_by_name():
     graph = network()
     plan = plan_of(graph, images(1), "tflite")
-    wrong = replace(plan, tensors={**plan.tensors, "pooled": Grid(1.0)})
+    wrong = replace(plan, tensors={**plan.tensors, "pooled": QuantParams(1.0)})
     with pytest.raises(CannotEmitError, match=r"node_pooled \(MaxPool\): its tensors have diff"):
         emitter("tflite")(graph, plan=wrong)
     b = Builder()
@@ -112,7 +112,7 @@ def test_what_takes_no_codes_is_refused_by_name():
     plan = plan_of(graph, images(1, SHAPE), "tflite")
     wrong = replace(
         plan,
-        tensors=dict.fromkeys(graph.shapes, Grid(1.0)),
+        tensors=dict.fromkeys(graph.shapes, QuantParams(1.0)),
         stored=frozenset(graph.shapes),
         moves=frozenset({graph.nodes[1].name}),
     )

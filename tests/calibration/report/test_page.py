@@ -122,7 +122,7 @@ def test_every_figure_is_well_formed():
         ET.fromstring(each)
 
 
-def test_pictures_show_the_boxes_of_each_side():
+def test_images_show_the_boxes_of_each_side():
     found_ = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page(facts(), [pair()]))
     shown = [
         cv2.imdecode(np.frombuffer(base64.b64decode(each), np.uint8), cv2.IMREAD_COLOR)

@@ -8,7 +8,7 @@ pytest.importorskip("cv2", reason="needs the extra opencv")
 from calibration.checkpoints.training_recipe import Augment
 from calibration.train.augment import (
     PAD,
-    Picture,
+    Image,
     Placing,
     augmented,
     compose,
@@ -20,31 +20,31 @@ from calibration.train.augment import (
 SIZE = 64
 
 
-def picture(height, width, seed, boxes):
+def image(height, width, seed, boxes):
     random = np.random.default_rng(seed)
     pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Picture(pixels, np.array(boxes, np.float32).reshape(-1, 4), np.arange(len(boxes)))
+    return Image(pixels, np.array(boxes, np.float32).reshape(-1, 4), np.arange(len(boxes)))
 
 
 FOUR = [
-    picture(40, 64, 0, [(0, 0, 20, 20), (30, 10, 60, 38)]),
-    picture(64, 30, 1, [(5, 40, 25, 64)]),
-    picture(48, 64, 2, [(0, 0, 64, 48)]),
-    picture(64, 64, 3, []),
+    image(40, 64, 0, [(0, 0, 20, 20), (30, 10, 60, 38)]),
+    image(64, 30, 1, [(5, 40, 25, 64)]),
+    image(48, 64, 2, [(0, 0, 64, 48)]),
+    image(64, 64, 3, []),
 ]
 
 
-def plain_mosaic(size, pictures, center):
-    """Pixel by pixel, at scale 1: which picture, and which pixel of it, is at x, y."""
+def plain_mosaic(size, images, center):
+    """Pixel by pixel, at scale 1: which image, and which pixel of it, is at x, y."""
     canvas = np.full((size, size, 3), PAD, np.uint8)
     for y in range(size):
         for x in range(size):
             i = 2 * (y >= center[1]) + (x >= center[0])
-            height, width = pictures[i].image.shape[:2]
+            height, width = images[i].image.shape[:2]
             px = x - center[0] + (width if i % 2 == 0 else 0)
             py = y - center[1] + (height if i < 2 else 0)
             if 0 <= px < width and 0 <= py < height:
-                canvas[y, x] = pictures[i].image[py, px]
+                canvas[y, x] = images[i].image[py, px]
     return canvas
 
 
@@ -75,7 +75,7 @@ def test_a_mosaic_equals_a_plain_one(center):
 def test_a_box_stays_on_its_object_at_any_scale():
     pixels = np.zeros((40, 50, 3), np.uint8)
     pixels[10:30, 15:40] = 255
-    thing = Picture(pixels, np.array([[15, 10, 40, 30]], np.float32), np.array([0]))
+    thing = Image(pixels, np.array([[15, 10, 40, 30]], np.float32), np.array([0]))
     for scale in (0.5, 1.0, 1.6):
         made = compose(SIZE, [thing], [Placing(scale, 3, -4, (0, 0, SIZE, SIZE))])
         ys, xs = np.nonzero((made.image > 180).all(2))
@@ -84,12 +84,12 @@ def test_a_box_stays_on_its_object_at_any_scale():
 
 
 def test_what_is_hardly_seen_is_no_object():
-    thing = picture(40, 40, 0, [(0, 0, 40, 40)])
+    thing = image(40, 40, 0, [(0, 0, 40, 40)])
     assert len(compose(SIZE, [thing], [Placing(1.0, 30, 56, (0, 0, SIZE, SIZE))]).boxes) == 0
     assert len(compose(SIZE, [thing], [Placing(1.0, 30, 30, (0, 0, SIZE, SIZE))]).boxes) == 1
 
 
-def test_a_picture_that_lies_outside_leaves_the_canvas_gray():
+def test_an_image_that_lies_outside_leaves_the_canvas_gray():
     made = compose(SIZE, FOUR[:1], [Placing(1.0, SIZE, 0, (0, 0, SIZE, SIZE))])
     assert (made.image == PAD).all()
     assert made.boxes.shape == (0, 4)
@@ -125,7 +125,7 @@ def test_recoloring_by_nothing_changes_a_channel_by_rounding_only():
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_the_same_randomness_gives_the_same_picture(count):
+def test_the_same_randomness_gives_the_same_image(count):
     first, second, other = (
         augmented(SIZE, FOUR[:count], Augment(), np.random.default_rng(seed)) for seed in (1, 1, 2)
     )

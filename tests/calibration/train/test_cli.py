@@ -39,7 +39,7 @@ def test_a_training_leaves_its_files_and_says_where(data, tmp_path, capsys):
     assert {p.name for p in out.iterdir()} == wanted
     shown = capsys.readouterr().err
     assert "data: train 4 images (4 objects), val 2 images (2 objects)" in shown
-    assert "4 pictures, 2 held out, 2 classes; 64x64, 2 epochs of batches of 2; cpu" in shown
+    assert "4 images, 2 held out, 2 classes; 64x64, 2 epochs of batches of 2; cpu" in shown
     assert "epoch 2/2" in shown
     assert f"to {out}" in shown
     assert (out / "log.csv").read_text().splitlines()[0].startswith("epoch,class,box,")

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra distill")
 
 from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
-from calibration.train.data import Pictures, batches  # noqa: E402
+from calibration.train.data import Images, batches  # noqa: E402
 from edge.errors import DataError, SourceError  # noqa: E402
 from edge.io.datasets import Dataset, Objects, Sample  # noqa: E402
 from edge.types import Size  # noqa: E402
@@ -29,8 +29,8 @@ def dataset(count=7, render=None):
 
 
 def epoch(recipe=RECIPE, number=0, threads=1, memory=None):
-    pictures = Pictures(dataset(), recipe.input, memory)
-    return list(batches(pictures, recipe, number, threads=threads))
+    images = Images(dataset(), recipe.input, memory)
+    return list(batches(images, recipe, number, threads=threads))
 
 
 def assert_same(first, second):
@@ -51,35 +51,35 @@ def test_epochs_and_seeds_differ():
     assert not torch.equal(first, epoch(Recipe(input=64, epochs=10, batch=3, seed=1))[0][0])
 
 
-def test_an_epoch_holds_every_picture_once():
+def test_an_epoch_holds_every_image_once():
     plain = Recipe(input=64, epochs=1, batch=3, plain=1.0)
     sizes = [len(images) for images, _ in epoch(plain)]
     assert sizes == [3, 3, 1]
 
 
-def test_pictures_fit_the_input_and_leave_ignored_objects_out():
-    picture = Pictures(dataset(), 64)[0]
-    assert picture.image.shape == (32, 64, 3)
-    np.testing.assert_allclose(picture.boxes, np.array([[20, 10, 80, 50]]) * (64 / 120), rtol=1e-5)
-    assert len(Pictures(dataset(), 64)[1].boxes) == 2
+def test_images_fit_the_input_and_leave_ignored_objects_out():
+    image = Images(dataset(), 64)[0]
+    assert image.image.shape == (32, 64, 3)
+    np.testing.assert_allclose(image.boxes, np.array([[20, 10, 80, 50]]) * (64 / 120), rtol=1e-5)
+    assert len(Images(dataset(), 64)[1].boxes) == 2
 
 
 def test_colors_are_red_first():
     blue = np.zeros((60, 120, 3), np.uint8)
     blue[..., 0] = 255  # OpenCV's order
-    assert Pictures(dataset(1, lambda: blue), 64)[0].image[0, 0].tolist() == [0, 0, 255]
+    assert Images(dataset(1, lambda: blue), 64)[0].image[0, 0].tolist() == [0, 0, 255]
 
 
-def test_a_picture_that_cannot_be_read_is_named():
+def test_an_image_that_cannot_be_read_is_named():
     def broken():
         raise SourceError("a damaged one")
 
     with pytest.raises(DataError, match=r"0\.png: a damaged one"):
-        Pictures(dataset(1, broken), 64)
+        Images(dataset(1, broken), 64)
 
 
 def test_an_epoch_that_is_left_early_stops_its_threads():
-    made = batches(Pictures(dataset(), 64), RECIPE, 0, threads=2)
+    made = batches(Images(dataset(), 64), RECIPE, 0, threads=2)
     next(made)
     made.close()
     with pytest.raises(StopIteration):

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra distill")
 from calibration.checkpoints.training_recipe import Augment, Recipe, without_ranges  # noqa: E402
 from calibration.nets.config import NETS  # noqa: E402
 from calibration.train import checkpoint  # noqa: E402
-from calibration.train.data import Pictures  # noqa: E402
+from calibration.train.data import Images  # noqa: E402
 from calibration.train.loop import Machine, Training, train  # noqa: E402
 from calibration.train.measure import measure  # noqa: E402
 from calibration.train.rounding import RoundedConv  # noqa: E402
@@ -30,7 +30,7 @@ STILL = Augment(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def shapes(count, side=64):
-    """Red squares and green bars on gray, each picture another."""
+    """Red squares and green bars on gray, each image another."""
 
     def sample(i):
         random = np.random.default_rng(i)
@@ -59,14 +59,14 @@ def nothing(_):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["yolov6n-v2", "yolov7-tiny"])
-def test_a_handful_of_pictures_is_learned_by_heart(name, tmp_path):
+def test_a_handful_of_images_is_learned_by_heart(name, tmp_path):
     data = shapes(4)
     recipe = Recipe(
         input=64, epochs=120, batch=4, rate=3e-3, evaluate_every=120, plain=0.0, augment=STILL
     )
     training = begin(name, recipe)
     before = measure(training.average, data, LABELS, 64).metrics["AP"]
-    train(training, Pictures(data, 64), data, tmp_path, nothing, nothing)
+    train(training, Images(data, 64), data, tmp_path, nothing, nothing)
     assert before < 0.1
     assert training.best >= 0.95
     best = checkpoint.read(tmp_path / "best.pt").network()
@@ -78,7 +78,7 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
     with torch.no_grad():
         training.net.backbone.stem.rbr_dense.conv.weight.fill_(torch.nan)
     with pytest.raises(CalibrationError, match="no longer a number in epoch 1"):
-        train(training, Pictures(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
+        train(training, Images(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
 
 
 def test_distillation_without_a_teacher_is_refused():
@@ -92,14 +92,14 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(name):
     teacher = begin(name, Recipe(input=64)).net.train()
     training = begin(name, recipe, teacher=teacher)
     training.teacher.train()  # so that both normalize by the batch
-    rows = training.run_epoch(Pictures(shapes(2), 64), nothing)
+    rows = training.run_epoch(Images(shapes(2), 64), nothing)
     assert rows["head"] == pytest.approx(0, abs=1e-4)
     assert rows["channel"] == pytest.approx(0, abs=1e-4)
     assert rows["box"] > 0.01
 
 
 def test_a_student_comes_nearer_to_its_teacher():
-    data = Pictures(shapes(2), 64)
+    data = Images(shapes(2), 64)
     teacher = begin("yolov6n-v2", Recipe(input=64, seed=5)).net
     recipe = Recipe(
         input=64, epochs=12, batch=2, rate=3e-3, augment=STILL, distil=("head", "channel")
@@ -142,7 +142,7 @@ from pathlib import Path
 import torch
 from test_loop import begin, nothing, shapes
 from calibration.train import checkpoint
-from calibration.train.data import Pictures
+from calibration.train.data import Images
 from calibration.train.loop import train
 from calibration.checkpoints.training_recipe import Recipe
 
@@ -151,7 +151,7 @@ training = begin(sys.argv[2], Recipe(input=64, epochs=5, batch=2, evaluate_every
 if (out / "last.pt").exists():
     training.resume(checkpoint.read(out / "last.pt"), len(data))
 show = lambda row: print(int(row["epoch"]), flush=True)
-train(training, Pictures(data, 64), data, out, nothing, show)
+train(training, Images(data, 64), data, out, nothing, show)
 """
 
 
@@ -187,9 +187,9 @@ def test_a_killed_training_goes_on_to_the_same_result(tmp_path):
 def test_a_training_is_not_resumed_on_other_data(tmp_path):
     recipe = Recipe(input=64, epochs=1, batch=2)
     training = begin("yolov6n-v2", recipe)
-    train(training, Pictures(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
+    train(training, Images(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
     saved = checkpoint.read(tmp_path / "last.pt")
-    with pytest.raises(CalibrationError, match="began with 2 pictures, the data now has 3"):
+    with pytest.raises(CalibrationError, match="began with 2 images, the data now has 3"):
         begin("yolov6n-v2", recipe).resume(saved, 3)
 
 
@@ -202,7 +202,7 @@ def kill(_):
 
 
 def test_a_rounded_training_learns_and_goes_on_where_it_was_killed(tmp_path):
-    data, held_out = Pictures(shapes(4), 64), shapes(2)
+    data, held_out = Images(shapes(4), 64), shapes(2)
     learned = begin("yolov6n-v2", Recipe(input=64, seed=3)).net.state_dict()
     recipe = Recipe(input=64, epochs=4, batch=2, rate=1e-3, augment=STILL, qat=True)
 
@@ -239,7 +239,7 @@ def test_what_a_rounded_training_leaves_is_the_deployed_network(name, tmp_path):
     training = begin(name, recipe, initial=learned.state_dict())
     assert training.fitting == len(without_ranges(training.net.state_dict()))
     assert not training.machine.bf16
-    train(training, Pictures(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
+    train(training, Images(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
     best = checkpoint.read(tmp_path / "best.pt")
     assert not any(name.endswith(".reach") for name in best.model)
     net = best.network()

@@ -136,8 +136,8 @@ class TestEveryBackend:
     def test_reads_its_input_anew_each_time(self, name):
         backend = opened(name, ("first",))
         seen = []
-        for picture in (image(), np.zeros(SHAPE, np.float32), image()):
-            fill(backend, picture)
+        for photo in (image(), np.zeros(SHAPE, np.float32), image()):
+            fill(backend, photo)
             seen.append(chw(backend.run()[0]).copy())
         np.testing.assert_array_equal(seen[0], seen[2])
         assert np.abs(seen[0] - seen[1]).max() > 0.1
@@ -201,8 +201,8 @@ class TestEveryBackendRefuses:
     def test_an_input_of_another_name(self, name):
         model = files(name)
         spec = input_of(name, model)
-        wrong = TensorSpec("picture", spec.shape, layout=spec.layout)
-        with pytest.raises(ModelError, match="one input picture is wanted, found images"):
+        wrong = TensorSpec("image", spec.shape, layout=spec.layout)
+        with pytest.raises(ModelError, match="one input image is wanted, found images"):
             open_backend(name, model, wrong, OUTPUTS)
 
     def test_an_output_that_is_not_there(self, name):

@@ -48,7 +48,7 @@ FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
         ("orig_target_sizes", INT64, [[96, 64]]),
     ],
 )
-def test_what_an_export_asks_beside_the_picture_is_answered_for_the_input(name, kind, given):
+def test_what_an_export_asks_beside_the_image_is_answered_for_the_input(name, kind, given):
     for shape in ((1, 2), ("n", 2)):
         files = network(**{name: (kind, shape)})
         assert [spec.name for spec in describe("onnxruntime", files).inputs] == ["image"]

@@ -10,18 +10,18 @@ from edge.bench.soak import Sample, Soak
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def texts(picture):
-    return [element.text for element in ET.fromstring(picture).iter(f"{SVG}text")]
+def texts(image):
+    return [element.text for element in ET.fromstring(image).iter(f"{SVG}text")]
 
 
 def test_every_configuration_has_its_bar_and_numbers():
-    picture = bars(report(run((0.01,) * 3), run((0.02,) * 3, threads=1)))
-    found = texts(picture)
+    image = bars(report(run((0.01,) * 3), run((0.02,) * 3, threads=1)))
+    found = texts(image)
     assert "ncnn fp32 320x320 4 threads" in found
     assert "20.0 ms, 50.0 frames/s" in found
     widths = [
         float(rect.get("width"))
-        for rect in ET.fromstring(picture).iter(f"{SVG}rect")
+        for rect in ET.fromstring(image).iter(f"{SVG}rect")
         if rect.get("height") == "18"
     ]
     assert len(widths) == 6
@@ -34,7 +34,7 @@ def test_failed_and_invalid_runs_say_why():
     assert "killed <&>" in found
 
 
-def test_a_report_of_failures_alone_is_a_picture():
+def test_a_report_of_failures_alone_is_an_image():
     assert "broken" in texts(bars(report(run(repetitions=(), error="broken"))))
 
 
@@ -42,10 +42,10 @@ def test_a_soak_is_curves():
     samples = tuple(
         Sample(float(k), 9, 0.01 + k / 1e3, 10**7, 50.0 + k, None, ()) for k in range(9)
     )
-    picture = lines(Soak(samples), "lite-s")
-    assert len(list(ET.fromstring(picture).iter(f"{SVG}polyline"))) == 3
-    assert "hottest sensor, °C" in texts(picture)
+    image = lines(Soak(samples), "lite-s")
+    assert len(list(ET.fromstring(image).iter(f"{SVG}polyline"))) == 3
+    assert "hottest sensor, °C" in texts(image)
 
 
-def test_a_soak_without_samples_is_a_picture():
+def test_a_soak_without_samples_is_an_image():
     assert texts(lines(Soak(()), "nothing")) == ["nothing"]

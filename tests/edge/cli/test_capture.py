@@ -18,7 +18,7 @@ def names(folder: Path) -> list[str]:
 
 
 class Clip:
-    """Frames of a fixed picture at given times."""
+    """Frames of a fixed image at given times."""
 
     live, files, count = False, (), None
 
@@ -26,19 +26,19 @@ class Clip:
         self.times, self.rate = times, rate
 
     def __iter__(self):
-        picture = np.zeros((4, 4, 3), np.uint8)
+        image = np.zeros((4, 4, 3), np.uint8)
         for index, time in enumerate(self.times):
-            yield Frame((picture,), "BGR", index, time)
+            yield Frame((image,), "BGR", index, time)
 
     def close(self) -> None:
         pass
 
 
-def test_pictures_of_a_video_are_as_far_apart_as_was_asked_for(tmp_path, capsys):
+def test_images_of_a_video_are_as_far_apart_as_was_asked_for(tmp_path, capsys):
     assert main(["capture", "--source", f"{SCENE}&frames=90", "--every", "1s",
                  "-o", str(tmp_path / "a")]) == 0  # fmt: skip
     assert names(tmp_path / "a") == [f"capture-{n:05d}.jpg" for n in (1, 2, 3)]
-    assert "3 pictures" in capsys.readouterr().err
+    assert "3 images" in capsys.readouterr().err
     assert cv2.imread(str(tmp_path / "a" / "capture-00001.jpg")).shape == (120, 160, 3)
 
 
@@ -47,7 +47,7 @@ def test_a_second_run_goes_on_and_keeps_nothing_twice(tmp_path, capsys):
     assert main([*words, "--source", f"{SCENE}&frames=60"]) == 0
     assert main([*words, "--source", f"{SCENE}&frames=90"]) == 0
     assert names(tmp_path) == [f"capture-{n:05d}.jpg" for n in (1, 2, 3)]
-    assert "1 pictures; passed over: 2 the same again" in capsys.readouterr().err
+    assert "1 images; passed over: 2 the same again" in capsys.readouterr().err
 
 
 def test_it_ends_when_there_are_enough(tmp_path, capsys):
@@ -55,10 +55,10 @@ def test_it_ends_when_there_are_enough(tmp_path, capsys):
     assert main(words) == 0
     assert main(words) == 0
     assert len(names(tmp_path)) == 2
-    assert "2 pictures are there" in capsys.readouterr().err
+    assert "2 images are there" in capsys.readouterr().err
 
 
-def test_black_blurred_and_damaged_pictures_are_passed_over(tmp_path, capsys):
+def test_black_blurred_and_damaged_images_are_passed_over(tmp_path, capsys):
     photos = tmp_path / "photos"
     photos.mkdir()
     sharp = np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8).repeat(4, 0)
@@ -66,16 +66,16 @@ def test_black_blurred_and_damaged_pictures_are_passed_over(tmp_path, capsys):
     cv2.imwrite(str(photos / "a.png"), sharp)
     cv2.imwrite(str(photos / "b.png"), cv2.GaussianBlur(sharp, (0, 0), 8))
     cv2.imwrite(str(photos / "c.png"), sharp // 40)
-    (photos / "d.png").write_bytes(b"no picture")
+    (photos / "d.png").write_bytes(b"no image")
     assert main(["capture", "--source", str(photos), "-o", str(tmp_path / "out")]) == 0
-    wanted = "1 pictures; passed over: 1 black, 1 blurred, 1 unreadable"
+    wanted = "1 images; passed over: 1 black, 1 blurred, 1 unreadable"
     assert wanted in capsys.readouterr().err
 
 
 def test_nothing_usable_is_an_error(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
     assert main(["capture", "--source", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
-    assert "no usable picture" in capsys.readouterr().err
+    assert "no usable image" in capsys.readouterr().err
     assert names(tmp_path / "out") == []
 
 
@@ -94,7 +94,7 @@ def test_an_interrupt_is_how_a_camera_is_stopped(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(capture, "open_source", lambda address: Interrupted([]))
     assert main(["capture", "--source", "0", "-o", str(tmp_path)]) == 0
     assert names(tmp_path) == ["capture-00001.jpg"]
-    assert "1 pictures" in capsys.readouterr().err
+    assert "1 images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def test_shows_tables(run, photos, lite):
     assert "nan" not in out
 
 
-def test_a_broken_picture_is_left_out_of_both(run, photos, lite):
-    (Path(photos) / "images" / f"{NAMES[2]}.jpg").write_bytes(b"no picture")
+def test_a_broken_image_is_left_out_of_both(run, photos, lite):
+    (Path(photos) / "images" / f"{NAMES[2]}.jpg").write_bytes(b"no image")
     status, out, err = run(photos, "--compare", lite["s"], lite["s"], "--json")
     assert status == 1
     assert (json.loads(out)["images"], json.loads(out)["failed"]) == (4, 1)

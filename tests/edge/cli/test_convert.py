@@ -138,12 +138,12 @@ def artifacts(path):
 
 
 def found_by_all(path, seed=0):
-    """Boxes found in a picture, by backend."""
-    picture = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
+    """Boxes found in an image, by backend."""
+    image = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
     found = {}
     for backend, _ in artifacts(path):
         with Detector.load(path, backend=backend, precision="fp32", score_threshold=0.1) as one:
-            found[backend] = one(picture)
+            found[backend] = one(image)
     return found
 
 
@@ -170,14 +170,14 @@ def test_targets_come_in_the_order_asked_for_and_in_the_precision(small, tmp_pat
     assert artifacts(target) == [("tflite", "fp32"), ("ncnn", "fp16")]
 
 
-def test_targets_are_compared_in_the_picture_given(lite, shared, tmp_path, capsys):
+def test_targets_are_compared_in_the_image_given(lite, shared, tmp_path, capsys):
     pytest.importorskip("onnx")
     photograph = min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
     target = tmp_path / "s.edge"
     words = ["convert", lite, "-o", str(target), "--imgsz", "128", "--targets"]
     words += ["tflite", "--image"]
     assert main([*words, str(photograph)]) == 0
-    assert "files are compared in the picture given" in capsys.readouterr().err
+    assert "files are compared in the image given" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "none.jpg"), "--force"]) == 1
     assert "none.jpg: No such file" in capsys.readouterr().err
     (tmp_path / "text.jpg").write_text("text")

@@ -119,8 +119,8 @@ def test_evaluates_every_class_of_a_box_above_a_low_threshold(run_eval, model, p
             iou_threshold=0.65,
             multi_label=multi_label,
         ) as detector:
-            pictures = open_source(str(photos / "images"))
-            counts[multi_label] = sum(len(detector.run(frame).found) for frame in pictures)
+            images = open_source(str(photos / "images"))
+            counts[multi_label] = sum(len(detector.run(frame).found) for frame in images)
     assert report["detections"] == counts[True] > counts[False]
 
 
@@ -134,7 +134,7 @@ def test_an_interrupt_gives_no_numbers(run_eval, photos, tmp_path, monkeypatch):
         return read_image(path)
 
     monkeypatch.setattr("edge.io.datasets.base.read_image", interrupted)
-    monkeypatch.setattr("edge.io.datasets.Pictures.stop", lambda _: stopped.set())
+    monkeypatch.setattr("edge.io.datasets.Images.stop", lambda _: stopped.set())
     status, out, err = run_eval(photos, "--json", "--save", str(tmp_path / "r.json"))
     assert (status, out) == (1, "")
     assert re.search(r"^[012] frames; .*interrupted$", err, re.MULTILINE)
@@ -157,9 +157,9 @@ def test_a_coco_file_gives_the_same_numbers_and_its_own_ids(run_eval, photos, tm
     assert all(row["category_id"] > 1000 for row in json.loads(saved.read_text()))
 
 
-def test_finishes_the_rest_when_a_picture_is_broken(run_eval, photos):
+def test_finishes_the_rest_when_an_image_is_broken(run_eval, photos):
     whole = json.loads(run_eval(photos, "--json")[1])
-    (photos / "images" / f"{NAMES[2]}.jpg").write_bytes(b"no picture")
+    (photos / "images" / f"{NAMES[2]}.jpg").write_bytes(b"no image")
     status, out, err = run_eval(photos, "--json")
     report = json.loads(out)
     assert status == 1
@@ -169,13 +169,13 @@ def test_finishes_the_rest_when_a_picture_is_broken(run_eval, photos):
     assert report["AP"] != whole["AP"]
 
 
-def test_leaves_out_a_picture_that_the_labels_are_not_for(run_eval, photos):
+def test_leaves_out_an_image_that_the_labels_are_not_for(run_eval, photos):
     content = as_coco(photos)
     content["images"][1]["width"] += 1
     (photos / "labels.json").write_text(json.dumps(content))
     status, out, err = run_eval(photos / "labels.json", "--json")
     assert (status, json.loads(out)["failed"]) == (1, 1)
-    assert f"{NAMES[1]}.jpg: the labels are for a picture of" in err
+    assert f"{NAMES[1]}.jpg: the labels are for an image of" in err
 
 
 def test_shows_a_table_and_classes(run_eval, photos):
@@ -198,7 +198,7 @@ def test_a_class_that_the_model_lacks_is_named(run_eval, photos, capsys):
     assert "the model has no class 'ghost'" in err
 
 
-def test_two_pictures_of_one_number_cannot_be_saved(run_eval, photos, tmp_path):
+def test_two_images_of_one_number_cannot_be_saved(run_eval, photos, tmp_path):
     shutil.copy(photos / "images" / f"{NAMES[0]}.jpg", photos / "images" / "139.jpg")
     assert run_eval(photos, "--json")[0] == 0
     status, _, err = run_eval(photos, "--save", str(tmp_path / "r.json"))

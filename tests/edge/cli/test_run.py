@@ -50,7 +50,7 @@ def photos(shared):
 def folder(photos, tmp_path):
     """Two photographs with a broken file between them."""
     shutil.copy(photos[0], tmp_path / "a.jpg")
-    (tmp_path / "b.jpg").write_bytes(b"not a picture")
+    (tmp_path / "b.jpg").write_bytes(b"not an image")
     shutil.copy(photos[1], tmp_path / "c.jpg")
     return tmp_path
 
@@ -177,11 +177,11 @@ class TestStopping:
 
 
 class TestSave:
-    def test_a_picture_that_cannot_be_saved_is_a_failed_frame(self, model, photos, tmp_path):
+    def test_an_image_that_cannot_be_saved_is_a_failed_frame(self, model, photos, tmp_path):
         name = "x" * 250 + ".pgm"  # saved as .png beside its sister, it is one letter too long
         (tmp_path / "in").mkdir()
-        picture = cv2.imread(str(photos[0]))
-        encoded = cv2.imencode(".pgm", cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))[1].tobytes()
+        image = cv2.imread(str(photos[0]))
+        encoded = cv2.imencode(".pgm", cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))[1].tobytes()
         for path in (name, name.replace(".pgm", ".PGM"), "y.pgm"):
             (tmp_path / "in" / path).write_bytes(encoded)
         done = edge(
@@ -192,7 +192,7 @@ class TestSave:
         assert done.stderr.splitlines()[-1].startswith("2 frames; 1 failed; ")
         assert sorted(path.name[0] for path in (tmp_path / "out").iterdir()) == ["x", "y"]
 
-    def test_pictures_with_boxes(self, model, folder, tmp_path):
+    def test_images_with_boxes(self, model, folder, tmp_path):
         saved = tmp_path / "out"
         done = edge("run", "--model", model, "--source", folder, "--save", saved)
         assert (done.returncode, done.stdout) == (1, "")
@@ -205,7 +205,7 @@ class TestSave:
         done = edge("run", "--model", model, "--source", folder, "--save", folder)
         assert done.returncode == 1
         assert "source's own folder" in done.stderr
-        assert (folder / "b.jpg").read_bytes() == b"not a picture"
+        assert (folder / "b.jpg").read_bytes() == b"not an image"
 
 
 def test_a_bare_model_file_runs_too_and_nothing_else_is_said(shared, photos):

@@ -13,25 +13,25 @@ def exposure(smear=1, defocus=0, gain=128, noise=(0, 0), seed=1):
     return Exposure(smear, defocus, rows, noise, Chance(seed))
 
 
-def picture(value):
+def image(value):
     return np.full((SIZE.height, 3 * SIZE.width), value, np.uint8)
 
 
 def flat(value, **options):
-    return Camera(Chance(5), SIZE, 1).expose(picture(value), exposure(**options))
+    return Camera(Chance(5), SIZE, 1).expose(image(value), exposure(**options))
 
 
 @pytest.mark.parametrize("unit", [0.5, 1, 2])
 @pytest.mark.parametrize("options", [{"smear": 7}, {"smear": 4}, {"defocus": 2}])
-def test_blur_leaves_a_plain_picture_as_it_is(unit, options):
+def test_blur_leaves_a_plain_image_as_it_is(unit, options):
     camera = Camera(Chance(5), SIZE, unit)
-    assert (camera.soften(picture(255), exposure(**options)) == 255).all()
-    assert (camera.soften(picture(3), exposure(**options)) == 3).all()
+    assert (camera.soften(image(255), exposure(**options)) == 255).all()
+    assert (camera.soften(image(3), exposure(**options)) == 3).all()
 
 
 @pytest.mark.parametrize("length", [2, 3, 6])
 def test_motion_spreads_a_line_evenly_along_the_belt_and_keeps_channels_apart(length):
-    canvas = picture(0)
+    canvas = image(0)
     canvas.reshape(90, 120, 3)[:, 60, 1] = 240
     soft = Camera(Chance(5), SIZE, 1).soften(canvas, exposure(smear=length)).reshape(90, 120, 3)
     (columns,) = np.nonzero(soft[0, :, 1])
@@ -42,7 +42,7 @@ def test_motion_spreads_a_line_evenly_along_the_belt_and_keeps_channels_apart(le
 
 
 def test_defocus_is_a_three_by_three_kernel():
-    canvas = picture(0)
+    canvas = image(0)
     canvas.reshape(90, 120, 3)[40, 60, 2] = 160
     soft = Camera(Chance(5), SIZE, 1).soften(canvas, exposure(defocus=1)).reshape(90, 120, 3)
     assert soft[39:42, 59:62, 2].tolist() == [[10, 20, 10], [20, 40, 20], [10, 20, 10]]

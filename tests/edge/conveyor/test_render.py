@@ -76,7 +76,7 @@ def test_the_image_is_new_memory_each_time():
     assert (conveyor.render(3)[0] == kept).all()
 
 
-def test_truth_alone_is_the_truth_of_the_picture():
+def test_truth_alone_is_the_truth_of_the_image():
     drawn, told = Conveyor(21, SMALL), Conveyor(21, SMALL)
     for index in range(0, 3000, 173):
         _, truth = drawn.render(index)
@@ -86,7 +86,7 @@ def test_truth_alone_is_the_truth_of_the_picture():
 
 
 def alone(conveyor, moment, part):
-    """The class of a part and the box of what it changes on a black picture."""
+    """The class of a part and the box of what it changes on a black image."""
     sprite = conveyor._sprites[moment.line, part]
     thing = conveyor._put(part, sprite.outline, moment.left)
     canvas = np.zeros((480, 3 * 640), np.uint8)

@@ -39,7 +39,7 @@ def test_stray_things_cover_and_are_not_listed():
     assert truth.boxes.tolist() == [[10, 10, 35, 50]]
 
 
-def test_parts_end_at_the_edges_of_the_picture_and_at_the_rails():
+def test_parts_end_at_the_edges_of_the_image_and_at_the_rails():
     things = [Placed(0, square(40), -10, -10), Placed(1, square(40), 80, 180)]
     truth = look(things, SIZE, 0, 1)
     assert truth.boxes.tolist() == [[0, 0, 30, 30], [180, 80, 200, 100]]

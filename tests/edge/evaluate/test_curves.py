@@ -37,15 +37,15 @@ def test_the_table_holds_the_curves_of_the_classes_that_are_there(evaluation):
     assert float(row["score"]) == pytest.approx(evaluation.scores[3, 20, k, 0], rel=1e-5)
 
 
-def test_the_picture_has_a_line_per_class_and_three_for_all(evaluation):
-    lines = list(ET.fromstring(curves.picture(evaluation)).iter(f"{SVG}polyline"))
+def test_the_image_has_a_line_per_class_and_three_for_all(evaluation):
+    lines = list(ET.fromstring(curves.image(evaluation)).iter(f"{SVG}polyline"))
     assert len(lines) == len(present(evaluation)) + 3
     assert all(len(line.get("points").split()) == 101 for line in lines)
 
 
-def test_without_objects_there_is_an_empty_picture_and_table():
+def test_without_objects_there_is_an_empty_image_and_table():
     truth, found, classes = hard_set(5)
     nothing = evaluate([each[:0] for each in truth], found, classes=classes)
     assert np.all(nothing.precision == -1)
-    assert not list(ET.fromstring(curves.picture(nothing)).iter(f"{SVG}polyline"))
+    assert not list(ET.fromstring(curves.image(nothing)).iter(f"{SVG}polyline"))
     assert curves.table(nothing, ["a"] * classes) == "class,iou,recall,precision,score\n"

@@ -14,7 +14,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture
 def save_image(tmp_path: Path) -> Save:
-    """Writes a uniform picture, under a name in the test's folder."""
+    """Writes a uniform image, under a name in the test's folder."""
 
     def save(name: str, color=(40, 80, 120), height: int = 24, width: int = 32) -> Path:
         path = tmp_path / name
@@ -46,7 +46,7 @@ def save_video(tmp_path: Path) -> Save:
 
 @pytest.fixture
 def result() -> Callable[..., Result]:
-    """A result of one detection in a gray picture."""
+    """A result of one detection in a gray image."""
 
     def make(
         source: str = "photo.jpg",

@@ -34,7 +34,7 @@ def test_memory_of_which_a_view_is_held_is_not_given_again():
     assert np.all(view == 7)
 
 
-def test_a_larger_picture_leaves_the_smaller_memory_behind():
+def test_a_larger_image_leaves_the_smaller_memory_behind():
     buffers = Buffers()
     buffers.take((2, 2))
     large = buffers.take((10, 10))

@@ -23,17 +23,17 @@ def frame(height: int = 200, width: int = 300) -> Frame:
     return Frame.of(np.full((height, width, 3), 128, np.uint8))
 
 
-def test_without_detections_the_picture_is_an_equal_copy():
-    picture = frame()
-    image = annotate(picture, found(), ())
-    assert np.array_equal(image, picture.planes[0])
-    assert not np.shares_memory(image, picture.planes[0])
+def test_without_detections_the_image_is_an_equal_copy():
+    photo = frame()
+    image = annotate(photo, found(), ())
+    assert np.array_equal(image, photo.planes[0])
+    assert not np.shares_memory(image, photo.planes[0])
 
 
 def test_the_frame_is_not_touched():
-    picture = frame()
-    annotate(picture, found((50, 60, 150, 160)), ("dog",))
-    assert (picture.planes[0] == 128).all()
+    image = frame()
+    annotate(image, found((50, 60, 150, 160)), ("dog",))
+    assert (image.planes[0] == 128).all()
 
 
 def test_the_outline_lies_on_the_pixels_inside_the_edges():
@@ -55,11 +55,11 @@ def test_the_caption_stands_above_the_box_or_inside_at_the_top():
 
 def test_other_labels_and_scores_look_different():
     box = (50, 100, 150, 180)
-    pictures = [
+    images = [
         annotate(frame(), found(box, score=score), (label,))
         for label, score in (("dog", 0.87), ("cat", 0.87), ("dog", 0.12))
     ]
-    for one, other in itertools.combinations(pictures, 2):
+    for one, other in itertools.combinations(images, 2):
         assert not np.array_equal(one, other)
 
 
@@ -78,11 +78,11 @@ def test_boxes_at_and_beyond_the_edges_are_drawn(box):
     assert not np.array_equal(image, frame().planes[0])
 
 
-def test_a_picture_of_one_pixel_is_drawn_on():
+def test_an_image_of_one_pixel_is_drawn_on():
     assert annotate(frame(1, 1), found((0, 0, 1, 1)), ()).shape == (1, 1, 3)
 
 
-def test_the_line_grows_with_the_picture():
+def test_the_line_grows_with_the_image():
     def outline(height, width):
         image = annotate(frame(height, width), found((width / 2, 0, width - 1, height)), ("x",))
         return int((image[height // 2] != 128).any(axis=1).sum())
@@ -108,7 +108,7 @@ def test_the_colors_of_eighty_classes_differ():
 
 
 def yuv_frames(image: np.ndarray) -> dict[str, Frame]:
-    """The picture in every format, by OpenCV's own converters."""
+    """The image in every format, by OpenCV's own converters."""
     height, width = image.shape[:2]
     i420 = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
     y, chroma = i420[:height], i420[height:].reshape(2, height // 2, width // 2)
@@ -129,12 +129,12 @@ def yuv_frames(image: np.ndarray) -> dict[str, Frame]:
 def test_every_pixel_format_becomes_bgr(form):
     image = np.zeros((32, 48, 3), np.uint8)
     image[:, :16], image[:, 16:32], image[:, 32:] = (200, 60, 30), (40, 180, 90), (20, 70, 210)
-    picture = bgr(yuv_frames(image)[form])
+    photo = bgr(yuv_frames(image)[form])
     tolerance = 0 if form in ("BGR", "RGB") else 4  # rounding, twice
-    assert picture.dtype == np.uint8
-    assert np.abs(picture.astype(int) - image).max() <= tolerance
+    assert photo.dtype == np.uint8
+    assert np.abs(photo.astype(int) - image).max() <= tolerance
 
 
 def test_gray_becomes_bgr():
-    picture = bgr(Frame.of(np.full((4, 6), 77, np.uint8)))
-    assert np.array_equal(picture, np.full((4, 6, 3), 77, np.uint8))
+    image = bgr(Frame.of(np.full((4, 6), 77, np.uint8)))
+    assert np.array_equal(image, np.full((4, 6, 3), 77, np.uint8))

@@ -66,7 +66,7 @@ def test_what_was_written_is_read_to_the_bit(written):
     assert all(map(same, found, items))
 
 
-def test_a_strided_picture_is_recorded_as_it_looks(tmp_path):
+def test_a_strided_image_is_recorded_as_it_looks(tmp_path):
     whole = np.arange(6 * 20 * 3, dtype=np.uint8).reshape(6, 20, 3)
     frame = Frame((whole[:, 3:9],), "BGR")
     empty = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))

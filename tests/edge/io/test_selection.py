@@ -16,7 +16,7 @@ def of(image: np.ndarray):
 
 
 @pytest.mark.parametrize("index", [0, 61, 122])
-def test_a_sharp_picture_has_no_fault_and_a_blurred_one_does(index):
+def test_a_sharp_image_has_no_fault_and_a_blurred_one_does(index):
     image = BELT.render(index)[0]
     assert fault(of(image)) is None
     assert fault(of(cv2.GaussianBlur(image, (0, 0), 5))) == "blurred"
@@ -28,7 +28,7 @@ def test_a_covered_or_dazzled_camera_is_noticed_through_its_noise(value, why):
     assert fault(of(noise.clip(0, 255).astype(np.uint8))) == why
 
 
-def test_noise_makes_no_other_picture_but_a_small_part_does():
+def test_noise_makes_no_other_image_but_a_small_part_does():
     image = BELT.render(0)[0]
     noise = np.random.default_rng(0).normal(0, 6, image.shape)
     again = (image + noise).clip(0, 255).astype(np.uint8)

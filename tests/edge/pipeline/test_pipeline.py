@@ -17,8 +17,8 @@ from edge.io.sinks.jsonl import JsonLines
 from edge.io.sources import open_source
 from edge.pipeline import Feed, Percentiles, Summary, run
 from edge.pipeline.engine import _AgeLimit
-from edge.pipeline.ring import Rings
-from edge.pipeline.summary import Tally
+from edge.pipeline.frame_queue import FrameQueues
+from edge.pipeline.summary import Counters
 from edge.types import Detections, Event, Failure, Frame, Latency, Result
 
 
@@ -111,7 +111,7 @@ def until(condition) -> None:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three pictures with a bright rectangle; the middle one is broken."""
+    """Three images with a bright rectangle; the middle one is broken."""
     path = tmp_path / "photos"
     path.mkdir()
     image = np.zeros((60, 80, 3), np.uint8)
@@ -418,39 +418,39 @@ def test_the_run_stops_at_its_frames_also_when_damaged_ones_were_overtaken():
 
 
 def test_a_damaged_frame_that_nobody_came_to_has_not_failed():
-    tally = Tally()
-    rings = Rings([Feed(Closing([]))], tally)
-    rings.put(rings.rings[0], Failure(0, 0.0, "a.png", "damaged"))
-    rings.stop()
-    summary = tally.summary(1.0, interrupted=False)
+    counters = Counters()
+    queues = FrameQueues([Feed(Closing([]))], counters)
+    queues.put(queues.queues[0], Failure(0, 0.0, "a.png", "damaged"))
+    queues.stop()
+    summary = counters.summary(1.0, interrupted=False)
     assert (summary.failures, summary.dropped) == (0, {"stopped": 1})
 
 
 def test_the_detector_is_shared_by_priority():
     feeds = [Feed(Closing([]), priority=priority) for priority in (3, 1, 1)]
-    rings = Rings(feeds, Tally())
+    queues = FrameQueues(feeds, Counters())
     taken = []
     for _ in range(100):
-        for ring, name in zip(rings.rings, "abc", strict=True):
-            if len(ring.waiting) < ring.depth:
-                rings.put(ring, Frame(frame(0).planes, "BGR", 0, 0.0, name))
-        taken.append(rings.take().source)
+        for queue, name in zip(queues.queues, "abc", strict=True):
+            if len(queue.waiting) < queue.depth:
+                queues.put(queue, Frame(frame(0).planes, "BGR", 0, 0.0, name))
+        taken.append(queues.take().source)
     assert [taken.count(name) for name in "abc"] == [60, 20, 20]
 
 
 def test_a_source_that_was_silent_has_saved_nothing_up():
     first, second = Feed(Closing([])), Feed(Closing([]))
-    rings = Rings([first, second], Tally())
-    one, other = rings.rings
+    queues = FrameQueues([first, second], Counters())
+    one, other = queues.queues
     for _ in range(50):
-        rings.put(one, Frame(frame(0).planes, "BGR", 0, 0.0, "a"))
-        rings.take()
+        queues.put(one, Frame(frame(0).planes, "BGR", 0, 0.0, "a"))
+        queues.take()
     taken = []
     for _ in range(10):
-        for ring, name in ((one, "a"), (other, "b")):
-            while len(ring.waiting) < ring.depth:
-                rings.put(ring, Frame(frame(0).planes, "BGR", 0, 0.0, name))
-        taken.append(rings.take().source)
+        for queue, name in ((one, "a"), (other, "b")):
+            while len(queue.waiting) < queue.depth:
+                queues.put(queue, Frame(frame(0).planes, "BGR", 0, 0.0, name))
+        taken.append(queues.take().source)
     assert taken.count("b") <= 6
 
 

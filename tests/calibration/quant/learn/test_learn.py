@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quant_graphs import MODEL, detector, pictures
+from quant_graphs import MODEL, detector, images
 from quant_references import min_max_spec, run, tensors
 
 torch = pytest.importorskip("torch")
@@ -18,27 +18,29 @@ from calibration.quant.observe.session import Session  # noqa: E402
 from calibration.quant.plan.planning import plan  # noqa: E402
 from calibration.quant.plan.policy import POLICIES, policy  # noqa: E402
 from calibration.quant.plan.prepare import prepare  # noqa: E402
-from calibration.quant.search.context import Problem  # noqa: E402
+from calibration.quant.search.context import SearchContext  # noqa: E402
 from calibration.quant.search.recipes import Learning  # noqa: E402
 from calibration.quant.simulate.heads import levels, necks  # noqa: E402
-from calibration.quant.simulate.incremental import Trial  # noqa: E402
+from calibration.quant.simulate.incremental import IncrementalSimulator  # noqa: E402
 from calibration.quant.simulate.objective import Objective  # noqa: E402
 from calibration.quant.simulate.simulate import simulate  # noqa: E402
 from calibration.quant.spec.spec import LayerSpec, QuantSpec  # noqa: E402
 
 
-def posed(target: str, widened: float = 1.0, activation: str = "Relu") -> tuple[Problem, QuantSpec]:
+def posed(
+    target: str, widened: float = 1.0, activation: str = "Relu"
+) -> tuple[SearchContext, QuantSpec]:
     """A problem, and a spec whose ranges are so much too wide."""
-    graph, inputs = prepare(detector(activation=activation)), pictures(4)
+    graph, inputs = prepare(detector(activation=activation)), images(4)
     spec = min_max_spec(graph, inputs.real(0))
     scheme = spec.schemes["asymmetric"]
     wide = {name: (low * widened, high * widened) for name, (low, high) in scheme.ranges.items()}
     wide["image"] = inputs.limits()
     spec = QuantSpec({policy(target).scheme: replace(scheme, ranges=wide)})
-    trial = Trial(graph, spec, target, inputs)
-    objective = Objective(inputs, MODEL, trial.rebase(None))
+    trial = IncrementalSimulator(graph, spec, target, inputs)
+    objective = Objective(inputs, MODEL, trial.set_baseline(None))
     judges = range(len(inputs))
-    told = Problem(
+    told = SearchContext(
         graph, MODEL, target, inputs, {}, trial, objective, judges, lambda done, total: None
     )
     return told, spec
@@ -103,7 +105,7 @@ def test_the_distance_is_the_objective():
     teacher = problem.trial.outputs(None)
 
     def said(index, values):
-        inside = [problem.inputs.picture(index, torch.from_numpy(each)) for each in values]
+        inside = [problem.inputs.image(index, torch.from_numpy(each)) for each in values]
         return levels(inside, MODEL)
 
     found, wanted = (
@@ -159,9 +161,9 @@ def test_learning_that_only_does_harm_gives_back_what_it_was_given(monkeypatch):
     assert learn(problem, spec, Learning(6), seed=0) is spec
 
 
-def test_pictures_that_judge_are_not_learned_from():
+def test_images_that_judge_are_not_learned_from():
     problem, _ = posed("ncnn")
-    few = replace(problem, inputs=pictures(7), judges=[1, 5])
+    few = replace(problem, inputs=images(7), judges=[1, 5])
     assert module._learners(few) == [0, 2, 3, 4, 6]
     assert module._learners(problem) == [0, 1, 2, 3]  # there are no others
 

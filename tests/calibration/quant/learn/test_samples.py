@@ -2,48 +2,52 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from quant_graphs import MODEL, detector, pictures
+from quant_graphs import MODEL, detector, images
 
 torch = pytest.importorskip("torch")
 
-from calibration.quant.learn.samples import Lesson, Lessons, draw  # noqa: E402
+from calibration.quant.learn.samples import TrainingSample, TrainingSamples, draw  # noqa: E402
 from calibration.quant.learn.torch_graph import TorchGraph  # noqa: E402
 from calibration.quant.plan.prepare import prepare  # noqa: E402
-from calibration.quant.search.context import Problem  # noqa: E402
+from calibration.quant.search.context import SearchContext  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def lessons() -> Lessons:
+def samples() -> TrainingSamples:
     graph = prepare(detector())
-    posed = Problem(graph, MODEL, "ncnn", pictures(2), {}, None, None, [0], lambda d, t: None)
-    return Lessons(posed, TorchGraph(graph))
+    posed = SearchContext(graph, MODEL, "ncnn", images(2), {}, None, None, [0], lambda d, t: None)
+    return TrainingSamples(posed, TorchGraph(graph))
 
 
-def test_a_mirrored_picture_is_read_and_said_from_right_to_left(lessons):
-    plain, turned = Lesson(0), Lesson(0, mirrored=True)
-    assert torch.equal(lessons.image(turned), lessons.image(plain).flip(3))
+def test_a_mirrored_image_is_read_and_said_from_right_to_left(samples):
+    plain, turned = TrainingSample(0), TrainingSample(0, mirrored=True)
+    assert torch.equal(samples.image(turned), samples.image(plain).flip(3))
     outputs = [torch.arange(2 * 16.0).reshape(1, 2, 4, 4), torch.zeros(1, 4, 4, 4)]
-    there = lessons.inside(outputs, plain).levels[0].classes
-    back = lessons.inside([values.flip(3) for values in outputs], turned).levels[0].classes
+    there = samples.inside(outputs, plain).levels[0].classes
+    back = samples.inside([values.flip(3) for values in outputs], turned).levels[0].classes
     assert torch.equal(there, back)
     assert there.shape == (1, 1, 2, 3, 4)  # the padding below is left out
 
 
-def test_a_part_is_enlarged_to_where_the_picture_was_and_no_further(lessons):
-    whole = lessons.image(Lesson(1))
-    part = lessons.image(Lesson(1, window=(0.0, 0.5, 0.5, 0.5)))
+def test_a_part_is_enlarged_to_where_the_image_was_and_no_further(samples):
+    whole = samples.image(TrainingSample(1))
+    part = samples.image(TrainingSample(1, window=(0.0, 0.5, 0.5, 0.5)))
     assert torch.equal(part[:, :, 12:], whole[:, :, 12:])
     corner = torch.nn.functional.interpolate(whole[:, :, :6, 8:], (12, 16), mode="bilinear")
     torch.testing.assert_close(part[:, :, :12], corner)
-    assert torch.equal(lessons.image(Lesson(1)), whole)  # it was not changed in place
+    assert torch.equal(samples.image(TrainingSample(1)), whole)  # it was not changed in place
 
 
-def test_the_teacher_is_asked_about_what_is_shown(lessons):
-    for lesson in (Lesson(0), Lesson(0, mirrored=True), Lesson(0, window=(0.2, 0.2, 0.6, 0.6))):
-        image = lessons.image(lesson)
-        wanted = lessons.inside(TorchGraph(prepare(detector()))(image), lesson)
+def test_the_teacher_is_asked_about_what_is_shown(samples):
+    for sample in (
+        TrainingSample(0),
+        TrainingSample(0, mirrored=True),
+        TrainingSample(0, window=(0.2, 0.2, 0.6, 0.6)),
+    ):
+        image = samples.image(sample)
+        wanted = samples.inside(TorchGraph(prepare(detector()))(image), sample)
         for _ in range(2):
-            (said,) = lessons.wanted(lesson, image).levels
+            (said,) = samples.wanted(sample, image).levels
             torch.testing.assert_close(said.classes, wanted.levels[0].classes)
 
 

@@ -56,22 +56,22 @@ def zoo():
 
 
 def test_every_operator_agrees_with_onnx_runtime():
-    graph, picture = zoo(), image(shape=(1, 4, 8, 8)) * 4 - 2
+    graph, photo = zoo(), image(shape=(1, 4, 8, 8)) * 4 - 2
     assert {node.op for node in graph.nodes} == set(OPERATORS)
-    found = TorchGraph(graph)(torch.from_numpy(picture))
-    for (name, wanted), values in zip(run(graph, picture).items(), found, strict=True):
+    found = TorchGraph(graph)(torch.from_numpy(photo))
+    for (name, wanted), values in zip(run(graph, photo).items(), found, strict=True):
         np.testing.assert_allclose(values.numpy(), wanted, atol=2e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("activation", ["Relu", "HardSwish"])
-def test_batches_are_their_pictures(activation):
+def test_batches_are_their_images(activation):
     graph = prepare(detector(activation=activation))
     network = TorchGraph(graph)
-    pictures = np.concatenate([image(seed=seed) for seed in range(3)])
-    together = network(torch.from_numpy(pictures))
+    images = np.concatenate([image(seed=seed) for seed in range(3)])
+    together = network(torch.from_numpy(images))
     for index in range(3):
         for name, values in zip(graph.outputs, together, strict=True):
-            wanted = run(graph, pictures[index : index + 1])[name]
+            wanted = run(graph, images[index : index + 1])[name]
             np.testing.assert_allclose(values[index].numpy(), wanted[0], atol=1e-5)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from quant_graphs import detector, pictures
+from quant_graphs import detector, images
 from quant_references import tensors
 
 from calibration.quant.observe import histograms as module
@@ -33,12 +33,12 @@ def test_what_is_no_number_is_not_counted():
 
 
 def test_what_a_hard_swish_takes_for_minus_three_is_counted_as_that():
-    graph, inputs = detector(activation="HardSwish"), pictures(2)
+    graph, inputs = detector(activation="HardSwish"), images(2)
     loud = {"deep_plain/weight": 20 * graph.constants["deep_plain/weight"]}
     graph = graph.rebuilt(constants=loud)
     found = observe(graph, inputs, ["deep_plain", "scores"])
     values = [tensors(graph, inputs.real(i))["deep_plain"] for i in range(2)]
-    inside = np.concatenate([inputs.picture(i, v).reshape(-1) for i, v in enumerate(values)])
+    inside = np.concatenate([inputs.image(i, v).reshape(-1) for i, v in enumerate(values)])
     assert inside.min() < -3
     assert found["deep_plain"].low == -3
     middles, counts = found["deep_plain"].bins()
@@ -47,8 +47,8 @@ def test_what_a_hard_swish_takes_for_minus_three_is_counted_as_that():
     assert counts.sum() == inside.size
 
 
-def test_a_network_is_observed_inside_its_pictures_however_it_is_cut(monkeypatch):
-    graph, inputs = detector(activation="LeakyRelu"), pictures(3)
+def test_a_network_is_observed_inside_its_images_however_it_is_cut(monkeypatch):
+    graph, inputs = detector(activation="LeakyRelu"), images(3)
     names = ["image", "stem", "wide", "scores"]
     whole = observe(graph, inputs, names)
     said = []
@@ -57,7 +57,7 @@ def test_a_network_is_observed_inside_its_pictures_however_it_is_cut(monkeypatch
     assert said == [(n, 9) for n in range(1, 10)]
     for name in names:
         parts = [
-            inputs.picture(index, tensors(graph, inputs.real(index))[name]) for index in range(3)
+            inputs.image(index, tensors(graph, inputs.real(index))[name]) for index in range(3)
         ]
         values = np.concatenate([part.reshape(-1) for part in parts])
         for seen in (whole[name], apart[name]):

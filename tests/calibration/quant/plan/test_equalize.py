@@ -8,7 +8,7 @@ from quant_graphs import Builder, detector, image
 from quant_references import min_max_spec, tensors
 
 from calibration.graph import Graph
-from calibration.quant.plan.equalize import equalized, leveled, multiplier, settled, sites
+from calibration.quant.plan.equalize import equalized, equalized_name, multiplier, settled, sites
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.prepare import prepare
@@ -41,7 +41,7 @@ def uneven(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "HardSwish", None])
 def test_a_network_computes_the_same_when_it_is_equalized(activation):
     graph = branched() if activation is None else prepare(detector(activation=activation))
-    free = {name for name, site in sites(graph).items() if site.maker and site.readers}
+    free = {name for name, site in sites(graph).items() if site.producer and site.readers}
     for names in (free, set(sites(graph)) - free):
         factors = {name: factor for name, factor in uneven(graph).items() if name in names}
         before, after = (tensors(each, image()) for each in (graph, equalized(graph, factors)))
@@ -49,13 +49,13 @@ def test_a_network_computes_the_same_when_it_is_equalized(activation):
             np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
         for name, factor in factors.items():
             wanted = before[name] / factor.reshape(-1, 1, 1)
-            level = after[name if names is free else leveled(name)]
+            level = after[name if names is free else equalized_name(name)]
             np.testing.assert_allclose(level, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_factors_in_weights_and_in_multiplications_can_be_had_at_once():
     graph = prepare(detector())
-    assert {bool(site.maker and site.readers) for site in sites(graph).values()} == {True, False}
+    assert {bool(site.producer and site.readers) for site in sites(graph).values()} == {True, False}
     before, after = (tensors(each, image()) for each in (graph, equalized(graph, uneven(graph))))
     for name in graph.outputs:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
@@ -63,7 +63,7 @@ def test_factors_in_weights_and_in_multiplications_can_be_had_at_once():
 
 def test_tensors_are_found_however_they_get_to_their_readers():
     found = sites(branched())
-    assert {name for name, site in found.items() if site.maker and site.readers} == {
+    assert {name for name, site in found.items() if site.producer and site.readers} == {
         "first",
         "other",
     }
@@ -77,15 +77,15 @@ def test_tensors_are_found_however_they_get_to_their_readers():
 
 def test_where_a_factor_does_not_pass_one_side_has_an_operator_for_it():
     found = sites(prepare(detector(activation="HardSwish")))
-    assert found["last"].maker is None
+    assert found["last"].producer is None
     assert [node.output for node, _ in found["last"].readers] == ["scores", "boxes"]
-    assert found["last_plain"].maker.output == "last_plain"
+    assert found["last_plain"].producer.output == "last_plain"
     assert found["last_plain"].readers == ()
     graph = prepare(detector())
     assert found.keys().isdisjoint(graph.outputs)
-    assert sites(graph)["last"].maker is not None
+    assert sites(graph)["last"].producer is not None
     seen = graph.rebuilt(outputs=[*graph.outputs, "last"])
-    assert sites(seen)["last"].maker is None  # what is seen stays what it is
+    assert sites(seen)["last"].producer is None  # what is seen stays what it is
 
 
 def test_vectors_are_left_alone():
@@ -106,7 +106,7 @@ def test_in_front_of_layers_that_are_float_nothing_is_multiplied():
         layers = {name: layer for name, layer in whole.layers.items() if name not in kept}
         planned = replace(whole, layers=layers)
         changed = settled(level, planned)
-        readers = {node.name for node in changed.consumers.get(leveled("last"), ())}
+        readers = {node.name for node in changed.consumers.get(equalized_name("last"), ())}
         assert readers == {"n_boxes", "n_scores"} - kept
         before, after = (tensors(simulate(g, planned), image()) for g in (level, changed))
         for name in graph.outputs:
@@ -186,7 +186,9 @@ def test_factors_that_do_not_fit_are_refused_by_name():
         equalized(graph, {"last": np.ones(3, np.float32)})
     net = Builder()
     net.conv("first", "image", (4, 3, 1, 1))
-    net.add("HardSwish", "first/leveled", "first")
-    graph = net.graph(net.conv("last", "first/leveled", (2, 4, 1, 1)))
-    with pytest.raises(CalibrationError, match="'first' cannot be equalized: 'first/leveled' ex"):
+    net.add("HardSwish", "first/equalized_name", "first")
+    graph = net.graph(net.conv("last", "first/equalized_name", (2, 4, 1, 1)))
+    with pytest.raises(
+        CalibrationError, match="'first' cannot be equalized: 'first/equalized_name' ex"
+    ):
         equalized(graph, {"first": np.ones(4, np.float32)})

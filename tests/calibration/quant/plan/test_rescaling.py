@@ -4,7 +4,7 @@ import numpy as np
 from quant_graphs import Builder, image
 from quant_references import tensors
 
-from calibration.quant.plan.rescaling import Rescaling, leveled
+from calibration.quant.plan.rescaling import Rescaling, equalized_name
 
 
 def graph():
@@ -30,15 +30,15 @@ def test_a_product_goes_to_the_readers_that_are_named_alone():
     changed = change.graph()
     readers = {
         name: [node.name for node in changed.consumers[name]]
-        for name in ("swish", leveled("swish"))
+        for name in ("swish", equalized_name("swish"))
     }
     assert readers == {
-        "swish": [f"{leveled('swish')}/by", "n_second"],
-        leveled("swish"): ["n_third"],
+        "swish": [f"{equalized_name('swish')}/by", "n_second"],
+        equalized_name("swish"): ["n_third"],
     }
     before, after = tensors(whole, image()), tensors(changed, image())
     np.testing.assert_allclose(
-        after[leveled("swish")], before["swish"] * FACTOR.reshape(-1, 1, 1), rtol=1e-6
+        after[equalized_name("swish")], before["swish"] * FACTOR.reshape(-1, 1, 1), rtol=1e-6
     )
     np.testing.assert_array_equal(after["second"], before["second"])
 
@@ -51,7 +51,10 @@ def test_behind_a_node_its_tensor_is_the_product():
     before, after = tensors(whole, image()), tensors(change.graph(), image())
     np.testing.assert_allclose(after["first"], before["first"], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
-        after[leveled("first")], before["first"] / FACTOR.reshape(-1, 1, 1), rtol=1e-5, atol=1e-6
+        after[equalized_name("first")],
+        before["first"] / FACTOR.reshape(-1, 1, 1),
+        rtol=1e-5,
+        atol=1e-6,
     )
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from quant_graphs import Builder, detector, pictures
+from quant_graphs import Builder, detector, images
 
 from calibration.quant.observe.histograms import observe
 from calibration.quant.plan import structure
@@ -61,7 +61,9 @@ def test_values_beyond_what_all_readers_hear_are_not_told_apart():
         net.add("Sigmoid", "smooth", "image"),
     ]
     graph = net.graph(*outputs, "four")
-    found = {name: structure.told_apart(graph, name) for name in ("one", "two", "three", "four")}
+    found = {
+        name: structure.effective_range(graph, name) for name in ("one", "two", "three", "four")
+    }
     infinite = float("inf")
     assert found == {
         "one": (-3, infinite),
@@ -69,8 +71,8 @@ def test_values_beyond_what_all_readers_hear_are_not_told_apart():
         "three": (-3, infinite),
         "four": (-infinite, infinite),
     }
-    assert structure.told_apart(graph, "image") == (-infinite, infinite)
-    assert structure.told_apart(graph, "swish") == (-infinite, infinite)
+    assert structure.effective_range(graph, "image") == (-infinite, infinite)
+    assert structure.effective_range(graph, "swish") == (-infinite, infinite)
 
 
 def test_factors_of_channels_change_what_is_told_apart_by_channel():
@@ -90,14 +92,14 @@ def test_factors_of_channels_change_what_is_told_apart_by_channel():
         net.add("Mul", "signed", "kink", "turned"),
     ]
     graph = net.graph(*outputs)
-    low, high = structure.told_apart(graph, "level")
+    low, high = structure.effective_range(graph, "level")
     assert low.tolist() == [[[[-6]], [[-1.5]]]]
     assert np.isinf(high).all()
-    assert structure.told_apart(graph, "other") == (-np.inf, np.inf)
-    assert structure.told_apart(graph, "narrow") == (-np.inf, np.inf)
-    assert structure.never_negative(graph, "scaled")
-    assert not structure.never_negative(graph, "signed")
-    inputs = pictures(2)
+    assert structure.effective_range(graph, "other") == (-np.inf, np.inf)
+    assert structure.effective_range(graph, "narrow") == (-np.inf, np.inf)
+    assert structure.is_non_negative(graph, "scaled")
+    assert not structure.is_non_negative(graph, "signed")
+    inputs = images(2)
     (seen,) = observe(graph, inputs, ["level"]).values()
     assert seen.low == -6
     assert seen.below.sum() == 2 * 2 * 12 * 16
@@ -121,9 +123,9 @@ def test_refusals_say_why():
 
 def test_what_is_never_negative_is_known_from_the_operators_alone():
     graph = prepare(detector())
-    assert structure.never_negative(graph, "wide")
-    assert not structure.never_negative(graph, "image")
-    assert not structure.never_negative(graph, "joined")  # `up` is a plain convolution
+    assert structure.is_non_negative(graph, "wide")
+    assert not structure.is_non_negative(graph, "image")
+    assert not structure.is_non_negative(graph, "joined")  # `up` is a plain convolution
 
 
 def test_multiply_accumulates_are_counted_by_hand():

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quant_graphs import MODEL, Builder, pictures
+from quant_graphs import MODEL, Builder, images
 from quant_references import min_max_spec, tensors
 
 from calibration.quant.observe.histograms import Histogram
 from calibration.quant.plan.planning import weight_codes
 from calibration.quant.plan.policy import policy
 from calibration.quant.search import float_layers, ranges, ranges_per_tensor, sensitivity, weights
-from calibration.quant.search.context import Problem
-from calibration.quant.simulate.incremental import Trial
+from calibration.quant.search.context import SearchContext
+from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.objective import Objective
 from calibration.quant.spec.spec import QuantSpec
 
@@ -31,8 +31,8 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def posed() -> tuple[Problem, QuantSpec]:
-    graph, inputs = network(), pictures(2)
+def posed() -> tuple[SearchContext, QuantSpec]:
+    graph, inputs = network(), images(2)
     values = tensors(graph, inputs.real(0))
     seen = {name: Histogram() for name in ("stem", "cheap", "dear", "last")}
     for name, histogram in seen.items():
@@ -41,10 +41,10 @@ def posed() -> tuple[Problem, QuantSpec]:
     scheme = spec.schemes["asymmetric"]
     kept = {name: scheme.ranges[name] for name in seen} | {"image": inputs.limits()}
     spec = QuantSpec({policy("ncnn").scheme: replace(scheme, ranges=kept)})
-    trial = Trial(graph, spec, "ncnn", inputs)
-    objective = Objective(inputs, MODEL, trial.rebase(None))
+    trial = IncrementalSimulator(graph, spec, "ncnn", inputs)
+    objective = Objective(inputs, MODEL, trial.set_baseline(None))
     judges = range(len(inputs))
-    problem = Problem(
+    problem = SearchContext(
         graph, MODEL, "ncnn", inputs, seen, trial, objective, judges, lambda d, t: None
     )
     return problem, spec

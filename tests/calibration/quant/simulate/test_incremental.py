@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quant_graphs import detector, pictures
+from quant_graphs import detector, images
 from quant_references import min_max_spec, run
 
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import POLICIES
 from calibration.quant.plan.prepare import prepare
-from calibration.quant.simulate.incremental import Trial
+from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import LayerSpec
 
@@ -26,10 +26,10 @@ def changed(spec, **floats: str):
 @pytest.mark.parametrize("target", sorted(POLICIES))
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu"])
 def test_a_trial_computes_what_the_simulation_does(target, activation):
-    graph, inputs = prepare(detector(activation=activation)), pictures(2)
+    graph, inputs = prepare(detector(activation=activation)), images(2)
     spec = min_max_spec(graph, inputs.real(0))
-    trial = Trial(graph, spec, target, inputs)
-    trial.rebase(spec)
+    trial = IncrementalSimulator(graph, spec, target, inputs)
+    trial.set_baseline(spec)
     other = changed(spec, n_boxes="asked for")
     for tried in (spec, other, spec):
         simulated = simulate(graph, plan(graph, tried, target))
@@ -40,12 +40,12 @@ def test_a_trial_computes_what_the_simulation_does(target, activation):
 
 
 def test_a_new_base_changes_nothing_but_the_time():
-    graph, inputs = prepare(detector()), pictures(2)
+    graph, inputs = prepare(detector()), images(2)
     spec = min_max_spec(graph, inputs.real(0))
     other = changed(spec)
-    apart, joined = (Trial(graph, spec, "ncnn", inputs) for _ in range(2))
-    joined.rebase(other)
-    joined.rebase(spec)
+    apart, joined = (IncrementalSimulator(graph, spec, "ncnn", inputs) for _ in range(2))
+    joined.set_baseline(other)
+    joined.set_baseline(spec)
     for tried in (other, spec, other):
         for found, wanted in zip(joined.outputs(tried), apart.outputs(tried), strict=True):
             for values, value in zip(found, wanted, strict=True):
@@ -53,18 +53,18 @@ def test_a_new_base_changes_nothing_but_the_time():
 
 
 def test_without_rounding_it_is_the_float_network():
-    graph, inputs = prepare(detector(activation="HardSwish")), pictures(2)
-    trial = Trial(graph, min_max_spec(graph, inputs.real(0)), "ncnn", inputs)
-    trial.rebase(min_max_spec(graph, inputs.real(0)))
+    graph, inputs = prepare(detector(activation="HardSwish")), images(2)
+    trial = IncrementalSimulator(graph, min_max_spec(graph, inputs.real(0)), "ncnn", inputs)
+    trial.set_baseline(min_max_spec(graph, inputs.real(0)))
     for index, outputs in enumerate(trial.outputs(None)):
         for name, found in zip(graph.outputs, outputs, strict=True):
             np.testing.assert_allclose(found, run(graph, inputs.real(index))[name], atol=1e-5)
 
 
 def test_roundings_of_weights_and_of_activations_can_be_tried_apart():
-    graph, inputs = prepare(detector()), pictures(1)
+    graph, inputs = prepare(detector()), images(1)
     spec = min_max_spec(graph, inputs.real(0))
-    trial = Trial(graph, spec, "ncnn", inputs)
+    trial = IncrementalSimulator(graph, spec, "ncnn", inputs)
     scheme = spec.schemes["asymmetric"]
     fine = {
         name: LayerSpec(layer.weight_scales / np.float32(1e4))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quant_graphs import MODEL, pictures
+from quant_graphs import MODEL, images
 
 from calibration.quant.simulate.heads import levels
 from calibration.quant.simulate.objective import Objective
@@ -38,7 +38,7 @@ def test_heads_are_taken_apart_into_classes_boxes_and_objects(model):
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_equal_heads_have_no_distance_and_others_more_the_further_they_are(model):
     teacher = [outputs(model, seed) for seed in range(2)]
-    objective = Objective(pictures(2), model, teacher)
+    objective = Objective(images(2), model, teacher)
     assert objective(teacher).total == pytest.approx(0, abs=1e-5)
     noise = [outputs(model, seed + 9) for seed in range(2)]
     losses = [
@@ -58,16 +58,16 @@ def test_equal_heads_have_no_distance_and_others_more_the_further_they_are(model
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_a_constant_on_a_channel_is_seen_by_the_head_terms_alone(model):
     teacher = [outputs(model)]
-    objective = Objective(pictures(1), model, teacher)
+    objective = Objective(images(1), model, teacher)
     loss = objective([tuple(values + 0.5 for values in teacher[0])])
     assert loss.channels == pytest.approx(0, abs=1e-5)
     assert loss.scores > 0.01
     assert loss.boxes > 0.01
 
 
-def test_what_lies_around_the_picture_does_not_count():
+def test_what_lies_around_the_image_does_not_count():
     teacher = [outputs(MODEL)]
-    objective = Objective(pictures(1), MODEL, teacher)
+    objective = Objective(images(1), MODEL, teacher)
     changed = tuple(values.copy() for values in teacher[0])
     for values in changed:
         values[:, :, 3:] += 7
@@ -76,13 +76,10 @@ def test_what_lies_around_the_picture_does_not_count():
 
 def test_terms_are_those_of_their_definitions():
     teacher, student = outputs(MODEL, 0), outputs(MODEL, 1)
-    inputs = pictures(1)
+    inputs = images(1)
     loss = Objective(inputs, MODEL, [teacher])([student])
     (scores, boxes), (ours, other) = (
-        [
-            inputs.picture(0, values).astype(np.float64)[0].reshape(values.shape[1], -1)
-            for values in v
-        ]
+        [inputs.image(0, values).astype(np.float64)[0].reshape(values.shape[1], -1) for values in v]
         for v in (teacher, student)
     )
     both = np.concatenate([scores, boxes]), np.concatenate([ours, other])

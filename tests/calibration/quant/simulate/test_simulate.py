@@ -50,9 +50,9 @@ def test_symmetric_codes_stop_at_minus_127():
     net = Builder(shape=(1, 2, 4, 4))
     net.conv("plain", "image", (2, 2, 1, 1), bias=False)
     graph = net.graph("plain")
-    picture = image(shape=(1, 2, 4, 4)) - 0.5
-    planned = plan(graph, min_max_spec(graph, picture), "ncnn")
-    found = tensors(simulate(graph, planned), picture * 9)["image/rounded"]
+    photo = image(shape=(1, 2, 4, 4)) - 0.5
+    planned = plan(graph, min_max_spec(graph, photo), "ncnn")
+    found = tensors(simulate(graph, planned), photo * 9)["image/rounded"]
     assert found.min() == pytest.approx(-127 * planned.tensors["image"].scale)
 
 

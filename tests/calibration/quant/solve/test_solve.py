@@ -116,7 +116,7 @@ def test_wrong_wishes_are_refused():
 
 def test_learning_is_a_step_like_any_other(monkeypatch):
     pytest.importorskip("torch")
-    short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning(6))
+    short = Recipe(images=2, tensors=0, floats=False, learning=Learning(6))
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"short": short})
     found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
     (step,) = (s for s in found.facts["schemes"]["symmetric"]["steps"] if s["step"] == "learning")
@@ -127,7 +127,7 @@ def test_learning_is_a_step_like_any_other(monkeypatch):
 
 def test_training_in_full_takes_the_place_of_the_recipes_learning(monkeypatch):
     pytest.importorskip("torch")
-    plain = Recipe(pictures=2, tensors=0, floats=False, learning=Learning())
+    plain = Recipe(images=2, tensors=0, floats=False, learning=Learning())
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"plain": plain})
     monkeypatch.setattr("calibration.quant.solve.stages.QAT", Learning(6, crops=True))
     teacher = prepare(detector(seed=1))
@@ -150,7 +150,7 @@ def test_a_teacher_of_another_shape_is_refused():
 
 
 def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatch):
-    short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning(6))
+    short = Recipe(images=2, tensors=0, floats=False, learning=Learning(6))
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"short": short})
     monkeypatch.setattr("calibration.quant.solve.stages.find_spec", lambda name: None)
     found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
@@ -164,7 +164,7 @@ def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatc
 
 
 def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how(monkeypatch):
-    short = Recipe(pictures=2, tensors=0, floats=False, learning=Learning())
+    short = Recipe(images=2, tensors=0, floats=False, learning=Learning())
     recipes = {"short": short, "plain": replace(short, equalize=False)}
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", recipes)
     graph = prepare(detector(activation="LeakyRelu"))
@@ -172,7 +172,7 @@ def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how
     uneven = {
         name: np.exp2(random.uniform(-5, 5, graph.shapes[name][1])).astype(np.float32)
         for name, site in sites(graph).items()
-        if site.maker is not None and site.readers
+        if site.producer is not None and site.readers
     }
     bad = equalized(graph, uneven)
     found = calibrate(bad, MODEL, images(), ["ncnn"], Options("short"))

@@ -44,16 +44,16 @@ class TestObjects:
 
 
 class TestSample:
-    def test_scales_fractions_to_the_picture(self):
+    def test_scales_fractions_to_the_image(self):
         labels = Objects.of([[0.5, 0.25, 0.5, 0.5]], [0])
         found = Sample(Path("a.jpg"), 1, labels, fractions=True).objects(Size(100, 200))
         assert found.rectangles.tolist() == [[100, 25, 100, 50]]
         assert found.areas.tolist() == [5000]
 
-    def test_refuses_a_picture_of_another_size(self):
+    def test_refuses_an_image_of_another_size(self):
         sample = Sample(Path("a.jpg"), 1, Objects.of([], []), Size(10, 20))
         assert sample.objects(Size(10, 20)) is sample.labels
-        with pytest.raises(DataError, match=r"a picture of 10x20, it is 11x20$"):
+        with pytest.raises(DataError, match=r"an image of 10x20, it is 11x20$"):
             sample.objects(Size(11, 20))
         with pytest.raises(DataError, match="10x20, it is 20x10; its EXIF orientation"):
             sample.objects(Size(20, 10))

@@ -23,15 +23,15 @@ CONTENT = {
 
 @pytest.fixture
 def make(tmp_path):
-    """Writes one JSON file, and the two pictures (empty) into a folder."""
+    """Writes one JSON file, and the two images (empty) into a folder."""
 
-    def write(content, file="annotations/instances_val2017.json", pictures="val2017"):
+    def write(content, file="annotations/instances_val2017.json", images="val2017"):
         target = tmp_path / file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content if isinstance(content, str) else json.dumps(content))
-        (tmp_path / pictures).mkdir(parents=True, exist_ok=True)
+        (tmp_path / images).mkdir(parents=True, exist_ok=True)
         for name in ("a.jpg", "b.jpg"):
-            (tmp_path / pictures / name).touch()
+            (tmp_path / images / name).touch()
         return target
 
     return write
@@ -61,7 +61,7 @@ def test_does_not_read_the_key_ignore_as_the_reference_evaluator_does_not(make):
 
 
 @pytest.mark.parametrize(
-    ("file", "pictures"),
+    ("file", "images"),
     [
         ("labels.json", "."),
         ("labels.json", "images"),
@@ -74,15 +74,15 @@ def test_does_not_read_the_key_ignore_as_the_reference_evaluator_does_not(make):
         ("valid/_annotations.coco.json", "valid"),
     ],
 )
-def test_finds_the_pictures_in_the_usual_places(make, tmp_path, file, pictures):
-    dataset = open_dataset(make(CONTENT, file, pictures))
+def test_finds_the_images_in_the_usual_places(make, tmp_path, file, images):
+    dataset = open_dataset(make(CONTENT, file, images))
     assert [s.path.resolve() for s in dataset.samples] == [
-        (tmp_path / pictures / name).resolve() for name in ("a.jpg", "b.jpg")
+        (tmp_path / images / name).resolve() for name in ("a.jpg", "b.jpg")
     ]
 
 
 def test_says_where_it_looked_for_the_images(make, tmp_path):
-    file = make(CONTENT, pictures="elsewhere")
+    file = make(CONTENT, images="elsewhere")
     with pytest.raises(
         DataError,
         match=f"none of its 2 images found, such as 'b.jpg'; looked in {file.parent}, {tmp_path}",
@@ -90,7 +90,7 @@ def test_says_where_it_looked_for_the_images(make, tmp_path):
         open_dataset(file)
 
 
-def test_keeps_a_picture_that_is_missing_among_others(make, tmp_path):
+def test_keeps_an_image_that_is_missing_among_others(make, tmp_path):
     file = make(CONTENT)
     (tmp_path / "val2017" / "a.jpg").unlink()
     assert len(open_dataset(file)) == 2
@@ -187,7 +187,7 @@ def test_a_single_file_has_no_splits(make):
 
 
 @pytest.mark.parametrize("number", [int("9" * 400), -int("9" * 400), 1e308, float("nan")])
-def test_refuses_boxes_and_areas_that_no_picture_holds(make, number):
+def test_refuses_boxes_and_areas_that_no_image_holds(make, number):
     for values in ({"bbox": [0, 0, number, 1]}, {"bbox": [number, 0, 1, 1]}, {"area": number}):
         with pytest.raises(DataError, match=r"annotations\[1\]: '(bbox|area)' is"):
             open_dataset(make(changed("annotations", 1, **values)))

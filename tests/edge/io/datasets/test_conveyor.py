@@ -4,7 +4,7 @@ import pytest
 from edge.conveyor import LABELS, Conveyor
 from edge.errors import DataError, SourceError
 from edge.evaluate import evaluate
-from edge.io.datasets import Pictures, open_dataset
+from edge.io.datasets import Images, open_dataset
 from edge.io.datasets.conveyor import STRIDE
 from edge.types import Detections, Size
 
@@ -39,14 +39,14 @@ def test_neighboring_samples_show_another_stretch_of_belt():
         assert abs(one.left - two.left) > 0.6 * 320
 
 
-def test_pictures_are_a_source_of_the_samples_in_order(dataset):
-    pictures = Pictures(dataset.samples)
-    assert (pictures.count, pictures.files) == (12, ())
-    for k, frame in enumerate(pictures):
+def test_images_are_a_source_of_the_samples_in_order(dataset):
+    images = Images(dataset.samples)
+    assert (images.count, images.files) == (12, ())
+    for k, frame in enumerate(images):
         assert frame.index == k
         assert frame.size == Size(240, 320)
         assert frame.source == f"test:conveyor?seed=4&size=320x240#{STRIDE * k}"
-    pictures.close()
+    images.close()
 
 
 def test_finding_what_is_not_ignored_and_no_more_is_perfect(dataset):

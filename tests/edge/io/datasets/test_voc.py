@@ -19,7 +19,7 @@ def xml(*objects, size=(480, 640)):
 
 @pytest.fixture
 def make(tmp_path):
-    """Writes annotations, and an empty picture for each."""
+    """Writes annotations, and an empty image for each."""
 
     def write(annotations, lists=()):
         for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
@@ -76,10 +76,10 @@ def test_reads_the_lists_of_splits(make):
         open_dataset(folder, "nums")
 
 
-def test_refuses_an_annotation_without_a_picture(make):
+def test_refuses_an_annotation_without_an_image(make):
     folder = make({"a": xml()})
     (folder / "JPEGImages" / "a.jpg").unlink()
-    with pytest.raises(DataError, match=r"a\.xml: no picture a\.\* in .*JPEGImages"):
+    with pytest.raises(DataError, match=r"a\.xml: no image a\.\* in .*JPEGImages"):
         open_dataset(folder)
 
 

@@ -7,7 +7,7 @@ from edge.types import Size
 
 @pytest.fixture
 def make(tmp_path):
-    """Writes files of the content given; pictures are empty, as only their names matter here."""
+    """Writes files of the content given; images are empty, as only their names matter here."""
 
     def write(files):
         for name, content in files.items():
@@ -38,12 +38,12 @@ def test_takes_the_box_around_an_outline(make):
     assert sample.labels.rectangles.ravel().tolist() == pytest.approx([0.1, 0.2, 0.2, 0.7])
 
 
-def test_a_picture_without_labels_has_no_objects(make):
+def test_an_image_without_labels_has_no_objects(make):
     folder = make({"images/a.jpg": "", "images/b.PNG": "", "labels/a.txt": "0 .5 .5 .1 .1"})
     assert [len(sample.labels) for sample in open_dataset(folder).samples] == [1, 0]
 
 
-def test_numbers_pictures_by_their_name_or_place(make):
+def test_numbers_images_by_their_name_or_place(make):
     files = {f"images/{n}.jpg": "" for n in ("0012", "a", "9")} | {"labels/a.txt": ""}
     samples = open_dataset(make(files)).samples
     assert {s.path.stem: s.image_id for s in samples} == {"0012": 12, "9": 9, "a": 3}

@@ -15,7 +15,7 @@ def written(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
 
 
-def test_pictures_keep_their_names_and_none_replaces_another(save_image, result, tmp_path):
+def test_images_keep_their_names_and_none_replaces_another(save_image, result, tmp_path):
     save_image("in/x.jpg")
     sink = open_save(f"{tmp_path}/out", open_source(f"{tmp_path}/in"), ("dog",))
     for name in ("a/x.jpg", "b/x.jpg", "b/x.png", "b/X.JPG", "c/x-2.jpg", "d/日本.webp"):
@@ -26,7 +26,7 @@ def test_pictures_keep_their_names_and_none_replaces_another(save_image, result,
     )
 
 
-def test_the_written_picture_is_the_annotated_one(save_image, result, tmp_path):
+def test_the_written_image_is_the_annotated_one(save_image, result, tmp_path):
     save_image("in/x.png")
     sink = open_save(f"{tmp_path}/out", open_source(f"{tmp_path}/in"), ("dog",))
     shown = result(f"{tmp_path}/in/x.png")
@@ -72,7 +72,7 @@ def test_one_file_takes_one_image(save_image, result, tmp_path):
         open_save(f"{tmp_path}/out.png", open_source(f"{tmp_path}/in"), ())
 
 
-def test_a_picture_too_large_for_its_format_is_a_sink_error(save_image, result, tmp_path):
+def test_an_image_too_large_for_its_format_is_a_sink_error(save_image, result, tmp_path):
     photo = save_image("in/x.jpg")
     sink = open_save(f"{tmp_path}/out.jpg", open_source(str(photo)), ())
     with pytest.raises(SinkError, match=r"out\.jpg: OpenCV cannot encode it"):

@@ -48,7 +48,7 @@ def test_a_failure_has_an_error_and_no_detections():
     assert lines(stream) == [{"frame": 1, "source": "b.jpg", "time": 1e9, "error": "not an image"}]
 
 
-def test_an_empty_picture_has_an_empty_list():
+def test_an_empty_image_has_an_empty_list():
     nothing = Detections(
         np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32)
     )

@@ -80,10 +80,10 @@ def test_without_a_frame_there_is_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_of_another_size_is_refused_and_what_was_written_is_kept(result, tmp_path):
+def test_an_image_of_another_size_is_refused_and_what_was_written_is_kept(result, tmp_path):
     sink = VideoFile(tmp_path / "out.mp4", 10.0, ())
     sink.write(result())
-    with pytest.raises(SinkError, match=r"out\.mp4: the picture changes from 100x200 to 64x64"):
+    with pytest.raises(SinkError, match=r"out\.mp4: the image changes from 100x200 to 64x64"):
         sink.write(result(height=64, width=64))
     sink.close()
     assert len(play(tmp_path / "out.mp4")[1]) == 1

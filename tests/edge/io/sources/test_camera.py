@@ -6,7 +6,7 @@ import pytest
 
 from edge.errors import SourceError
 from edge.io.sources import camera, open_source
-from edge.io.sources.camera import Place
+from edge.io.sources.camera import DeviceLocator
 
 
 @pytest.fixture
@@ -77,21 +77,21 @@ def test_other_cameras_are_listed_in_order(tmp_path):
     for name in ("video10", "video2", "video-dec0"):
         (tmp_path / "dev" / name).touch()
     with pytest.raises(SourceError, match=r"there is \S*/dev/video2, \S*/dev/video10$"):
-        Place("0", tmp_path).find()
+        DeviceLocator("0", tmp_path).find()
 
 
 def test_a_camera_without_permission_names_the_group(plug, tmp_path, monkeypatch):
     plug(0, "A1", "1-1")
     monkeypatch.setattr("os.access", lambda *_: False)  # root may do anything
     with pytest.raises(SourceError, match="usermod -aG video"):
-        Place("0", tmp_path).find()
+        DeviceLocator("0", tmp_path).find()
 
 
 def test_a_camera_is_found_by_its_serial_number_on_its_capturing_node(plug, tmp_path):
     plug(0, "OTHER", "1-1")
     plug(2, "SN123", "1-2", index=1)
     wanted = plug(3, "SN123", "1-2", index=0)
-    found = Place("SN123", tmp_path).find()
+    found = DeviceLocator("SN123", tmp_path).find()
     assert found in (wanted, tmp_path / "dev/video2")
 
 
@@ -99,26 +99,26 @@ def test_a_camera_is_found_by_its_name(plug, tmp_path):
     plug(0, "A1", "1-1")
     wanted = plug(1, "B2", "1-2", name="usb-Maker_Cam_B2-video-index0")
     for name in ("usb-Maker_Cam_B2-video-index0", "/dev/v4l/by-id/usb-Maker_Cam_B2-video-index0"):
-        assert Place(name, tmp_path).find() == wanted.resolve()
+        assert DeviceLocator(name, tmp_path).find() == wanted.resolve()
 
 
 def test_a_camera_that_was_plugged_in_again_is_found_under_its_new_number(plug, tmp_path):
     first = plug(0, "SN1", "1-1")
     other = plug(1, "SN2", "1-2")
-    place, numbered = Place("SN1", tmp_path), Place("0", tmp_path)
-    assert place.find() == numbered.find() == first
+    locator, numbered = DeviceLocator("SN1", tmp_path), DeviceLocator("0", tmp_path)
+    assert locator.find() == numbered.find() == first
     unplug(tmp_path, 0)
     with pytest.raises(SourceError, match="SN1: no such serial number or name; there is SN2"):
-        place.find()
+        locator.find()
     again = plug(5, "SN1", "1-1.4")
-    assert place.find() == numbered.find() == again
+    assert locator.find() == numbered.find() == again
     assert other.exists()
 
 
 def test_without_a_serial_number_it_is_the_node_that_counts(plug, tmp_path):
     node = plug(0, "", "1-1")
-    place = Place("/dev/video0", tmp_path)
-    assert place.find() == place.find() == node
+    locator = DeviceLocator("/dev/video0", tmp_path)
+    assert locator.find() == locator.find() == node
 
 
 def test_what_is_no_video_device_is_refused(plug, tmp_path):

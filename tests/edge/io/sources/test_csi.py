@@ -13,11 +13,11 @@ import pytest
 from edge.errors import SourceError
 from edge.io.draw import bgr
 from edge.io.sources import open_source
-from edge.io.sources.live import Patience
+from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
 # A program may take seconds to start on a machine with other work: silence is longer than that.
-SOON = Patience(stall=6.0, first=0.01, most=0.02)
+SOON = ReconnectPolicy(stall=6.0, first=0.01, most=0.02)
 
 # Writes frames of one color, brighter each time, in the form that its arguments ask for, and as
 # the real ones does, talks to standard error all the while.
@@ -94,9 +94,9 @@ def test_each_program_gives_its_yuv_as_it_is(install, program, form):
     for index, frame in enumerate(frames):
         assert (frame.format, str(frame.size), frame.index) == (form, "64x128", index)
         assert np.all(frame.planes[0] == 60 + 5 * index)
-        picture = bgr(frame)
-        assert np.ptp(picture.reshape(-1, 3), axis=0).max() == 0  # of one color: no plane is moved
-        blue, _, red = picture[0, 0].astype(int)
+        image = bgr(frame)
+        assert np.ptp(image.reshape(-1, 3), axis=0).max() == 0  # of one color: no plane is moved
+        blue, _, red = image[0, 0].astype(int)
         assert red > blue  # U is 100, V is 160
     (words,) = calls()
     if program == "gst-launch-1.0":
@@ -104,7 +104,7 @@ def test_each_program_gives_its_yuv_as_it_is(install, program, form):
         assert "nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM),width=128,height=64" in line
         assert "framerate=20000/1000 ! nvvidconv ! video/x-raw,width=128" in line
         assert line.endswith("! fdsink fd=1 sync=false")
-        assert "--quiet" in words  # what it says goes to standard output, among the pictures
+        assert "--quiet" in words  # what it says goes to standard output, among the images
     else:
         given = dict(zip(words[1::2], words[2::2], strict=True))
         assert given["--camera"] == "1"

@@ -10,10 +10,10 @@ import pytest
 
 from edge.errors import SourceError
 from edge.io.sources import open_source
-from edge.io.sources.live import Patience
+from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
-ONCE = Patience("never", stall=5.0)
+ONCE = ReconnectPolicy("never", stall=5.0)
 
 PROGRAM = """#!{python}
 import json, sys
@@ -38,7 +38,7 @@ def said(tmp_path, monkeypatch):
     return lambda: json.loads(said.read_text())
 
 
-def test_its_pictures_are_i420_of_their_own_size(said):
+def test_its_images_are_i420_of_their_own_size(said):
     source = open_source("ffmpeg:rtsp://cam/1", ONCE)
     items = []
     with pytest.raises(SourceError, match=r"ffmpeg ended with status 1: .*Connection refused"):
@@ -74,7 +74,7 @@ def test_half_a_line_is_not_repeated_while_the_program_runs(tmp_path, monkeypatc
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    source = open_source("ffmpeg:rtsp://admin:Hunter2@cam/1", Patience("never", stall=1.0))
+    source = open_source("ffmpeg:rtsp://admin:Hunter2@cam/1", ReconnectPolicy("never", stall=1.0))
     with pytest.raises(SourceError, match=r"ffmpeg: no frame for 1 s: 401 > 300$") as error:
         list(source)
     source.close()

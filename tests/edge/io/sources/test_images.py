@@ -56,7 +56,7 @@ def test_a_glob_crosses_folders_with_two_stars(save_image, tmp_path):
 
 def test_a_broken_image_in_the_middle_is_a_failure_and_the_rest_goes_on(save_image, tmp_path):
     save_image("a.jpg")
-    (tmp_path / "b.jpg").write_bytes(b"not a picture")
+    (tmp_path / "b.jpg").write_bytes(b"not an image")
     save_image("c.jpg")
     before = time.time()
     first, second, third = open_source(str(tmp_path))
@@ -118,7 +118,7 @@ def exif(orientation: int) -> bytes:
     return b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff
 
 
-# What turns the stored picture upright: TIFF 6.0, tag Orientation.
+# What turns the stored image upright: TIFF 6.0, tag Orientation.
 UPRIGHT = {
     1: lambda image: image,
     2: lambda image: image[:, ::-1],

@@ -13,10 +13,10 @@ import pytest
 
 from edge.errors import SourceError
 from edge.io.sources import open_source
-from edge.io.sources.live import Patience
+from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
-SOON = Patience(stall=3.0, first=0.01, most=0.02)
+SOON = ReconnectPolicy(stall=3.0, first=0.01, most=0.02)
 
 LIBCAMERA = """
 class ColorSpace:
@@ -29,7 +29,7 @@ import threading, time
 import numpy as np
 
 CAMERAS = [{"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Location": 2}]
-plans = []  # for each camera opened: pictures that it gives before it falls silent
+plans = []  # for each camera opened: images that it gives before it falls silent
 opened = []  # all cameras ever
 in_use = set()
 
@@ -175,7 +175,7 @@ def until_finished(count, picamera2):
         time.sleep(0.01)
 
 
-def test_pictures_come_as_they_are_without_the_padding_of_their_rows(picamera2):
+def test_images_come_as_they_are_without_the_padding_of_their_rows(picamera2):
     frames, events = watch(open_source("csi:0?size=100x64&fps=20", SOON), 40)
     assert [event.name for event in events] == ["connecting", "connected"]
     (camera,) = picamera2.opened
@@ -207,7 +207,7 @@ def test_what_was_not_read_at_the_end_goes_back_too(picamera2):
     source.close()
 
 
-def test_a_picture_has_the_time_of_the_sensor(picamera2):
+def test_an_image_has_the_time_of_the_sensor(picamera2):
     picamera2.Picamera2.delay = 3_000_000_000
     frames, _ = watch(open_source("csi:0?size=64x64", SOON), 4)
     assert all(time.monotonic() - frame.captured > 2.99 for frame in frames)
@@ -216,7 +216,7 @@ def test_a_picture_has_the_time_of_the_sensor(picamera2):
 def test_a_camera_that_falls_silent_is_opened_again(picamera2):
     picamera2.plans += [3, 2]
     frames, events = watch(
-        open_source("csi:0?size=64x64", Patience(stall=1.0, first=0.01, most=0.02)), 40
+        open_source("csi:0?size=64x64", ReconnectPolicy(stall=1.0, first=0.01, most=0.02)), 40
     )
     assert len(picamera2.opened) >= 3
     lost = [event.reason for event in events if event.name == "lost"]
@@ -282,7 +282,7 @@ def test_a_program_goes_first(picamera2, tmp_path):
     program.write_text("#!/bin/sh\nexit 7\n")
     program.chmod(0o755)
     with pytest.raises(SourceError, match="rpicam-vid ended with status 7"):
-        list(open_source("csi:0", Patience(reconnect="never")))
+        list(open_source("csi:0", ReconnectPolicy(reconnect="never")))
     assert picamera2.opened == []
 
 

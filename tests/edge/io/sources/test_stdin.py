@@ -32,7 +32,7 @@ def read(address: str, data: bytes) -> subprocess.CompletedProcess:
     )
 
 
-def test_mjpeg_and_raw_pictures_are_read_to_the_end_and_a_torn_one_is_a_failure():
+def test_mjpeg_and_raw_images_are_read_to_the_end_and_a_torn_one_is_a_failure():
     jpegs = b"".join(
         cv2.imencode(".jpg", np.full((32, 32, 3), level, np.uint8))[1].tobytes()
         for level in (40, 80)
@@ -48,8 +48,8 @@ def test_mjpeg_and_raw_pictures_are_read_to_the_end_and_a_torn_one_is_a_failure(
 
 
 def test_nothing_and_something_else_are_errors():
-    assert b"before there was a picture" in read("-", b"").stderr
-    assert b"neither JPEG pictures nor YUV4MPEG2" in read("-", b"RIFF....AVI LIST").stderr
+    assert b"before there was an image" in read("-", b"").stderr
+    assert b"neither JPEG images nor YUV4MPEG2" in read("-", b"RIFF....AVI LIST").stderr
 
 
 @pytest.mark.parametrize(

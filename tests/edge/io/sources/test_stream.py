@@ -16,11 +16,11 @@ from stream_servers import mjpeg_server, rtsp_server
 
 from edge.errors import SourceError
 from edge.io.sources import open_source
-from edge.io.sources.live import Patience
+from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
 # A server may take a second to answer on a machine with other work: silence is longer than that.
-SOON = Patience(stall=4.0, first=0.02, most=0.05)
+SOON = ReconnectPolicy(stall=4.0, first=0.02, most=0.05)
 
 
 @pytest.fixture(params=["rtsp", "http"])
@@ -97,7 +97,7 @@ def test_frames_are_of_now(serve):
 
 
 def test_a_stream_that_is_not_waited_for_ends_with_an_error(serve):
-    source = open_source(serve(("cut", 5)), Patience("never", stall=4.0))
+    source = open_source(serve(("cut", 5)), ReconnectPolicy("never", stall=4.0))
     with pytest.raises(SourceError, match=r"127\.0\.0\.1.*(ended|no frame)"):
         list(source)
 
@@ -110,7 +110,7 @@ def test_nobody_there_is_an_error_at_once_and_keeps_the_password():
 
 
 def test_a_camera_that_need_not_be_there_at_first_is_waited_for():
-    source = open_source("http://127.0.0.1:9/camera", Patience("always", 1.0, 0.01, 0.02))
+    source = open_source("http://127.0.0.1:9/camera", ReconnectPolicy("always", 1.0, 0.01, 0.02))
     events = list(itertools.islice(source, 4))
     assert [event.name for event in events] == ["connecting", "waiting", "connecting", "waiting"]
     source.stop()
@@ -155,8 +155,8 @@ def test_a_process_that_is_stopped_in_a_silent_stream_ends_well(tmp_path):
         code = (
             "import threading\n"
             "from edge.io.sources import open_source\n"
-            "from edge.io.sources.live import Patience\n"
-            f"source = open_source('http://127.0.0.1:{server.port}/', Patience(stall=4.0))\n"
+            "from edge.io.sources.live import ReconnectPolicy\n"
+            f"source = open_source('http://127.0.0.1:{server.port}/', ReconnectPolicy(stall=4.0))\n"
             "seen = 0\n"
             "for item in source:\n"
             "    seen += hasattr(item, 'planes')\n"

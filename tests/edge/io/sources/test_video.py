@@ -45,7 +45,7 @@ def test_a_truncated_video_gives_what_can_be_decoded(save_video):
 
 
 def rotated(data: bytes, degrees: int) -> bytes:
-    """An .mp4 whose track header turns the picture: ISO 14496-12, 8.3.2, the matrix of tkhd."""
+    """An .mp4 whose track header turns the image: ISO 14496-12, 8.3.2, the matrix of tkhd."""
     cosine, sine = {90: (0, 1), 180: (-1, 0)}[degrees]
     matrix = [v << 16 for v in (cosine, sine, 0, -sine, cosine, 0, 0, 0)] + [1 << 30]
     at = data.index(b"tkhd") + 4 + 40

@@ -51,57 +51,57 @@ def jpeg(level: int, *options: int) -> bytes:
 def test_jpegs_are_cut_where_they_end(piped, piece, options):
     wanted = [jpeg(level, *options) for level in (20, 80, 140)]
     between = b"\r\n--boundary\r\nContent-Type: image/jpeg\r\n\r\n"
-    shots = list(mjpeg(piped(between + between.join(wanted) + between, piece)))
-    assert len(shots) == 3
-    for shot, data in zip(shots, wanted, strict=True):
+    raw_frames = list(mjpeg(piped(between + between.join(wanted) + between, piece)))
+    assert len(raw_frames) == 3
+    for raw_frame, data in zip(raw_frames, wanted, strict=True):
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        assert np.array_equal(shot.planes[0], expected)
+        assert np.array_equal(raw_frame.planes[0], expected)
 
 
 def test_an_end_inside_a_thumbnail_is_not_the_end(piped):
     data = jpeg(60)
     thumbnail = b"Exif\0\0" + jpeg(20)[:2000] + b"\xff\xd9"
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
-    (shot,) = mjpeg(piped(data[:2] + segment + data[2:]))
-    assert shot.planes[0].shape == (48, 64, 3)
+    (raw_frame,) = mjpeg(piped(data[:2] + segment + data[2:]))
+    assert raw_frame.planes[0].shape == (48, 64, 3)
 
 
 def test_a_damaged_jpeg_is_left_out_and_the_next_is_found(piped):
-    good, bad = jpeg(60), jpeg(90)  # a decoder would fill up half a picture with gray
-    shots = list(mjpeg(piped(good + bad[:-200] + good + bad[:1200] + good)))
-    whole = [shot for shot in shots if shot is not None]
-    assert (len(whole), len(shots)) == (3, 5)
+    good, bad = jpeg(60), jpeg(90)  # a decoder would fill up half an image with gray
+    raw_frames = list(mjpeg(piped(good + bad[:-200] + good + bad[:1200] + good)))
+    whole = [raw_frame for raw_frame in raw_frames if raw_frame is not None]
+    assert (len(whole), len(raw_frames)) == (3, 5)
     expected = cv2.imdecode(np.frombuffer(good, np.uint8), cv2.IMREAD_COLOR)
-    assert all(np.array_equal(shot.planes[0], expected) for shot in whole)
+    assert all(np.array_equal(raw_frame.planes[0], expected) for raw_frame in whole)
 
 
 def test_a_jpeg_that_the_stream_ends_in_is_an_error(piped):
-    shots = mjpeg(piped(jpeg(60) + jpeg(90)[:500]))
-    assert next(shots) is not None
+    raw_frames = mjpeg(piped(jpeg(60) + jpeg(90)[:500]))
+    assert next(raw_frames) is not None
     with pytest.raises(SourceError, match="ended"):
-        next(shots)
+        next(raw_frames)
 
 
 @pytest.mark.parametrize("form", ["I420", "NV12", "YUYV", "BGR", "RGB", "GRAY"])
-def test_raw_pictures_keep_their_planes(piped, form):
+def test_raw_images_keep_their_planes(piped, form):
     shapes = plane_shapes(Size(4, 6), form)
     planes = [
         [np.random.default_rng(i).integers(0, 256, shape, np.uint8) for shape in shapes]
         for i in range(3)
     ]
-    shots = list(
+    raw_frames = list(
         raw(piped(b"".join(p.tobytes() for frame in planes for p in frame), 5), Size(4, 6), form)
     )
-    assert [shot.format for shot in shots] == [form] * 3
-    for shot, wanted in zip(shots, planes, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(shot.planes, wanted, strict=True))
+    assert [raw_frame.format for raw_frame in raw_frames] == [form] * 3
+    for raw_frame, wanted in zip(raw_frames, planes, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(raw_frame.planes, wanted, strict=True))
 
 
-def test_a_torn_raw_picture_is_an_error(piped):
-    shots = raw(piped(bytes(24 + 7)), Size(4, 6), "GRAY")
-    next(shots)
+def test_a_torn_raw_image_is_an_error(piped):
+    raw_frames = raw(piped(bytes(24 + 7)), Size(4, 6), "GRAY")
+    next(raw_frames)
     with pytest.raises(SourceError, match="ended"):
-        next(shots)
+        next(raw_frames)
 
 
 def test_yuv4mpeg2_is_read_with_its_size(piped):
@@ -113,9 +113,9 @@ def test_yuv4mpeg2_is_read_with_its_size(piped):
         + b"FRAME Ix\n"
         + frame
     )
-    shots = list(sniff(piped(data, 3)))
-    assert len(shots) == 2
-    y, u, v = shots[1].planes
+    raw_frames = list(sniff(piped(data, 3)))
+    assert len(raw_frames) == 2
+    y, u, v = raw_frames[1].planes
     assert y.tobytes() == bytes(range(24))
     assert (u.shape, u[0, 0], v[0, 0]) == ((2, 3), 7, 9)
 
@@ -128,7 +128,7 @@ def test_yuv4mpeg2_is_read_with_its_size(piped):
         (b"YUV4MPEG2 W99999999 H4\n", "sides from 1"),
         (b"YUV4MPEG2 W5 H4\n", "even sides"),
         (b"YUV4MPEG2 " + b"X" * 5000, "without an end"),
-        (b"YUV4MPEG2 W6 H4\nPICTURE\n" + bytes(40), "FRAME is wanted"),
+        (b"YUV4MPEG2 W6 H4\nIMAGE\n" + bytes(40), "FRAME is wanted"),
     ],
 )
 def test_hostile_headers_are_refused(piped, header, message):
@@ -139,7 +139,7 @@ def test_hostile_headers_are_refused(piped, header, message):
 def test_what_is_neither_is_refused_with_what_could_be_done(piped):
     with pytest.raises(SourceError, match=r"\?size=WIDTHxHEIGHT&format=I420"):
         sniff(piped(b"\x1a\x45\xdf\xa3 matroska"))
-    with pytest.raises(SourceError, match="before there was a picture"):
+    with pytest.raises(SourceError, match="before there was an image"):
         sniff(piped(b""))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.calibrate.pictures import Pictures, divide, open_pictures, remarks, survey
+from calibration.calibrate.images import Images, divide, open_images, remarks, survey
 from edge.conveyor import LABELS
 from edge.errors import CalibrationError, DataError, SourceError
 from edge.io.datasets import Objects, Sample
@@ -27,23 +27,23 @@ def photos(folder, count: int, side: int = 64):
     return folder
 
 
-def test_a_folder_of_pictures_needs_no_labels(tmp_path):
-    found = open_pictures(str(photos(tmp_path, 3)), ("a",), strict=True)
+def test_a_folder_of_images_needs_no_labels(tmp_path):
+    found = open_images(str(photos(tmp_path, 3)), ("a",), strict=True)
     assert len(found) == 3
     assert not found.labeled
     assert [image.shape for image in found.images()] == [(64, 64, 3)] * 3
 
 
 def test_a_scene_comes_with_labels():
-    found = open_pictures(BELT, LABELS, strict=True)
+    found = open_images(BELT, LABELS, strict=True)
     assert found.labeled
     assert sum(len(s.labels) for s in found.samples) > 0
 
 
 def test_labels_of_other_classes_are_refused_or_count_as_none():
-    assert not open_pictures(BELT, ("cell",), strict=False).labeled
+    assert not open_images(BELT, ("cell",), strict=False).labeled
     with pytest.raises(DataError, match="no class"):
-        open_pictures(BELT, ("cell",), strict=True)
+        open_images(BELT, ("cell",), strict=True)
 
 
 def test_damaged_labels_count_as_none_where_none_are_needed(tmp_path):
@@ -51,11 +51,11 @@ def test_damaged_labels_count_as_none_where_none_are_needed(tmp_path):
         (tmp_path / name).mkdir()
     photos(tmp_path / "images", 3)
     (tmp_path / "labels" / "000.txt").write_text("0 .5 .5 .1")
-    found = open_pictures(str(tmp_path), ("a",), strict=False)
+    found = open_images(str(tmp_path), ("a",), strict=False)
     assert len(found) == 3
     assert not found.labeled
     with pytest.raises(DataError, match="got 4 fields"):
-        open_pictures(str(tmp_path), ("a",), strict=True)
+        open_images(str(tmp_path), ("a",), strict=True)
 
 
 def test_a_data_file_says_which_images_there_are(tmp_path):
@@ -67,27 +67,27 @@ def test_a_data_file_says_which_images_there_are(tmp_path):
     file = tmp_path / "data.yaml"
     file.write_text("train: [images/train, images/other]\nval: images/val\nnames: [a]\n")
     for address in (str(file), str(tmp_path)):
-        observed = open_pictures(address, ("b",), strict=False)
+        observed = open_images(address, ("b",), strict=False)
         assert {s.path.parent.name for s in observed.samples} == {"train", "other"}
         assert "data: other" not in observed.notes[0]
         assert observed.notes[0].startswith("data: train 4 images")
     (tmp_path / "labels/val").mkdir(parents=True)
     (tmp_path / "labels/val/000.txt").write_text("0 .5 .5 .1 .1")
-    assert len(open_pictures(str(file), ("a",), strict=True)) == 2
+    assert len(open_images(str(file), ("a",), strict=True)) == 2
     file.write_text("train: images/gone\n")
     with pytest.raises(DataError, match="'train' is 'images/gone'"):
-        open_pictures(str(file), ("a",), strict=False)
+        open_images(str(file), ("a",), strict=False)
 
 
 def test_nothing_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="no such"):
-        open_pictures(str(tmp_path / "none"), (), strict=True)
+        open_images(str(tmp_path / "none"), (), strict=True)
 
 
 @pytest.mark.parametrize(("count", "held"), [(10, 2), (12, 3), (1000, 64)])
-def test_no_picture_both_calibrates_and_judges(count, held):
+def test_no_image_both_calibrates_and_judges(count, held):
     none = Objects.of([], [])
-    data = Pictures(tuple(Sample(Path(f"{i}.png"), i, none) for i in range(count)), False)
+    data = Images(tuple(Sample(Path(f"{i}.png"), i, none) for i in range(count)), False)
     found = divide(data, None, images=128, seed=3)
     names = [{s.path for s in part.samples} for part in (found.observed, found.judged)]
     assert not names[0] & names[1]
@@ -96,13 +96,13 @@ def test_no_picture_both_calibrates_and_judges(count, held):
 
 
 def test_the_same_seed_divides_the_same_way():
-    data = open_pictures(BELT, LABELS, strict=True)
+    data = open_images(BELT, LABELS, strict=True)
     assert divide(data, None, 8, 5) == divide(data, None, 8, 5)
     assert divide(data, None, 8, 5) != divide(data, None, 8, 6)
 
 
 def test_images_to_judge_by_leave_all_others_to_observe():
-    data = open_pictures(BELT, LABELS, strict=True)
+    data = open_images(BELT, LABELS, strict=True)
     found = divide(data, data.at([0]), 128, 0)
     assert (len(found.observed), len(found.judged), found.overlap) == (11, 1, 1)
     assert data.samples[0] not in found.observed.samples
@@ -110,45 +110,45 @@ def test_images_to_judge_by_leave_all_others_to_observe():
         divide(data, data, 128, 0)
 
 
-def test_one_picture_cannot_be_divided():
-    data = open_pictures(BELT, LABELS, strict=True)
-    with pytest.raises(CalibrationError, match="1 pictures cannot be divided"):
+def test_one_image_cannot_be_divided():
+    data = open_images(BELT, LABELS, strict=True)
+    with pytest.raises(CalibrationError, match="1 images cannot be divided"):
         divide(data.at([0]), None, 128, 0)
 
 
-def test_good_pictures_need_no_remark(tmp_path):
-    data = survey(open_pictures(str(photos(tmp_path, 40)), (), strict=True), quiet)
+def test_good_images_need_no_remark(tmp_path):
+    data = survey(open_images(str(photos(tmp_path, 40)), (), strict=True), quiet)
     assert remarks(data, data, Size(64, 64)) == []
 
 
-def test_few_small_repeated_and_damaged_pictures_are_remarked_on(tmp_path):
+def test_few_small_repeated_and_damaged_images_are_remarked_on(tmp_path):
     photos(tmp_path, 2, side=32)
     for number in range(4):
         cv2.imwrite(str(tmp_path / f"again{number}.png"), np.full((32, 32, 3), 9, np.uint8))
     (tmp_path / "zz.png").write_bytes(b"")
-    data = survey(open_pictures(str(tmp_path), (), strict=True), quiet)
+    data = survey(open_images(str(tmp_path), (), strict=True), quiet)
     assert len(data.usable) == 6
     said = "\n".join(remarks(data, data, Size(64, 64)))
     for words in (
-        "2 pictures are left out, the first: " + str(tmp_path / "zz.png") + ": the file is empty",
-        "6 pictures are few",
-        "6 pictures judge",
-        "4 of 6 pictures teach nothing: 4 black",
-        "6 of 6 pictures are smaller than the input of 64x64",
+        "2 images are left out, the first: " + str(tmp_path / "zz.png") + ": the file is empty",
+        "6 images are few",
+        "6 images judge",
+        "4 of 6 images teach nothing: 4 black",
+        "6 of 6 images are smaller than the input of 64x64",
     ):
         assert words in said
-    assert "3 of 6 pictures show the same" not in said  # half of them differ
+    assert "3 of 6 images show the same" not in said  # half of them differ
 
 
-def test_the_same_picture_again_and_again_is_remarked_on(tmp_path):
+def test_the_same_image_again_and_again_is_remarked_on(tmp_path):
     image = cv2.imread(str(next(photos(tmp_path, 1).iterdir())))
     for number in range(9):
         cv2.imwrite(str(tmp_path / f"again{number}.png"), image)
-    data = survey(open_pictures(str(tmp_path), (), strict=True), quiet)
-    assert "9 of 10 pictures show the same" in "\n".join(remarks(data, data, Size(64, 64)))
+    data = survey(open_images(str(tmp_path), (), strict=True), quiet)
+    assert "9 of 10 images show the same" in "\n".join(remarks(data, data, Size(64, 64)))
 
 
-def test_no_usable_picture_is_an_error(tmp_path):
+def test_no_usable_image_is_an_error(tmp_path):
     (tmp_path / "a.png").write_bytes(b"nothing")
-    with pytest.raises(CalibrationError, match="no picture can be used"):
-        survey(open_pictures(str(tmp_path), (), strict=True), quiet)
+    with pytest.raises(CalibrationError, match="no image can be used"):
+        survey(open_images(str(tmp_path), (), strict=True), quiet)

@@ -1,4 +1,4 @@
-"""The pictures of a calibration: those that it learns ranges from, and those that judge it."""
+"""The images of a calibration: those that it learns ranges from, and those that judge it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from edge.io.selection import Look, alike, fault, look
 from edge.io.sources.images import open_source
 from edge.types import Frame, Size, UInt8Array
 
-_HELD_OUT = 5  # one picture in so many judges
+_HELD_OUT = 5  # one image in so many judges
 _MOST_JUDGES = 64
-_FEW = 32  # pictures to observe
+_FEW = 32  # images to observe
 _FEW_JUDGES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """Some pictures, with labels or without.
+class Images:
+    """Some images, with labels or without.
 
     Attributes:
         samples: Without labels, each has none.
@@ -42,12 +42,12 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def at(self, places: Sequence[int]) -> Pictures:
+    def at(self, places: Sequence[int]) -> Images:
         """Some of them."""
-        return Pictures(tuple(self.samples[i] for i in places), self.labeled)
+        return Images(tuple(self.samples[i] for i in places), self.labeled)
 
     def images(self) -> Iterator[UInt8Array]:
-        """Each picture, (H, W, 3) uint8 BGR, read when it is asked for.
+        """Each image, (H, W, 3) uint8 BGR, read when it is asked for.
 
         Raises:
             CalibrationError: One cannot be read; names it.
@@ -55,13 +55,13 @@ class Pictures:
         return map(_image, self.samples)
 
     def truth(self, sizes: Sequence[Size]) -> list[Objects]:
-        """What is in each picture, given their sizes."""
+        """What is in each image, given their sizes."""
         return [s.objects(size) for s, size in zip(self.samples, sizes, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What a calibration is made and judged with; no picture serves both.
+class CalibrationSet:
+    """What a calibration is made and judged with; no image serves both.
 
     Attributes:
         observed: For the calibration.
@@ -69,12 +69,12 @@ class Material:
         overlap: How many images were not observed because they judge.
     """
 
-    observed: Pictures
-    judged: Pictures
+    observed: Images
+    judged: Images
     overlap: int = 0
 
 
-def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictures:
+def open_images(address: str, labels: Sequence[str], *, strict: bool) -> Images:
     """The images of a dataset, a folder, a glob, or `test:conveyor?seed=N&frames=N`.
 
     Args:
@@ -97,38 +97,38 @@ def open_pictures(address: str, labels: Sequence[str], *, strict: bool) -> Pictu
     if not is_data:
         return _unlabeled(address)
     if strict:
-        return _pictures(held_out_data(address).for_model(labels), labeled=True)
+        return _images(held_out_data(address).for_model(labels), labeled=True)
     try:
         data = training_data(address)
     except DataError:
         return _without_labels(address, path)
     try:
-        return _pictures(data.for_model(labels), labeled=True)
+        return _images(data.for_model(labels), labeled=True)
     except DataError:
-        return _pictures(data, labeled=False)
+        return _images(data, labeled=False)
 
 
-def _without_labels(address: str, path: Path) -> Pictures:
+def _without_labels(address: str, path: Path) -> Images:
     """Those that a dataset names, whatever its labels are; of a folder at worst all in it."""
     try:
-        return _pictures(training_data(address, labels=False), labeled=False)
+        return _images(training_data(address, labels=False), labeled=False)
     except DataError:
         if not path.is_dir():
             raise
     return _unlabeled(f"{glob.escape(str(path))}/**/*")
 
 
-def _pictures(data: Dataset, *, labeled: bool) -> Pictures:
-    return Pictures(data.samples, labeled, tuple(summary({"": data})))
+def _images(data: Dataset, *, labeled: bool) -> Images:
+    return Images(data.samples, labeled, tuple(summary({"": data})))
 
 
-def _unlabeled(address: str) -> Pictures:
+def _unlabeled(address: str) -> Images:
     none = Objects.of([], [])
     files = open_source(address).files
-    return Pictures(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
+    return Images(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
 
 
-def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> Material:
+def divide(data: Images, judges: Images | None, images: int, seed: int) -> CalibrationSet:
     """Choose what is observed and what judges.
 
     Args:
@@ -143,24 +143,24 @@ def divide(data: Pictures, judges: Pictures | None, images: int, seed: int) -> M
     overlap = 0
     if judges is not None:
         rest = apart(data.samples, judges.samples)
-        overlap, data = len(data) - len(rest), Pictures(rest, data.labeled)
+        overlap, data = len(data) - len(rest), Images(rest, data.labeled)
         if not rest:
             raise CalibrationError(f"all {overlap} images to calibrate on are held out to judge by")
     order = np.random.default_rng(seed).permutation(len(data)).tolist()
     held = 0 if judges is not None else min(_MOST_JUDGES, -(-len(data) // _HELD_OUT))
     if len(data) - held < 1:
         raise CalibrationError(
-            f"{len(data)} pictures cannot be divided into some to calibrate on and some to judge "
+            f"{len(data)} images cannot be divided into some to calibrate on and some to judge "
             "by; 64 to 128 of them are a good number"
         )
     observed = data.at(sorted(order[held:][:images]))
     judged = data.at(sorted(order[:held])) if judges is None else judges
-    return Material(observed, judged, overlap)
+    return CalibrationSet(observed, judged, overlap)
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """Pictures that were looked at once.
+class DataReport:
+    """Images that were looked at once.
 
     Attributes:
         usable: Those that can be read and whose labels fit.
@@ -169,24 +169,24 @@ class Survey:
         refused: Why the others are not, by path.
     """
 
-    usable: Pictures
+    usable: Images
     sizes: tuple[Size, ...]
     looks: tuple[Look, ...]
     refused: tuple[str, ...]
 
 
-def survey(pictures: Pictures, tell: Callable[[int, int], None]) -> Survey:
-    """Read every picture once.
+def survey(images: Images, tell: Callable[[int, int], None]) -> DataReport:
+    """Read every image once.
 
     Args:
-        pictures: All.
+        images: All.
         tell: Is told how many are done, of how many.
 
     Raises:
         CalibrationError: None can be used; says why the first one cannot.
     """
     kept, sizes, looks, refused = [], [], [], []
-    for number, sample in enumerate(pictures.samples):
+    for number, sample in enumerate(images.samples):
         try:
             frame = Frame.of(sample.image())
             sample.objects(frame.size)
@@ -196,15 +196,15 @@ def survey(pictures: Pictures, tell: Callable[[int, int], None]) -> Survey:
             kept.append(sample)
             sizes.append(frame.size)
             looks.append(look(frame))
-        tell(number + 1, len(pictures))
+        tell(number + 1, len(images))
     if not kept:
-        raise CalibrationError(f"no picture can be used; {refused[0] if refused else 'none there'}")
-    usable = Pictures(tuple(kept), pictures.labeled)
-    return Survey(usable, tuple(sizes), tuple(looks), tuple(refused))
+        raise CalibrationError(f"no image can be used; {refused[0] if refused else 'none there'}")
+    usable = Images(tuple(kept), images.labeled)
+    return DataReport(usable, tuple(sizes), tuple(looks), tuple(refused))
 
 
-def remarks(observed: Survey, judged: Survey, input_: Size) -> list[str]:
-    """What is wrong with the pictures, in sentences; none where they are fine.
+def remarks(observed: DataReport, judged: DataReport, input_: Size) -> list[str]:
+    """What is wrong with the images, in sentences; none where they are fine.
 
     Args:
         observed: To calibrate on.
@@ -214,30 +214,30 @@ def remarks(observed: Survey, judged: Survey, input_: Size) -> list[str]:
     found = []
     refused = (*observed.refused, *judged.refused)
     if refused:
-        found.append(f"{len(refused)} pictures are left out, the first: {refused[0]}")
+        found.append(f"{len(refused)} images are left out, the first: {refused[0]}")
     count = len(observed.looks)
     if count < _FEW:
         found.append(
-            f"{count} pictures are few to choose ranges from; 64 to 128 that show what the camera "
+            f"{count} images are few to choose ranges from; 64 to 128 that show what the camera "
             "will see are better"
         )
     if len(judged.looks) < _FEW_JUDGES:
-        found.append(f"{len(judged.looks)} pictures judge; that is few to tell good from bad")
+        found.append(f"{len(judged.looks)} images judge; that is few to tell good from bad")
     twins = sum(any(map(partial(alike, this), observed.looks[:i]))
                 for i, this in enumerate(observed.looks))  # fmt: skip
     if twins * 2 > count:
         found.append(
-            f"{twins} of {count} pictures show the same as another one; `edge capture` passes "
+            f"{twins} of {count} images show the same as another one; `edge capture` passes "
             "such over"
         )
     faults = Counter(why for each in observed.looks if (why := fault(each)))
     if faults:
         kinds = ", ".join(f"{n} {why}" for why, n in sorted(faults.items()))
-        found.append(f"{faults.total()} of {count} pictures teach nothing: {kinds}")
+        found.append(f"{faults.total()} of {count} images teach nothing: {kinds}")
     small = sum(s.height < input_.height and s.width < input_.width for s in observed.sizes)
     if small:
         found.append(
-            f"{small} of {count} pictures are smaller than the input of {input_} and are "
+            f"{small} of {count} images are smaller than the input of {input_} and are "
             "enlarged, which the camera's will not be"
         )
     return found

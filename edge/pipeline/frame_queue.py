@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from edge.io.base import Source
-from edge.pipeline.summary import Tally
+from edge.pipeline.summary import Counters
 from edge.types import Failure, Frame
 
 Policy: TypeAlias = Literal["wait", "drop-oldest", "drop-latest"]
@@ -55,8 +55,8 @@ class Feed:
         return self.policy or ("drop-oldest" if self.source.live else "wait")
 
 
-class Ring:
-    """What of one source waits. Its state belongs to `Rings`."""
+class FrameQueue:
+    """What of one source waits. Its state belongs to `FrameQueues`."""
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -64,7 +64,7 @@ class Ring:
         self.depth = _AHEAD if self.policy == "wait" else 1
         self.waiting: deque[Frame | Failure] = deque()
         self.ended = False
-        self.turn = 0.0  # on the clock of `Rings`: when the detector owes it the next frame
+        self.turn = 0.0  # on the clock of `FrameQueues`: when the detector owes it the next frame
         self._due: float | None = None
 
     def too_soon(self, frame: Frame) -> bool:
@@ -80,68 +80,70 @@ class Ring:
         return False
 
 
-class Rings:
-    """The rings of all sources, and whose turn it is.
+class FrameQueues:
+    """The queues of all sources, and whose turn it is.
 
-    The detector is shared by start-time fair queueing: a ring's turn moves on by 1 / priority for
+    The detector is shared by start-time fair queueing: a queue's turn moves on by 1 / priority for
     each frame taken from it, and the earliest turn is next. One that was empty does not save its
     share up. Source: Goyal, Vin, Cheng 1996, "Start-time Fair Queueing".
     """
 
-    def __init__(self, feeds: Sequence[Feed], tally: Tally) -> None:
-        self.rings = [Ring(feed) for feed in feeds]
-        self._tally = tally
+    def __init__(self, feeds: Sequence[Feed], counters: Counters) -> None:
+        self.queues = [FrameQueue(feed) for feed in feeds]
+        self._counters = counters
         self._changed = threading.Condition()
         self._stopped = False
         self._clock = 0.0
 
-    def put(self, ring: Ring, item: Frame | Failure) -> bool:
+    def put(self, queue: FrameQueue, item: Frame | Failure) -> bool:
         """Hand over what a source gave, by the policy of its feed. Returns False once stopped."""
         with self._changed:
-            while ring.policy == "wait" and len(ring.waiting) >= ring.depth and not self._stopped:
+            while (
+                queue.policy == "wait" and len(queue.waiting) >= queue.depth and not self._stopped
+            ):
                 self._changed.wait()
             if self._stopped:
                 self._discard(item, "stopped")
                 return False
-            if len(ring.waiting) >= ring.depth:
-                if ring.policy == "drop-latest":
+            if len(queue.waiting) >= queue.depth:
+                if queue.policy == "drop-latest":
                     self._discard(item, "no-room")
                     return True
-                self._discard(ring.waiting.popleft(), "overtaken")
-            if not ring.waiting:
-                ring.turn = max(ring.turn, self._clock)
-            ring.waiting.append(item)
+                self._discard(queue.waiting.popleft(), "overtaken")
+            if not queue.waiting:
+                queue.turn = max(queue.turn, self._clock)
+            queue.waiting.append(item)
             self._changed.notify_all()
         return True
 
     def take(self) -> Frame | Failure | None:
         """The next for the detector, waited for. None when all sources have ended, or stopped."""
         with self._changed:
-            while not (ready := [ring for ring in self.rings if ring.waiting]):
-                if self._stopped or all(ring.ended for ring in self.rings):
+            while not (ready := [queue for queue in self.queues if queue.waiting]):
+                if self._stopped or all(queue.ended for queue in self.queues):
                     return None
                 self._changed.wait()
-            ring = min(ready, key=lambda ring: ring.turn)
-            item = ring.waiting.popleft()
+            queue = min(ready, key=lambda queue: queue.turn)
+            item = queue.waiting.popleft()
             if isinstance(item, Frame):
-                self._clock = ring.turn
-                ring.turn += 1 / ring.feed.priority
+                self._clock = queue.turn
+                queue.turn += 1 / queue.feed.priority
             self._changed.notify_all()
             return item
 
-    def end(self, ring: Ring) -> None:
+    def end(self, queue: FrameQueue) -> None:
         """A source gives no more."""
         with self._changed:
-            ring.ended = True
+            queue.ended = True
             self._changed.notify_all()
 
     def stop(self) -> None:
         """Give and take no more; what waits is dropped."""
         with self._changed:
             self._stopped = True
-            for ring in self.rings:
-                while ring.waiting:
-                    self._discard(ring.waiting.popleft(), "stopped")
+            for queue in self.queues:
+                while queue.waiting:
+                    self._discard(queue.waiting.popleft(), "stopped")
             self._changed.notify_all()
 
     @property
@@ -152,6 +154,6 @@ class Rings:
 
     def _discard(self, item: Frame | Failure, why: str) -> None:
         if isinstance(item, Failure) and why != "stopped":
-            self._tally.fail()
+            self._counters.fail()
         else:
-            self._tally.drop(why)
+            self._counters.drop(why)

@@ -1,4 +1,4 @@
-"""Operators on pictures, by windows or in height and width, for TensorFlow Lite."""
+"""Operators on images, by windows or in height and width, for TensorFlow Lite."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def convolution(writer: Writer, node: Node) -> None:
         "dilationWFactor": dilations[1],
         "fusedActivationFunction": activation,
     }
-    result = [writer.result(target, picture=True)]
+    result = [writer.result(target, image=True)]
     if groups == channels and weight.shape[1] == 1 and groups > 1:
         inputs = [source, *_parameters(writer, node, (1, 2, 3, 0), 3)]
         options["depthMultiplier"] = len(weight) // groups
@@ -93,7 +93,7 @@ def _padded(
     writer: Writer, node: Node, extent: Sequence[int], strides: Sequence[int], value: float
 ) -> tuple[int, int]:
     """The input of a window operator, padded where the operator cannot, and its kind of padding."""
-    source = writer.get(node.inputs[0], picture=True)
+    source = writer.get(node.inputs[0], image=True)
     pads = _pads(writer, node, extent, strides)
     if _is_same(writer, node, strides, pads):
         return source, _SAME
@@ -125,7 +125,7 @@ def transposed_convolution(writer: Writer, node: Node) -> None:
         (size - 1) * stride + kernel
         for size, stride, kernel in zip((height, width), strides, weight.shape[2:], strict=True)
     ]
-    source = writer.get(node.inputs[0], picture=True)
+    source = writer.get(node.inputs[0], image=True)
     inputs = [
         writer.numbers(batch, *full, channels),
         writer.constant(weight.transpose(1, 2, 3, 0), f"{node.output}/weight"),
@@ -136,7 +136,7 @@ def transposed_convolution(writer: Writer, node: Node) -> None:
     if not any(pads):
         target, activation = writer.activation(node)
         options["fusedActivationFunction"] = activation
-        result = [writer.result(target, picture=True)]
+        result = [writer.result(target, image=True)]
         writer.model.add("TRANSPOSE_CONV", inputs, result, "TransposeConv", version=4, **options)
         return
     whole = writer.inner(f"{node.output}/whole", (batch, *full, channels))
@@ -144,7 +144,7 @@ def transposed_convolution(writer: Writer, node: Node) -> None:
     begin = writer.numbers(0, pads[0], pads[1], 0)
     size = writer.numbers(*writer.stored_shape(node.output, True))
     writer.model.add(
-        "SLICE", [whole, begin, size], [writer.result(node.output, picture=True)], "Slice"
+        "SLICE", [whole, begin, size], [writer.result(node.output, image=True)], "Slice"
     )
 
 
@@ -166,7 +166,7 @@ def pool(writer: Writer, node: Node) -> None:
     writer.model.add(
         "AVERAGE_POOL_2D" if average else "MAX_POOL_2D",
         [source],
-        [writer.result(node.output, picture=True)],
+        [writer.result(node.output, image=True)],
         "Pool2D",
         padding=padding,
         strideH=strides[0],
@@ -181,15 +181,15 @@ def _zero_padded(writer: Writer, node: Node, pads: Sequence[Sequence[int]]) -> i
     height, width = (size + sum(pad) for size, pad in zip(sizes, pads, strict=True))
     padded = writer.inner(f"{node.output}/padded", (batch, height, width, channels))
     table = writer.constant(np.array([[0, 0], *pads, [0, 0]], np.int32), "pads")
-    writer.model.add("PAD", [writer.get(node.inputs[0], picture=True), table], [padded], "Pad")
+    writer.model.add("PAD", [writer.get(node.inputs[0], image=True), table], [padded], "Pad")
     return padded
 
 
 def global_pool(writer: Writer, node: Node) -> None:
     """GlobalAveragePool and GlobalMaxPool."""
     code = "MEAN" if node.op == "GlobalAveragePool" else "REDUCE_MAX"
-    inputs = [writer.get(node.inputs[0], picture=True), writer.numbers(1, 2)]
-    result = [writer.result(node.output, picture=True)]
+    inputs = [writer.get(node.inputs[0], image=True), writer.numbers(1, 2)]
+    result = [writer.result(node.output, image=True)]
     writer.model.add(code, inputs, result, "Reducer", keepDims=True)
 
 
@@ -201,10 +201,10 @@ def resize(writer: Writer, node: Node) -> None:
         node.get("mode", "nearest"),
     )
     if len(shape) != 4 or shape[:2] != out[:2]:
-        raise RefusalError("only height and width of a picture are resized")
+        raise RefusalError("only height and width of an image are resized")
     whole = all(new % old == 0 for new, old in zip(out[2:], shape[2:], strict=True))
-    inputs = [writer.get(node.inputs[0], picture=True), writer.numbers(*out[2:])]
-    result = [writer.result(node.output, picture=True)]
+    inputs = [writer.get(node.inputs[0], image=True), writer.numbers(*out[2:])]
+    result = [writer.result(node.output, image=True)]
     if mode == "nearest" and (
         whole or (where, node.get("nearest_mode", "")) == ("asymmetric", "floor")
     ):
@@ -219,25 +219,25 @@ def resize(writer: Writer, node: Node) -> None:
 
 def depth_to_space(writer: Writer, node: Node) -> None:
     """DepthToSpace; the order CRD as channels in another order."""
-    block, source = node.get("blocksize", 1), writer.get(node.inputs[0], picture=True)
+    block, source = node.get("blocksize", 1), writer.get(node.inputs[0], image=True)
     channels = writer.shape(node.inputs[0])[1]
     if node.get("mode", "DCR") == "CRD":
         order = np.arange(channels).reshape(-1, block * block).T.reshape(-1)
         inputs = [source, writer.numbers(*order.tolist())]
         source = writer.step(node, "GATHER", inputs, "Gather", axis=3)
-    result = [writer.result(node.output, picture=True)]
+    result = [writer.result(node.output, image=True)]
     writer.model.add("DEPTH_TO_SPACE", [source], result, "DepthToSpace", blockSize=block)
 
 
 def channel_shuffle(writer: Writer, node: Node) -> None:
     """Channels (groups, n) become (n, groups)."""
     groups, (batch, channels, height, width) = node.get("groups", 1), writer.shape(node.inputs[0])
-    source = writer.get(node.inputs[0], picture=True)
+    source = writer.get(node.inputs[0], image=True)
     apart = (batch, height, width, groups, channels // groups)
     inner = _reshape_to(writer, source, apart, f"{node.output}/apart")
     turned = writer.inner(f"{node.output}/turned", (*apart[:3], apart[4], apart[3]))
     writer.turn(inner, turned, (0, 1, 2, 4, 3))
-    result = writer.result(node.output, picture=True)
+    result = writer.result(node.output, image=True)
     sizes = (batch, height, width, channels)
     writer.model.add(
         "RESHAPE",

@@ -9,8 +9,8 @@ from edge.io.labels import label_of
 from edge.types import Event, Failure, Result
 
 
-class Census:
-    """Counts objects by class, those of every frame anew.
+class BoxTally:
+    """Counts objects by class, those of every frame again.
 
     Args:
         labels: Class names, by class id; a class without one is named by its number.

@@ -14,33 +14,33 @@ from edge.types import Event, Failure, Result
 _DEPTH = 8  # results: a quarter of a second of a camera
 
 
-class Delivery:
+class PendingResult:
     """A result on its way to the sinks, of which some may fail to save it."""
 
-    __slots__ = ("result", "spoiled")
+    __slots__ = ("failed", "result")
 
     def __init__(self, result: Result) -> None:
         self.result = result
-        self.spoiled = False
+        self.failed = False
 
 
-Item: TypeAlias = Delivery | Failure | Event
+Item: TypeAlias = PendingResult | Failure | Event
 
 
 class Reports(Protocol):
-    """Who is told what happens in an outlet, from its thread."""
+    """Who is told what happens in an worker, from its thread."""
 
-    def unsaved(self, delivery: Delivery, reason: str) -> None:
+    def unsaved(self, pending: PendingResult, reason: str) -> None:
         """A result could not be saved; the next may well be."""
 
-    def missed(self, outlet: Outlet) -> None:
+    def missed(self, worker: SinkWorker) -> None:
         """There was no room for a result."""
 
-    def failed(self, outlet: Outlet, error: BaseException) -> None:
+    def failed(self, worker: SinkWorker, error: BaseException) -> None:
         """The sink takes no more, and is closed."""
 
 
-class Outlet:
+class SinkWorker:
     """A sink, its thread and the few results that wait for it.
 
     Args:
@@ -104,7 +104,7 @@ class Outlet:
     def _make_room(self) -> bool:
         """Give up the oldest result, or what is oldest where there is none. Returns which."""
         for place, item in enumerate(self._queue):
-            if isinstance(item, Delivery):
+            if isinstance(item, PendingResult):
                 del self._queue[place]
                 return True
         self._queue.popleft()
@@ -135,7 +135,7 @@ class Outlet:
             return item
 
     def _write(self, item: Item) -> None:
-        if isinstance(item, Delivery):
+        if isinstance(item, PendingResult):
             try:
                 self.sink.write(item.result)
             except UnsavedError as error:

@@ -1,4 +1,4 @@
-"""The pictures of a dataset as a source."""
+"""The images of a dataset as a source."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from edge.io.datasets.base import Sample
 from edge.types import Failure, Frame
 
 
-class Pictures:
-    """Yields the picture of each sample, in order; its place is the frame's index."""
+class Images:
+    """Yields the image of each sample, in order; its place is the frame's index."""
 
     live = False
     rate = None
@@ -31,7 +31,7 @@ class Pictures:
         return tuple(sample.path for sample in self._samples if sample.render is None)
 
     def __iter__(self) -> Iterator[Frame | Failure]:
-        """Each picture, timed when it was read; a `Failure` for one that cannot be.
+        """Each image, timed when it was read; a `Failure` for one that cannot be.
 
         Raises:
             NotInstalledError: OpenCV, which reads files, is not installed.
