@@ -91,13 +91,13 @@ def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Grap
     source, graph = _source(package.artifacts, package.spec)
     for image in images:
         pixels = _network_input(package.spec, image)
-        wanted = float_file.run(source, package.spec, pixels)
-        if float_file.clear(float_file.decode(wanted, package.spec), float_file.FULL):
+        expected = float_file.run(source, package.spec, pixels)
+        if float_file.clear(float_file.decode(expected, package.spec), float_file.FULL):
             break
     else:
         pixels = _network_input(package.spec, None)
-        wanted = float_file.run(source, package.spec, pixels)
-    return _shortened(graph, package.spec, pixels, wanted)
+        expected = float_file.run(source, package.spec, pixels)
+    return _shortened(graph, package.spec, pixels, expected)
 
 
 def _artifact(
@@ -133,11 +133,11 @@ def _artifact(
         )
 
 
-def _agreed(artifact: Artifact, found: float_file.Agreement) -> str:
+def _agreed(artifact: Artifact, result: float_file.Agreement) -> str:
     numbers = "the same numbers"
-    if found.decibels < np.inf:
-        numbers = f"SQNR {found.decibels:.0f} dB or more"
-    boxes = f"{found.boxes} boxes" if found.boxes else "no box to compare"
+    if result.decibels < np.inf:
+        numbers = f"SQNR {result.decibels:.0f} dB or more"
+    boxes = f"{result.boxes} boxes" if result.boxes else "no box to compare"
     return f"{artifact.backend} {artifact.precision}: agrees with ONNX Runtime, {numbers}, {boxes}"
 
 
@@ -170,33 +170,33 @@ def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
 
 
 def _shortened(
-    graph: Graph, spec: ModelSpec, pixels: Float32Array, wanted: Sequence[Float32Array]
+    graph: Graph, spec: ModelSpec, pixels: Float32Array, expected: Sequence[Float32Array]
 ) -> tuple[Graph, ModelSpec, str]:
     """The graph cut at its heads, where that gives the boxes of the whole; else the whole.
 
     Raises:
         ModelError: The graph that was read does not compute what the source does.
     """
-    target = float_file.decode(wanted, spec)
-    seen = float_file.clear(target, float_file.FULL)
+    target = float_file.decode(expected, spec)
+    histograms = float_file.clear(target, float_file.FULL)
     for cut in cuts(graph, spec):
         artifact = float_artifact("onnxruntime", cut.graph)
-        found = float_file.decode(float_file.run(artifact, cut.spec, pixels), cut.spec)
-        lost = float_file.alone(target, found, float_file.FULL)
+        candidates = float_file.decode(float_file.run(artifact, cut.spec, pixels), cut.spec)
+        lost = float_file.alone(target, candidates, float_file.FULL)
         if not models.layout(cut.spec.family, cut.spec.form).suppress:
             # The whole may have suppressed what nobody would behind the cut.
-            lost += float_file.alone(found, target, float_file.FULL)
-        if seen and not lost:
+            lost += float_file.alone(candidates, target, float_file.FULL)
+        if histograms and not lost:
             names = ", ".join(cut.spec.output_names)
             return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
     whole = graph.rebuilt(outputs=spec.output_names)
     artifact = float_artifact("onnxruntime", whole)
     outputs = float_file.run(artifact, spec, pixels)
-    for name, values, value in zip(spec.output_names, outputs, wanted, strict=True):
+    for name, values, value in zip(spec.output_names, outputs, expected, strict=True):
         ratio = float_file.decibels(values, value)
         if ratio < float_file.FULL.decibels:
             raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
-    if seen or not any(cuts(graph, spec)):
+    if histograms or not any(cuts(graph, spec)):
         return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
     return whole, spec, "left whole: it finds nothing in the image to compare a cut by"
 

@@ -56,9 +56,9 @@ def convert(
     """
     suffixes = {file.suffix.lower() for file in files}
     if len(files) != 1 or suffixes - set(CHECKPOINT_SUFFIXES) or out.suffix.lower() != ".onnx":
-        found = ", ".join(file.name for file in files) or "no file"
+        result = ", ".join(file.name for file in files) or "no file"
         raise UnsupportedModelError(
-            f"no conversion from {found} to {out.name}: one checkpoint "
+            f"no conversion from {result} to {out.name}: one checkpoint "
             f"({', '.join(CHECKPOINT_SUFFIXES)}) to .onnx is what there is"
         )
     checkpoint = checkpoint_to_onnx(files[0], out, input_=input_, form=form, labels=labels)
@@ -107,17 +107,17 @@ def usual_form(config: Config) -> str:
 
 def _metadata(checkpoint: Checkpoint, labels: tuple[str, ...], size: Size) -> Mapping[str, str]:
     """The keys that Ultralytics' exports have, which most readers know, and the anchors."""
-    found = {
+    results = {
         "description": checkpoint.name,
         "stride": str(max(checkpoint.strides)),
         "imgsz": str([size.height, size.width]),
         "task": "detect",
     }
     if labels:
-        found["names"] = repr(dict(enumerate(labels)))
+        results["names"] = repr(dict(enumerate(labels)))
     if checkpoint.anchors:
-        found["anchors"] = repr(checkpoint.anchors)
-    return found
+        results["anchors"] = repr(checkpoint.anchors)
+    return results
 
 
 def _report(checkpoint: Checkpoint) -> tuple[str, ...]:

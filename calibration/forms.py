@@ -46,12 +46,12 @@ class _NMS(torch.autograd.Function):
         _ctx: Any, boxes: Tensor, scores: Tensor, limit: int, iou: float, score: float
     ) -> Tensor:
         """Boxes (B, N, 4), scores (B, C, N) to (K, 3) batch, class, box; best first in each."""
-        found = []
+        results = []
         for batch, image in enumerate(boxes.numpy()):  # in NumPy, so that no step is traced
             for label, column in enumerate(scores[batch].numpy()):
                 kept = _suppress(image, column, limit, iou, score)
-                found += [(batch, label, i) for i in kept]
-        return torch.tensor(found, dtype=torch.int64).reshape(-1, 3)
+                results += [(batch, label, i) for i in kept]
+        return torch.tensor(results, dtype=torch.int64).reshape(-1, 3)
 
     @staticmethod
     def symbolic(graph: Any, boxes: Any, scores: Any, limit: int, iou: float, score: float) -> Any:
@@ -207,8 +207,8 @@ class BestClass(nn.Module):
             rule.score_threshold,
         )
         batch, box = chosen[:, 0], chosen[:, 2]
-        found = torch.cat([boxes, label, score], 2).flatten(0, 1)
-        picked = found.index_select(0, batch * boxes.shape[1] + box)
+        result = torch.cat([boxes, label, score], 2).flatten(0, 1)
+        picked = result.index_select(0, batch * boxes.shape[1] + box)
         return torch.cat([batch.unsqueeze(1).float(), picked], 1)
 
 

@@ -67,8 +67,8 @@ class Node:
         if isinstance(default, float) and isinstance(value, int):
             value = float(value)
         if not isinstance(value, type(default)):
-            wanted = type(default).__name__
-            raise ModelError(f"{self}: attribute {name} is {value!r}, wanted {wanted}")
+            expected = type(default).__name__
+            raise ModelError(f"{self}: attribute {name} is {value!r}, wanted {expected}")
         return value
 
     def ints(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
@@ -115,12 +115,12 @@ class Graph:
     @cached_property
     def consumers(self) -> Mapping[str, tuple[Node, ...]]:
         """The nodes that read each tensor, each once; tensors that none reads are absent."""
-        found: dict[str, list[Node]] = {}
+        results: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
                 if name:
-                    found.setdefault(name, []).append(node)
-        return {name: tuple(nodes) for name, nodes in found.items()}
+                    results.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in results.items()}
 
     def sole_consumer(self, name: str) -> Node | None:
         """The only node that reads a tensor; None where there are several, or it is an output."""
@@ -296,10 +296,10 @@ def to_model(graph: Graph, *, weights: bool = True) -> onnx.ModelProto:
                 )
             )
     fed = list(graph.inputs)
-    stored = constants
+    kept_in_int8 = constants
     if not weights:
         fed += [name for name, values in constants.items() if values.size > _SMALL]
-        stored = {name: values for name, values in constants.items() if values.size <= _SMALL}
+        kept_in_int8 = {name: values for name, values in constants.items() if values.size <= _SMALL}
     domains = sorted({node.domain for node in protos} - {""})
     return helper.make_model(
         helper.make_graph(
@@ -307,7 +307,7 @@ def to_model(graph: Graph, *, weights: bool = True) -> onnx.ModelProto:
             "edge",
             [_value_info(name, graph) for name in fed],
             [_value_info(name, graph) for name in graph.outputs],
-            [numpy_helper.from_array(np.asarray(v, order="C"), n) for n, v in stored.items()],
+            [numpy_helper.from_array(np.asarray(v, order="C"), n) for n, v in kept_in_int8.items()],
         ),
         opset_imports=[
             helper.make_opsetid("", OPSET),
@@ -382,10 +382,10 @@ def _sorted(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         stack = [root]
         while stack:
             node = stack[-1]
-            wanted = {
+            expected = {
                 id(producers[name]): producers[name] for name in node.inputs if name in producers
             }
-            waiting = [other for key, other in wanted.items() if key not in done]
+            waiting = [other for key, other in expected.items() if key not in done]
             if id(node) in done or not waiting:
                 done.setdefault(id(node), node)
                 stack.pop()
@@ -398,11 +398,11 @@ def _sorted(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 
 
 def _needed(nodes: tuple[Node, ...], outputs: Sequence[str]) -> tuple[Node, ...]:
-    wanted = set(outputs)
+    expected = set(outputs)
     kept: list[Node] = []
     for node in reversed(nodes):
-        if wanted.intersection(node.outputs):
-            wanted.update(node.inputs)
+        if expected.intersection(node.outputs):
+            expected.update(node.inputs)
             kept.append(node)
     return tuple(reversed(kept))
 

@@ -110,13 +110,13 @@ class Clock:
         name: Such as "policy0".
         governor: Who chooses the frequency; empty when unknown.
         mhz: At this moment.
-        most: MHz that the governor may choose at most; None when unknown.
+        max: MHz that the governor may choose at most; None when unknown.
     """
 
     name: str
     governor: str
     mhz: float
-    most: float | None
+    max: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,35 +213,35 @@ def _features(cpuinfo: str) -> frozenset[str]:
 
 
 def _clocks(root: Path) -> tuple[Clock, ...]:
-    found = []
+    results = []
     for policy in _sorted(root / "sys/devices/system/cpu/cpufreq", "policy*"):
         khz = _number(policy / "scaling_cur_freq")
         if khz is not None:
-            most = _number(policy / "scaling_max_freq")
+            limit = _number(policy / "scaling_max_freq")
             governor = _text(policy / "scaling_governor")
-            found.append(
-                Clock(policy.name, governor, khz / 1e3, None if most is None else most / 1e3)
+            results.append(
+                Clock(policy.name, governor, khz / 1e3, None if limit is None else limit / 1e3)
             )
-    if not found:  # a virtual machine has no say in its clock, but x86 kernels tell it
+    if not results:  # a virtual machine has no say in its clock, but x86 kernels tell it
         cpuinfo = _text(root / "proc/cpuinfo")
-        told = [float(v) for v in re.findall(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE)]
-        found = [Clock("all", "", sum(told) / len(told), None)] if told else []
-    return tuple(found)
+        message = [float(v) for v in re.findall(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE)]
+        results = [Clock("all", "", sum(message) / len(message), None)] if message else []
+    return tuple(results)
 
 
 def _temperatures(root: Path) -> dict[str, float]:
-    found = {}
+    results = {}
     for zone in _sorted(root / "sys/class/thermal", "thermal_zone*"):
         value = _number(zone / "temp")  # a zone of a part that is off has no reading
         if value is not None and value > 0:
             name = _text(zone / "type") or zone.name
-            found[f"{name} {zone.name}" if name in found else name] = value / 1e3
+            results[f"{name} {zone.name}" if name in results else name] = value / 1e3
     for chip in ("coretemp", "k10temp"):
         for path in _hwmon(root, chip, "temp1_input"):
             value = _number(path)
             if value is not None:
-                found.setdefault(chip, value / 1e3)
-    return found
+                results.setdefault(chip, value / 1e3)
+    return results
 
 
 def _firmware_limits(root: Path) -> tuple[set[str], set[str]]:

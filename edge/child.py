@@ -56,14 +56,14 @@ def call(module: str, task: Mapping[str, Any], *, timeout: float) -> dict[str, A
     except OSError as error:
         raise BackendError(f"no process can be started: {error.strerror or error}") from error
     try:
-        found = json.loads(done.stdout)
+        result = json.loads(done.stdout)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        result = None
+    if not isinstance(result, dict):
         raise BackendError(_death(done.returncode, done.stderr))
-    if "error" in found:
-        raise BackendError(redacted(str(found["error"]), foreign=True))
-    return found
+    if "error" in result:
+        raise BackendError(redacted(str(result["error"]), foreign=True))
+    return result
 
 
 def answer(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -74,14 +74,14 @@ def answer(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
         try:
-            found = work(json.load(sys.stdin))
+            result = work(json.load(sys.stdin))
         except (EdgeError, ValueError) as error:
-            found = {"error": str(error)}
-        json.dump(found, out)
+            result = {"error": str(error)}
+        json.dump(result, out)
 
 
-def _death(status: int, said: str) -> str:
-    lines = said.strip().splitlines()
+def _death(status: int, text: str) -> str:
+    lines = text.strip().splitlines()
     last = redacted(lines[-1].strip(), foreign=True) if lines else ""
     if status >= 0:
         return f"ended with status {status}" + (f": {last}" if last else "")

@@ -60,10 +60,10 @@ def find(package: Package, board: Board) -> Choice | None:
     if not (paths.cache() / "tune").is_dir():
         return None  # saves the sums over the model
     try:
-        found = json.loads(place(package, board).read_bytes())
+        result = json.loads(place(package, board).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    return _choice(found, package)
+    return _choice(result, package)
 
 
 def keep(choice: Choice, package: Package, board: Board) -> Path:
@@ -101,10 +101,10 @@ def forget(package: Package, board: Board) -> bool:
     return True
 
 
-def _choice(found: Any, package: Package) -> Choice | None:
-    if not isinstance(found, Mapping) or found.get("format") != FORMAT:
+def _choice(value: Any, package: Package) -> Choice | None:
+    if not isinstance(value, Mapping) or value.get("format") != FORMAT:
         return None
-    fields: dict[str, Any] = {name: found.get(name) for name in _FIELDS}
+    fields: dict[str, Any] = {name: value.get(name) for name in _FIELDS}
     if not all(isinstance(fields[name], str) for name in ("backend", "reason", "created")):
         return None
     if fields["precision"] not in get_args(Precision) or type(fields["threads"]) is not int:

@@ -196,7 +196,7 @@ class Detector:
             ValueError: It has another shape.
             BackendError: The runtime failed.
         """
-        return self.run(Frame.of(image)).found
+        return self.run(Frame.of(image)).detections
 
     def run(self, frame: Frame) -> Result:
         """What is in a frame, and how long each stage took. Raises as `__call__`."""
@@ -219,9 +219,9 @@ class Detector:
         ready = perf_counter()
         outputs = self.backend.run()
         inferred = perf_counter()
-        found = self._detections(outputs, geometry)
+        result = self._detections(outputs, geometry)
         done = perf_counter()
-        return Result(frame, found, Latency(ready - start, inferred - ready, done - inferred))
+        return Result(frame, result, Latency(ready - start, inferred - ready, done - inferred))
 
     def close(self) -> None:
         """Free the runtime's memory. Safe to call twice."""
@@ -239,20 +239,20 @@ class Detector:
         self.close()
 
     def _detections(self, outputs: Sequence[Tensor], geometry: Letterbox) -> Detections:
-        found = self._layout.decode(outputs, self.spec, self._scoring)
+        candidates = self._layout.decode(outputs, self.spec, self._scoring)
         if self._class_ids is not None:
-            found = _take(found, np.isin(found.class_ids, self._class_ids))
-        found = self._suppressed(found)
-        boxes = geometry.to_image(found.boxes)
+            candidates = _take(candidates, np.isin(candidates.class_ids, self._class_ids))
+        candidates = self._suppressed(candidates)
+        boxes = geometry.to_image(candidates.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        return Detections(boxes[inside], found.scores[inside], found.class_ids[inside])
+        return Detections(boxes[inside], candidates.scores[inside], candidates.class_ids[inside])
 
-    def _suppressed(self, found: Candidates) -> Candidates:
+    def _suppressed(self, candidates: Candidates) -> Candidates:
         """The best, best first, after what `nms` does to those that overlap."""
         if not self._layout.suppress:
-            best_first = np.argsort(-found.scores, kind="stable")
-            return _take(found, best_first[: self._max_detections].astype(np.int32))
-        columns = (found.boxes, found.scores, found.class_ids)
+            best_first = np.argsort(-candidates.scores, kind="stable")
+            return _take(candidates, best_first[: self._max_detections].astype(np.int32))
+        columns = (candidates.boxes, candidates.scores, candidates.class_ids)
         iou, limit, agnostic = self._iou_threshold, self._max_detections, self._agnostic_nms
         if self._nms == "merge":
             return ops.merge(
@@ -267,9 +267,9 @@ class Detector:
                 max_detections=limit,
                 class_agnostic=agnostic,
             )
-            return replace(_take(found, kept), scores=scores)
+            return replace(_take(candidates, kept), scores=scores)
         kept = ops.nms(*columns, iou_threshold=iou, max_detections=limit, class_agnostic=agnostic)
-        return _take(found, kept)
+        return _take(candidates, kept)
 
 
 def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:
@@ -291,14 +291,14 @@ def _quantize(real: Float32Array, input_: TensorSpec, out: AnyArray) -> None:
     out[...] = real
 
 
-def _take(found: Candidates, rows: Int32Array | Mask) -> Candidates:
-    return Candidates(found.boxes[rows], found.scores[rows], found.class_ids[rows])
+def _take(candidates: Candidates, rows: Int32Array | Mask) -> Candidates:
+    return Candidates(candidates.boxes[rows], candidates.scores[rows], candidates.class_ids[rows])
 
 
 def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Array:
     ids = []
-    for wanted in classes:
-        name = str(wanted)
+    for expected in classes:
+        name = str(expected)
         if name in labels:
             ids.append(labels.index(name))
         elif name.isdecimal() and int(name) < len(labels):
@@ -306,7 +306,7 @@ def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Ar
         else:
             near = difflib.get_close_matches(name, labels, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"the model has no class {wanted!r}{hint}")
+            raise ValueError(f"the model has no class {expected!r}{hint}")
     return np.array(sorted(set(ids)), np.int32)
 
 

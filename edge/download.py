@@ -136,7 +136,9 @@ def _digests(path: Path, hashes: Mapping[str, str]) -> dict[str, str]:
 
 def _wrong(digests: Mapping[str, str], hashes: Mapping[str, str]) -> str | None:
     """The first hash that differs."""
-    return next((name for name, wanted in hashes.items() if digests[name] != wanted.lower()), None)
+    return next(
+        (name for name, expected in hashes.items() if digests[name] != expected.lower()), None
+    )
 
 
 class _Part:

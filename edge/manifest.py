@@ -164,8 +164,8 @@ def _anchors(model: _Table) -> tuple[tuple[tuple[float, float], ...], ...]:
     except (TypeError, ValueError):
         sides = [None]
     if not all(type(n) in (int, float) and 0 < n <= SIZE_LIMIT for n in sides):  # NaN is neither
-        wanted = f"a list of levels of [width, height], each above 0 and up to {SIZE_LIMIT}"
-        raise model.error("anchors", levels, wanted)
+        expected = f"a list of levels of [width, height], each above 0 and up to {SIZE_LIMIT}"
+        raise model.error("anchors", levels, expected)
     return tuple(tuple((float(w), float(h)) for w, h in level) for level in levels)
 
 
@@ -218,60 +218,60 @@ class _Table:
         self._taken.append(key)
         if key not in self._left:
             raise ModelError(f"{self._file}: {self._name(key)} is missing")
-        found = self._left.pop(key)
-        if type(found) is not kind:
-            raise self.error(key, found, f"a {kind.__name__}")
-        return found
+        result = self._left.pop(key)
+        if type(result) is not kind:
+            raise self.error(key, result, f"a {kind.__name__}")
+        return result
 
     def text(self, key: str) -> str:
         return self.value(key, str)
 
     def facts(self, key: str) -> Mapping[str, Any]:
         """A table of anything that JSON has: texts, finite numbers, booleans, lists and tables."""
-        found = self.value(key, dict)
-        for fact, value in found.items():
+        result = self.value(key, dict)
+        for fact, value in result.items():
             if not _is_plain(value):
                 raise self.error(f"{key}.{fact}", value, "texts, numbers, lists and tables")
-        return MappingProxyType(found)
+        return MappingProxyType(result)
 
     def whole(self, key: str, low: int, high: int) -> int:
-        found = self.value(key, int)
-        if not low <= found <= high:
-            raise self.error(key, found, f"{low} to {high}")
-        return found
+        result = self.value(key, int)
+        if not low <= result <= high:
+            raise self.error(key, result, f"{low} to {high}")
+        return result
 
     def choice(self, key: str, known: Sequence[Any]) -> Any:
-        found = self.text(key)
-        if found not in known:
-            raise self.error(key, found, " or ".join(known))
-        return found
+        result = self.text(key)
+        if result not in known:
+            raise self.error(key, result, " or ".join(known))
+        return result
 
     def texts(self, key: str, limit: int) -> tuple[str, ...]:
-        found = self.value(key, list)
-        if not 1 <= len(found) <= limit or not all(isinstance(item, str) for item in found):
-            raise self.error(key, found, f"a list of 1 to {limit} strings")
-        return tuple(found)
+        result = self.value(key, list)
+        if not 1 <= len(result) <= limit or not all(isinstance(item, str) for item in result):
+            raise self.error(key, result, f"a list of 1 to {limit} strings")
+        return tuple(result)
 
     def numbers(
         self, key: str, low: float, high: float, *, count: int | None = None, integer: bool = False
     ) -> tuple[float, ...]:
-        found = self.value(key, list)
+        result = self.value(key, list)
         kinds = (int,) if integer else (int, float)
-        good = all(type(n) in kinds and math.isfinite(n) and low <= n <= high for n in found)
-        if not good or (count is not None and len(found) != count) or len(found) > 256:
+        good = all(type(n) in kinds and math.isfinite(n) and low <= n <= high for n in result)
+        if not good or (count is not None and len(result) != count) or len(result) > 256:
             number = "whole number" if integer else "number"
-            wanted = f"{count} {number}s" if count else f"a list of {number}s"
-            raise self.error(key, found, f"{wanted} from {low:g} to {high:g}")
-        return tuple(found)
+            expected = f"{count} {number}s" if count else f"a list of {number}s"
+            raise self.error(key, result, f"{expected} from {low:g} to {high:g}")
+        return tuple(result)
 
     def table(self, key: str) -> _Table:
         return _Table(self.value(key, dict), self._file, self._name(key))
 
     def tables(self, key: str) -> list[_Table]:
-        found = self.value(key, list)
-        if not found or not all(isinstance(item, dict) for item in found):
-            raise self.error(key, found, "at least one table")
-        return [_Table(t, self._file, f"{self._name(key)}[{i}]") for i, t in enumerate(found)]
+        result = self.value(key, list)
+        if not result or not all(isinstance(item, dict) for item in result):
+            raise self.error(key, result, "at least one table")
+        return [_Table(t, self._file, f"{self._name(key)}[{i}]") for i, t in enumerate(result)]
 
     def done(self) -> None:
         for key in self._left:
@@ -279,10 +279,10 @@ class _Table:
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ModelError(f"{self._file}: unknown key {self._name(key)}{hint}")
 
-    def error(self, key: str, found: object, wanted: str) -> ModelError:
-        shown = repr(found)
+    def error(self, key: str, result: object, expected: str) -> ModelError:
+        shown = repr(result)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        return ModelError(f"{self._file}: {self._name(key)} is {shown}, wanted {wanted}")
+        return ModelError(f"{self._file}: {self._name(key)} is {shown}, wanted {expected}")
 
     def _name(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key

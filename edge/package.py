@@ -87,9 +87,9 @@ class Package:
             same_kind = precision is None or (artifact.precision == "int8") == (precision == "int8")
             if backend in (None, artifact.backend) and same_kind:
                 return artifact
-        wanted = " ".join(filter(None, [backend, precision])) or "any"
+        expected = " ".join(filter(None, [backend, precision])) or "any"
         there = ", ".join(f"{a.backend} {a.precision}" for a in self.artifacts) or "none"
-        raise ModelError(f"{self.name}: no artifact for {wanted}; there are: {there}")
+        raise ModelError(f"{self.name}: no artifact for {expected}; there are: {there}")
 
 
 def is_package(path: Path) -> bool:
@@ -299,12 +299,12 @@ def _package(path: Path, entries: _Entries) -> Package:
     artifacts = []
     for entry in facts.artifacts:
         files: dict[str, bytes] = {}
-        for name, wanted in entry.files.items():
+        for name, expected in entry.files.items():
             content = _content(path, entries, name)
-            found = hashlib.sha256(content).hexdigest()
-            if found != wanted:
+            result = hashlib.sha256(content).hexdigest()
+            if result != expected:
                 raise ModelError(
-                    f"{path}: {name} was altered: its SHA-256 is {found}, {MANIFEST} says {wanted}"
+                    f"{path}: {name} was altered: its SHA-256 is {result}, {MANIFEST} says {expected}"
                 )
             files[PurePosixPath(name).suffix[1:]] = content
         artifacts.append(Artifact(entry.backend, entry.precision, files, entry.layout))

@@ -43,5 +43,5 @@ def state() -> Path:
 
 def _base(variable: str, usual: str) -> Path:
     """A base directory of the XDG specification; it says that relative ones are ignored."""
-    said = os.environ.get(variable, "")
-    return Path(said) if Path(said).is_absolute() else Path.home() / usual
+    text = os.environ.get(variable, "")
+    return Path(text) if Path(text).is_absolute() else Path.home() / usual

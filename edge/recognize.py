@@ -122,21 +122,21 @@ def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
 
 def told(package: Package, about: str) -> tuple[str, ...]:
     """What a package's provenance tells of a step, in sentences; one of others may say anything."""
-    said = package.provenance.get(about, [])
-    return tuple(map(str, said if isinstance(said, list) else [said]))
+    answer = package.provenance.get(about, [])
+    return tuple(map(str, answer if isinstance(answer, list) else [answer]))
 
 
 def _openvino(path: Path) -> Path | None:
     """The .xml of the OpenVINO model that a path is of; None where it is of none."""
-    found: Path | None = path if path.suffix.lower() == ".xml" else None
+    result: Path | None = path if path.suffix.lower() == ".xml" else None
     if path.is_dir():
-        found = min(path.glob("*.xml"), default=None)
+        result = min(path.glob("*.xml"), default=None)
     elif path.suffix == ".bin" and not path.with_suffix(".param").exists():
-        found = path.with_suffix(".xml")
-    if found is None or not found.is_file():
+        result = path.with_suffix(".xml")
+    if result is None or not result.is_file():
         return None
-    with found.open("rb") as file:
-        return found if b"<net " in file.read(1000) else None
+    with result.open("rb") as file:
+        return result if b"<net " in file.read(1000) else None
 
 
 def _unreadable(path: Path) -> str:
@@ -216,28 +216,28 @@ def _recognize(
     candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
     looks = _Looks(backend, files, description, overrides, facts.input)
     matches = [
-        (candidate, seen, found)
+        (candidate, probe, result)
         for candidate in candidates
-        if (seen := looks.at(candidate)) and (found := candidate.recognize(seen))
+        if (probe := looks.at(candidate)) and (result := candidate.recognize(probe))
     ]
     if len(matches) != 1:
         raise _undecided(matches, looks, candidates)
-    ((chosen, seen, found),) = matches
-    labels, why = _labels(found.classes, overrides.labels, facts.labels)
+    ((chosen, probe, result),) = matches
+    labels, why = _labels(result.classes, overrides.labels, facts.labels)
     spec = ModelSpec(
         family=chosen.name,
-        form=found.form,
-        input=seen.input,
+        form=result.form,
+        input=probe.input,
         labels=labels,
-        strides=found.strides,
-        anchors=found.anchors,
-        input_name=seen.input_name,
-        output_names=found.outputs,
+        strides=result.strides,
+        anchors=result.anchors,
+        input_name=probe.input_name,
+        output_names=result.outputs,
         preprocessing=chosen.preprocessing,
     )
     artifact = Artifact(backend, description.precision, files, description.inputs[0].layout)
     package = Package("", spec, (artifact,), overrides.license or "")
-    return OpenedModel(package, (f"{chosen.name}: {found.evidence}", why))
+    return OpenedModel(package, (f"{chosen.name}: {result.evidence}", why))
 
 
 class _Looks:
@@ -249,26 +249,26 @@ class _Looks:
         files: ModelFiles,
         description: Description,
         overrides: Overrides,
-        told: Size | None,
+        message: Size | None,
     ) -> None:
         if len(description.inputs) != 1:
             names = ", ".join(spec.name for spec in description.inputs) or "none"
             raise UnsupportedModelError(f"one input is wanted, found {names}")
         self._backend, self._files, self._description = backend, files, description
-        self._size = overrides.input or told or _fixed_size(description.inputs[0])
+        self._size = overrides.input or message or _fixed_size(description.inputs[0])
         self._chosen = overrides.family is not None
-        self.seen: dict[Size, Seen | None] = {}
+        self.probe: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
 
     def at(self, candidate: Family) -> Seen | None:
         """What the model shows at the size known for it, or at the family's usual size."""
         size = self._size or candidate.input
-        if size not in self.seen:
+        if size not in self.probe:
             try:
-                self.seen[size] = self._look(size)
+                self.probe[size] = self._look(size)
             except ModelError as error:
-                self.seen[size], self.error = None, error
-        return self.seen[size]
+                self.probe[size], self.error = None, error
+        return self.probe[size]
 
     def _look(self, size: Size) -> Seen:
         spec = self._description.inputs[0]
@@ -315,7 +315,7 @@ def _undecided(
     if matches:
         names = ", ".join(candidate.name for candidate, _, _ in matches)
         return UnsupportedModelError(f"its outputs may be of any of {names}; choose with --family")
-    shown = next((seen for seen in looks.seen.values() if seen), None)
+    shown = next((probe for probe in looks.probe.values() if probe), None)
     if shown is None:
         return looks.error or UnsupportedModelError("it does not run")
     shapes = ", ".join(f"{name} {values.shape}" for name, values in shown.outputs.items())
@@ -326,9 +326,9 @@ def _undecided(
 
 
 def _labels(
-    classes: int | None, wanted: tuple[str, ...] | None, told: tuple[str, ...] | None
+    classes: int | None, expected: tuple[str, ...] | None, message: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], str]:
-    for labels, who in ((wanted, "named by the caller"), (told, "named by its metadata")):
+    for labels, who in ((expected, "named by the caller"), (message, "named by its metadata")):
         if labels is not None:
             if classes not in (None, len(labels)):
                 raise ModelError(f"the model has {classes} classes, got {len(labels)} labels")

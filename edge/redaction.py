@@ -256,8 +256,8 @@ def _value_places(text: str, end: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     while key := _KEY.search(text, at):
         at = key.end()
         if _is_secret(key[1]):
-            found = end.search(text, at)
-            stop = found.start() if found else len(text)
+            result = end.search(text, at)
+            stop = result.start() if result else len(text)
             if at < stop and text[at:stop] != MASK:
                 yield at, stop
             at = max(at, stop)

@@ -214,14 +214,14 @@ def _notes() -> Path:
 
 def _noted() -> dict[str, dict[str, str]]:
     try:
-        found = json.loads(_notes().read_bytes())
+        result = json.loads(_notes().read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise DownloadError(f"{_notes()}: {error}") from error
-    if not isinstance(found, dict) or not all(map(_is_note, found.values())):
+    if not isinstance(result, dict) or not all(map(_is_note, result.values())):
         raise DownloadError(f"{_notes()}: not the record of first downloads that it should be")
-    return found
+    return result
 
 
 def _is_note(entry: Any) -> bool:

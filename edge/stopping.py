@@ -17,13 +17,13 @@ def stops_as_interrupts() -> Iterator[None]:
 
     One that follows at once is the same one. One that is ignored stays so, as under `nohup`.
     """
-    told: float | None = None
+    message: float | None = None
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal told
+        nonlocal message
         now = monotonic()
-        if told is None or now - told >= AGAIN:
-            told = now
+        if message is None or now - message >= AGAIN:
+            message = now
             raise KeyboardInterrupt
 
     usual = (signal.SIG_DFL, signal.default_int_handler)

@@ -61,13 +61,13 @@ class Elan(nn.Module):
         self.last = ConvBnAct(4 * width, outputs, 1)
 
     def forward(self, x):
-        found = [self.first(x), self.second(x)]
-        y = found[-1]
+        results = [self.first(x), self.second(x)]
+        y = results[-1]
         for index, layer in enumerate(self.deep):
             y = layer(y)
             if index % 2:
-                found.append(y)
-        return self.last(torch.cat(found, 1))
+                results.append(y)
+        return self.last(torch.cat(results, 1))
 
 
 class ElanNet(nn.Sequential):
@@ -218,16 +218,16 @@ class AcMix(nn.Module):
     Source: Pan et al. 2022, arXiv:2111.14556, section 3.2.
     """
 
-    def __init__(self, width=8, heads=2, reach=3):
+    def __init__(self, width=8, heads=2, max_abs=3):
         super().__init__()
         self.stem = ConvBnAct(3, width, 3, 2)
         self.query, self.key, self.value = (nn.Conv2d(width, width, 1) for _ in range(3))
-        self.mix = nn.Conv2d(3 * heads, reach**2, 1, bias=False)
+        self.mix = nn.Conv2d(3 * heads, max_abs**2, 1, bias=False)
         self.shift = nn.Conv2d(
-            reach**2 * width // heads, width, 3, padding=1, groups=width // heads
+            max_abs**2 * width // heads, width, 3, padding=1, groups=width // heads
         )
         self.alpha, self.beta = (nn.Parameter(torch.tensor(v)) for v in (0.7, 1.3))
-        self.heads, self.reach, self.width = heads, reach, width
+        self.heads, self.max_abs, self.width = heads, max_abs, width
 
     def forward(self, x):
         x = self.stem(x)
@@ -238,8 +238,8 @@ class AcMix(nn.Module):
         heads, each, side = self.heads, self.width // self.heads, q.shape[-1]
         q = q.view(heads, each, 1, side * side)
         k, v = (
-            F.unfold(values, self.reach, padding=self.reach // 2).view(
-                heads, each, self.reach**2, side * side
+            F.unfold(values, self.max_abs, padding=self.max_abs // 2).view(
+                heads, each, self.max_abs**2, side * side
             )
             for values in (k, v)
         )
@@ -249,7 +249,7 @@ class AcMix(nn.Module):
     def _convolve(self, q, k, v):
         heads, each, side = self.heads, self.width // self.heads, q.shape[-1]
         stacked = torch.cat([y.view(1, heads, each * side, side) for y in (q, k, v)], 1)
-        mixed = self.mix(stacked).view(1, self.reach**2, each, side, side)
+        mixed = self.mix(stacked).view(1, self.max_abs**2, each, side, side)
         return self.shift(mixed.transpose(1, 2).reshape(1, -1, side, side))
 
 

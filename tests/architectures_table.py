@@ -36,8 +36,8 @@ def verdict(backend: str, name: str) -> str:
     except CannotEmitError as error:
         operators = sorted({re.findall(r"\((\w+)\)$", node)[0] for node in error.reasons})
         return f"no: {', '.join(operators)}"
-    (found,), (wanted,) = run(backend, files, graph, image), reference(content(name), image)
-    off = distance(found, wanted)
+    (result,), (expected,) = run(backend, files, graph, image), reference(content(name), image)
+    off = distance(result, expected)
     assert off < FARTHEST.get(backend, 1e-5), f"{name} in {backend} is off by {off:.1e}"
     return "yes"
 

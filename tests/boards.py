@@ -46,12 +46,12 @@ def _common(cores: int, part: str, features: str, memory_kib: int, kernel: str) 
     }
 
 
-def _policy(number: int, governor: str, khz: int, most: int) -> dict[str, str]:
+def _policy(number: int, governor: str, khz: int, limit: int) -> dict[str, str]:
     folder = f"sys/devices/system/cpu/cpufreq/policy{number}"
     return {
         f"{folder}/scaling_governor": f"{governor}\n",
         f"{folder}/scaling_cur_freq": f"{khz}\n",
-        f"{folder}/scaling_max_freq": f"{most}\n",
+        f"{folder}/scaling_max_freq": f"{limit}\n",
     }
 
 

@@ -24,7 +24,7 @@ class Reference:
     metrics: list[float]
 
 
-def reference(truth: list[Objects], found: list[Detections], classes: int) -> Reference:
+def reference(truth: list[Objects], result: list[Detections], classes: int) -> Reference:
     """Evaluate with pycocotools."""
     annotations, results = [], []
     for image, objects in enumerate(truth):
@@ -40,7 +40,7 @@ def reference(truth: list[Objects], found: list[Detections], classes: int) -> Re
                     "iscrowd": int(objects.crowd[k]),
                 }
             )
-    for image, detections in enumerate(found):
+    for image, detections in enumerate(result):
         for k in range(len(detections)):
             x1, y1, x2, y2 = map(float, detections.boxes[k])
             results.append(
@@ -92,7 +92,7 @@ def hard_set(seed: int) -> tuple[list[Objects], list[Detections], int]:
     grid = float(rng.choice([1.0, 8.0, 16.0, 0.37]))  # a coarse grid gives equal IoUs
     levels = int(rng.choice([2, 5, 1000]))  # few levels give equal scores
     crowds, ignores = rng.choice([0.0, 0.2, 0.6], 2)
-    truth, found = [], []
+    truth, result = [], []
     for _ in range(images):
         n = int(rng.choice([0, 1, 3, 6]))
         start = rng.integers(0, 6, (n, 2)) * grid
@@ -122,8 +122,8 @@ def hard_set(seed: int) -> tuple[list[Objects], list[Detections], int]:
         ids[swapped] = rng.integers(0, classes, int(swapped.sum()))
         scores = rng.integers(0, levels + 1, len(ids)) / levels
         every = detections(boxes, scores, ids)
-        found.append(every if rng.random() < 0.9 else every[:0])
-    return truth, found, classes
+        result.append(every if rng.random() < 0.9 else every[:0])
+    return truth, result, classes
 
 
 TWINS = np.array([[0, 0, 10, 8], [0, 4, 10, 8]])
@@ -144,7 +144,7 @@ def with_twins(objects: Objects, grid: float) -> Objects:
 def crowded_set(seed: int) -> tuple[list[Objects], list[Detections], int]:
     """Two images with more than 100 detections of a class, among few objects and a crowd."""
     rng = np.random.default_rng(seed)
-    truth, found = [], []
+    truth, result = [], []
     for _ in range(2):
         rects = np.hstack([rng.integers(0, 40, (4, 2)), rng.integers(20, 60, (4, 2))]).astype(float)
         truth.append(Objects.of(rects, [0, 0, 0, 1], crowd=[False, False, True, False]))
@@ -152,8 +152,8 @@ def crowded_set(seed: int) -> tuple[list[Objects], list[Detections], int]:
         boxes = rects[rows] + rng.integers(-6, 7, (260, 4))
         boxes[:, 2:] += boxes[:, :2]
         ids = (rng.random(260) < 0.2).astype(np.int32)
-        found.append(detections(boxes, rng.integers(0, 60, 260) / 60, ids))
-    return truth, found, 2
+        result.append(detections(boxes, rng.integers(0, 60, 260) / 60, ids))
+    return truth, result, 2
 
 
 def detections(boxes, scores, class_ids) -> Detections:

@@ -33,16 +33,16 @@ def run(backend: str, files: Mapping[str, bytes], graph: Graph, x: np.ndarray) -
     opened = open_backend(backend, files, tensor, graph.outputs, BackendOptions(1, "fp32"))
     try:
         opened.input_view()[...] = x.reshape(opened.input_view().shape)
-        found = [np.array(output.values) for output in opened.run()]
+        results = [np.array(output.values) for output in opened.run()]
     finally:
         opened.close()
     shapes = [graph.shapes[name] for name in graph.outputs]
-    for values, shape in zip(found, shapes, strict=True):
+    for values, shape in zip(results, shapes, strict=True):
         kept = [size for size in values.shape if size > 1]
         assert values.ndim == 1 or kept == [size for size in shape if size > 1]
-    return [values.reshape(shape) for values, shape in zip(found, shapes, strict=True)]
+    return [values.reshape(shape) for values, shape in zip(results, shapes, strict=True)]
 
 
-def distance(found: np.ndarray, wanted: np.ndarray) -> float:
+def distance(result: np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, as a part of the largest value."""
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    return float(np.abs(result - expected).max() / np.abs(expected).max())

@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self):
-        self.server.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
         replies = self.server.replies
         (replies.pop(0) if len(replies) > 1 else replies[0])(self)
 
@@ -39,7 +39,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, replies):
         super().__init__(("127.0.0.1", 0), Handler)
         self.replies = replies
-        self.seen = []
+        self.requests = []
         self.quit = threading.Event()  # ends replies that wait
 
     @property

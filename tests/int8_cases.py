@@ -76,15 +76,15 @@ def run(graph: Graph, plan: Plan, image: np.ndarray, files=None) -> list[np.ndar
         steps = np.rint(image / np.float32(spec.scale)) + spec.zero_point
         image = steps.clip(limits.min, limits.max)
     view[...] = image.reshape(view.shape)
-    found = [(o.values.astype(np.float32) - o.zero_point) * o.scale for o in opened.run()]
+    results = [(o.values.astype(np.float32) - o.zero_point) * o.scale for o in opened.run()]
     opened.close()
     shapes = [graph.shapes[name] for name in graph.outputs]
-    return [values.reshape(shape) for values, shape in zip(found, shapes, strict=True)]
+    return [values.reshape(shape) for values, shape in zip(results, shapes, strict=True)]
 
 
-def ratios(found: list[np.ndarray], wanted: list[np.ndarray]) -> list[float]:
+def ratios(results: list[np.ndarray], expected: list[np.ndarray]) -> list[float]:
     """The SQNR of each output, in decibels."""
-    return [decibels(f, w) for f, w in zip(found, wanted, strict=True)]
+    return [decibels(f, w) for f, w in zip(results, expected, strict=True)]
 
 
 # What lies between convolutions and hands on codes, in some runtime.

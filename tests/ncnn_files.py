@@ -45,13 +45,13 @@ def random(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
 
 def arrays(*parts: str) -> bytes:
     """A .bin from parts like "t:6" (tagged float32), "h:6" (half), "q:6" (int8), "r:2" (raw)."""
-    found = b""
+    result = b""
     for part in parts:
         kind, count = part.split(":")
         dtype = {"t": "float32", "h": "float16", "q": "int8", "r": "float32"}[kind]
         values = random(int(count), dtype=dtype)
-        found += values.tobytes() if kind == "r" else tagged(values)
-    return found
+        result += values.tobytes() if kind == "r" else tagged(values)
+    return result
 
 
 def codes(files: Mapping[str, bytes], folder: Path) -> tuple[ncnn.Net, int, int]:
@@ -69,8 +69,8 @@ def infer(
     files: Mapping[str, bytes], image: np.ndarray, outputs: tuple[str, ...], folder: Path
 ) -> list[np.ndarray]:
     """What the runtime, used plainly, makes of a (C, H, W) image."""
-    net, *found = codes(files, folder)
-    assert found == [0, 0]
+    net, *result = codes(files, folder)
+    assert result == [0, 0]
     extractor = net.create_extractor()
     assert extractor.input(net.input_names()[0], ncnn.Mat(image).clone()) == 0
     arrays = []

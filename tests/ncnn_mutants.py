@@ -90,9 +90,9 @@ class Maker:
         for key in _ARRAYS.get(kind, ()):
             params[key] = tuple(self.number() for _ in range(self.random.randint(0, 3)))
         self.please(kind, params)
-        fewest, most = known.inputs(params) if callable(known.inputs) else known.inputs
+        fewest, limit = known.inputs(params) if callable(known.inputs) else known.inputs
         inputs = self.random.sample(
-            blobs, min(self.random.randint(fewest, min(most, 3)), len(blobs))
+            blobs, min(self.random.randint(fewest, min(limit, 3)), len(blobs))
         )
         count = self.random.randint(known.outputs[0], min(known.outputs[1], 3))
         layer = Layer(kind, name, tuple(inputs), tuple(f"{name}_{i}" for i in range(count)), params)
@@ -183,9 +183,9 @@ def main() -> None:
             for layer in network.layers
         ]
         print(seed, shape, *lines, sep="\n  ", flush=True)
-        found = run(network, shape)
-        print(" ", found, flush=True)
-        if found == "ran":
+        result = run(network, shape)
+        print(" ", result, flush=True)
+        if result == "ran":
             for layer in network.layers:
                 kinds[layer.type] = kinds.get(layer.type, 0) + 1
     print("ran:", *(f"{kind}={count}" for kind, count in sorted(kinds.items())))

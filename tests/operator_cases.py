@@ -35,14 +35,14 @@ class Builder:
         self.constants[name] = np.asarray(values)
         return name
 
-    def floats(self, *shape, scale=1.0):
+    def float_layers(self, *shape, scale=1.0):
         return (self.random.standard_normal(shape) * scale).astype(np.float32)
 
     def conv(self, x, inputs, outputs, kernel=1, *, group=1, bias=True, name=None, **attributes):
         kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
         spread = 1 / np.sqrt(inputs * np.prod(kernel) / group)
-        weight = self.floats(outputs, inputs // group, *kernel, scale=spread)
-        more = [self.floats(outputs, scale=0.3)] if bias else []
+        weight = self.float_layers(outputs, inputs // group, *kernel, scale=spread)
+        more = [self.float_layers(outputs, scale=0.3)] if bias else []
         return self.op(
             "Conv", x, weight, *more, group=group, kernel_shape=kernel, name=name, **attributes
         )
@@ -111,9 +111,11 @@ def _pool(kind, kernel, stride, pad, opset=17, **attributes):
 
 def _transposed(group=1, kernel=2, stride=2, pad=0, **attributes):
     def make(b, x):
-        weight = b.floats(8, 6 // group, kernel, kernel, scale=0.3)
+        weight = b.float_layers(8, 6 // group, kernel, kernel, scale=0.3)
         sizes = {"strides": (stride, stride), "kernel_shape": (kernel, kernel), "pads": (pad,) * 4}
-        return b.op("ConvTranspose", x, weight, b.floats(6), group=group, **sizes, **attributes)
+        return b.op(
+            "ConvTranspose", x, weight, b.float_layers(6), group=group, **sizes, **attributes
+        )
 
     return Case(make)
 
@@ -125,13 +127,13 @@ def _resize(mode, where, factor=2.0, **attributes):
 
 
 def _batch_norm(b, x):
-    mean, variance = b.floats(8), np.abs(b.floats(8)) + 0.5
-    return b.op("BatchNormalization", x, b.floats(8), b.floats(8), mean, variance)
+    mean, variance = b.float_layers(8), np.abs(b.float_layers(8)) + 0.5
+    return b.op("BatchNormalization", x, b.float_layers(8), b.float_layers(8), mean, variance)
 
 
 def _implicit_knowledge(b, x):
-    y = b.conv(b.op("Add", b.floats(1, 8, 1, 1), b.op("Relu", x)), 8, 6)
-    return b.op("Mul", y, b.floats(1, 6, 1, 1))
+    y = b.conv(b.op("Add", b.float_layers(1, 8, 1, 1), b.op("Relu", x)), 8, 6)
+    return b.op("Mul", y, b.float_layers(1, 6, 1, 1))
 
 
 def _three_readers(b, x):
@@ -194,15 +196,15 @@ def _focal_distribution(b, x):
 
 def _flat_linear(b, x):
     flat = b.op("Flatten", b.conv(x, 8, 2))
-    return b.op("Gemm", flat, b.floats(10, 384, scale=0.1), b.floats(10), transB=1)
+    return b.op("Gemm", flat, b.float_layers(10, 384, scale=0.1), b.float_layers(10), transB=1)
 
 
 def _patches(b, x):
     """An image to tokens with a class token in front, as in vision transformers."""
     tokens = b.op("Reshape", b.conv(x, 8, 16, 4, strides=(4, 4)), np.array([1, 16, 12]))
     tokens = b.op("Transpose", tokens, perm=(0, 2, 1))
-    tokens = b.op("Concat", b.floats(1, 1, 16), tokens, axis=1)
-    return b.op("Add", tokens, b.floats(1, 13, 16))
+    tokens = b.op("Concat", b.float_layers(1, 1, 16), tokens, axis=1)
+    return b.op("Add", tokens, b.float_layers(1, 13, 16))
 
 
 def _windows(b, x):
@@ -228,8 +230,8 @@ def _on_tokens(make):
 
 
 def _linear(b, x, outputs=16):
-    product = b.op("MatMul", x, b.floats(16, outputs, scale=0.25))
-    return b.op("Add", product, b.floats(outputs))
+    product = b.op("MatMul", x, b.float_layers(16, outputs, scale=0.25))
+    return b.op("Add", product, b.float_layers(outputs))
 
 
 def _attention(b, x):
@@ -256,7 +258,9 @@ def _layer_norm_pieces(b, x):
     centered = b.op("Sub", x, b.op("ReduceMean", x, axes=(-1,)))
     spread = b.op("ReduceMean", b.op("Pow", centered, np.float32(2)), axes=(-1,))
     root = b.op("Sqrt", b.op("Add", spread, np.float32(1e-5)))
-    return b.op("Add", b.op("Mul", b.op("Div", centered, root), b.floats(16)), b.floats(16))
+    return b.op(
+        "Add", b.op("Mul", b.op("Div", centered, root), b.float_layers(16)), b.float_layers(16)
+    )
 
 
 OPERATORS: Mapping[str, Case] = {
@@ -306,11 +310,11 @@ OPERATORS: Mapping[str, Case] = {
     "add to itself": Case(_to_itself),
     "mul of unlike shapes": Case(lambda b, x: b.op("Mul", b.conv(x, 8, 8), b.conv(x, 8, 1))),
     "mul by a number": _with_constant("Mul", lambda b: np.float32(1.7)),
-    "add a constant per channel": _with_constant("Add", lambda b: b.floats(1, 8, 1, 1)),
-    "add a constant per column": _with_constant("Add", lambda b: b.floats(16)),
-    "add a constant image": _with_constant("Add", lambda b: b.floats(1, 1, 12, 16)),
-    "subtract a constant": _with_constant("Sub", lambda b: b.floats(8, 12, 16)),
-    "divide by a constant": _with_constant("Div", lambda b: np.abs(b.floats(1, 8, 1, 1)) + 1),
+    "add a constant per channel": _with_constant("Add", lambda b: b.float_layers(1, 8, 1, 1)),
+    "add a constant per column": _with_constant("Add", lambda b: b.float_layers(16)),
+    "add a constant image": _with_constant("Add", lambda b: b.float_layers(1, 1, 12, 16)),
+    "subtract a constant": _with_constant("Sub", lambda b: b.float_layers(8, 12, 16)),
+    "divide by a constant": _with_constant("Div", lambda b: np.abs(b.float_layers(1, 8, 1, 1)) + 1),
     "power": _with_constant("Pow", lambda b: np.float32(2)),
     "subtract from a constant": Case(lambda b, x: b.op("Sub", np.float32(1.5), x)),
     "divide a constant": Case(lambda b, x: b.op("Div", np.float32(2), b.op("Exp", x))),
@@ -324,7 +328,7 @@ OPERATORS: Mapping[str, Case] = {
         lambda b, x: b.op("Clip", b.conv(x, 8, 8, 3), np.float32(0), np.float32(6))
     ),
     "conv with silu": Case(lambda b, x: _silu(b, b.conv(x, 8, 8, 3))),
-    "prelu": Case(lambda b, x: b.op("PRelu", x, b.floats(8, 1, 1))),
+    "prelu": Case(lambda b, x: b.op("PRelu", x, b.float_layers(8, 1, 1))),
     "clip": _unary("Clip", np.float32(-0.5), np.float32(0.75)),
     "clip from below": _unary("Clip", np.float32(0)),
     "clip of opset 9": _unary("Clip", opset=9, min=0.0, max=6.0),
@@ -367,7 +371,7 @@ OPERATORS: Mapping[str, Case] = {
     "attention": _on_tokens(_attention),
     "packed attention": _on_tokens(_packed_attention),
     "layer norm": _on_tokens(
-        lambda b, x: b.op("LayerNormalization", x, b.floats(16), b.floats(16), axis=-1)
+        lambda b, x: b.op("LayerNormalization", x, b.float_layers(16), b.float_layers(16), axis=-1)
     ),
     "layer norm in pieces": _on_tokens(_layer_norm_pieces),
     "mean over tokens": _on_tokens(lambda b, x: b.op("ReduceMean", x, axes=(1,))),

@@ -14,8 +14,8 @@ _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 def all_pages() -> list[Path]:
     """Every page of the repository."""
-    found = [page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")]
-    return sorted([*ROOT.glob("*.md"), *found])
+    results = [page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")]
+    return sorted([*ROOT.glob("*.md"), *results])
 
 
 def read(page: str | Path) -> str:
@@ -51,12 +51,12 @@ def links(text: str) -> Iterator[str]:
 
 def anchors(text: str) -> set[str]:
     """What the headings of a page are called in links."""
-    found: set[str] = set()
+    results: set[str] = set()
     for heading in re.findall(r"^#+ (.*)$", _FENCE.sub("", text), re.MULTILINE):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         slug = re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
-        found.add(slug if slug not in found else f"{slug}-1")
-    return found
+        results.add(slug if slug not in results else f"{slug}-1")
+    return results
 
 
 def table(text: str, head: str) -> dict[str, list[str]]:

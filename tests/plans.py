@@ -29,8 +29,8 @@ def plan_of(
     whole = graph.rebuilt(outputs=[name for name in names if graph.dtypes[name] == "float32"])
     ranges: dict[str, tuple[float, float]] = {}
     for image in images:
-        seen = {graph.inputs[0]: image, **quant_references.run(whole, image)}
-        for name, values in seen.items():
+        known = {graph.inputs[0]: image, **quant_references.run(whole, image)}
+        for name, values in known.items():
             low, high = ranges.get(name, (0.0, 0.0))
             ranges[name] = min(low, float(values.min())), max(high, float(values.max()))
     layers = {}
@@ -51,5 +51,5 @@ def simulated(graph: Graph, plan: Plan, image: np.ndarray) -> list[np.ndarray]:
 
 def outputs(graph: Graph, image: np.ndarray) -> list[np.ndarray]:
     """The outputs of a graph, with nothing fused or folded on the way."""
-    found = quant_references.run(graph, image)
-    return [found[name] for name in graph.outputs]
+    result = quant_references.run(graph, image)
+    return [result[name] for name in graph.outputs]

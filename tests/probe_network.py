@@ -47,10 +47,10 @@ def files(backends: Iterable[str] = EMITTERS) -> dict[str, bytes]:
         for backend in backends
         for suffix, data in emitter(backend)(graph).items()
     }
-    (found,) = ReferenceEvaluator(content).run(None, {"images": probe.image()})
-    wanted = io.BytesIO()
-    np.save(wanted, found.astype(np.float32), allow_pickle=False)
-    return {**made, "found.npy": wanted.getvalue()}
+    (result,) = ReferenceEvaluator(content).run(None, {"images": probe.image()})
+    expected = io.BytesIO()
+    np.save(expected, result.astype(np.float32), allow_pickle=False)
+    return {**made, "found.npy": expected.getvalue()}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ def tensors(graph: Graph, image: np.ndarray) -> dict[str, np.ndarray]:
     return {graph.inputs[0]: image, **run(graph.rebuilt(outputs=names), image)}
 
 
-def min_max_spec(graph: Graph, image: np.ndarray, *, floats: tuple[str, ...] = ()) -> QuantSpec:
+def min_max_spec(
+    graph: Graph, image: np.ndarray, *, float_layers: tuple[str, ...] = ()
+) -> QuantSpec:
     """Everything in INT8, ranges as seen on one image."""
     ranges = {
         name: (min(0.0, float(v.min())), max(0.0, float(v.max())))
@@ -38,9 +40,11 @@ def min_max_spec(graph: Graph, image: np.ndarray, *, floats: tuple[str, ...] = (
     for node in graph.nodes:
         if node.op == "Conv":
             weight = graph.constants[node.inputs[1]]
-            most = np.abs(weight).reshape(len(weight), -1).max(1)
-            layers[node.name] = LayerSpec((np.where(most > 0, most, 127) / 127).astype(np.float32))
-    scheme = Scheme(ranges, layers, dict.fromkeys(floats, "asked for"))
+            limit = np.abs(weight).reshape(len(weight), -1).max(1)
+            layers[node.name] = LayerSpec(
+                (np.where(limit > 0, limit, 127) / 127).astype(np.float32)
+            )
+    scheme = Scheme(ranges, layers, dict.fromkeys(float_layers, "asked for"))
     return QuantSpec({"asymmetric": scheme})
 
 

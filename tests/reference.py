@@ -119,7 +119,7 @@ def select(
     threshold = F(threshold)
     activate = sigmoid if activation == "sigmoid" else lambda x: x
     bar = threshold * threshold if sqrt else threshold
-    found = []
+    results = []
     for i, row in enumerate(scores):
         quality = F(1)
         if objectness is not None:
@@ -139,18 +139,18 @@ def select(
                 score = ready[c] * quality
                 score = np.sqrt(score) if sqrt else score
             if score > threshold and np.isfinite(score) and np.isfinite(boxes[i]).all():
-                found.append((boxes[i], score, c))
+                results.append((boxes[i], score, c))
     return (
-        np.array([f[0] for f in found], F).reshape(-1, 4),
-        np.array([f[1] for f in found], F),
-        np.array([f[2] for f in found], np.int32),
+        np.array([f[0] for f in results], F).reshape(-1, 4),
+        np.array([f[1] for f in results], F),
+        np.array([f[2] for f in results], np.int32),
     )
 
 
-def best(found, limit):
+def best(result, limit):
     """The best `limit` of boxes, scores, class_ids, the earlier first among equals."""
-    order = np.argsort(-found[1], kind="stable")[:limit]
-    return tuple(column[order] for column in found)
+    order = np.argsort(-result[1], kind="stable")[:limit]
+    return tuple(column[order] for column in result)
 
 
 def from_center(boxes: np.ndarray) -> np.ndarray:
@@ -178,11 +178,11 @@ def decode_boxes(
             size = np.exp((values[:, 2:] * F(variances[1])).astype(np.float64)).astype(F)
             values = np.concatenate([center, size * priors[:, 2:]], axis=1)
         values = values * np.array([*scale, *scale], F)
-    found = select(
+    result = select(
         real(scores), None, values if corners else from_center(values), threshold=score_threshold,
         multi_label=multi_label, activation=activation, background=background,
     )  # fmt: skip
-    return found if limit is None else best(found, limit)
+    return result if limit is None else best(result, limit)
 
 
 def decode_end2end(boxes, scores, class_ids, *, score_threshold, corners=True, scale=(1, 1)):
@@ -236,12 +236,12 @@ def decode_distances(
                 center = center * F(stride)
             corners = [center - distances[:, :2], center + distances[:, 2:]]
             corners = np.concatenate(corners, axis=1) * F(1 if in_pixels else stride)
-        found = select(
+        result = select(
             flat(scores), None if centerness is None else flat(real(centerness[i]))[:, 0], corners,
             threshold=score_threshold, multi_label=multi_label,
             activation="sigmoid" if logits else "none", sqrt=sqrt,
         )  # fmt: skip
-        parts.append(found)
+        parts.append(result)
     return joined(parts)
 
 
@@ -306,8 +306,8 @@ def decode_peaks(heat, sizes, offsets=None, *, stride, score_threshold, logits=F
     for c in range(count):
         scores = np.where(beaten[c], F(np.nan), values[c]).reshape(-1, 1)
         activation = "sigmoid" if logits else "none"
-        found = select(scores, None, boxes, threshold=score_threshold, activation=activation)
-        parts.append((*found[:2], np.full(len(found[1]), c, np.int32)))
+        result = select(scores, None, boxes, threshold=score_threshold, activation=activation)
+        parts.append((*result[:2], np.full(len(result[1]), c, np.int32)))
     return joined(parts) if limit is None else best(joined(parts), limit)
 
 
@@ -375,12 +375,12 @@ def merge(boxes, scores, class_ids, *, iou_threshold=0.55, class_agnostic=False)
     for i in by_score(boxes, scores):
         if not scores[i] > 0:
             break
-        most, nearest = F(iou_threshold), None
+        limit, nearest = F(iou_threshold), None
         for cluster in clusters:
             if class_agnostic or cluster["id"] == class_ids[i]:
                 overlap = iou(cluster["mean"], boxes[i])
-                if overlap > most:
-                    most, nearest = overlap, cluster
+                if overlap > limit:
+                    limit, nearest = overlap, cluster
         if nearest is None:
             nearest = {"id": class_ids[i], "sum": np.zeros(4), "weight": 0.0, "count": 0}
             clusters.append(nearest)
@@ -389,9 +389,9 @@ def merge(boxes, scores, class_ids, *, iou_threshold=0.55, class_agnostic=False)
         nearest["weight"] += score
         nearest["count"] += 1
         nearest["mean"] = (nearest["sum"] / nearest["weight"]).astype(F)
-    found = (
+    results = (
         np.array([c["mean"] for c in clusters], F).reshape(-1, 4),
         np.array([c["weight"] / c["count"] for c in clusters], F),
         np.array([c["id"] for c in clusters], np.int32),
     )
-    return best(found, None)
+    return best(results, None)

@@ -49,7 +49,7 @@ def with_grouped_deconvolution() -> bytes:
     """An ONNX file that TensorFlow Lite cannot take, for its node_up."""
     b = Builder()
     x = b.conv("images", 3, 8, 3, strides=(8, 8))
-    weight = b.floats(8, 4, 2, 2)
+    weight = b.float_layers(8, 4, 2, 2)
     x = b.op("ConvTranspose", x, weight, group=2, strides=(2, 2), kernel_shape=(2, 2), name="up")
     x = b.conv(x, 8, 8, 2, strides=(2, 2))
     rows = []

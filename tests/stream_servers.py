@@ -79,10 +79,10 @@ class Server(socketserver.ThreadingTCPServer):
             expected = base64.b64encode(f"{user}:{password}".encode()).decode()
             right = authorization == f"Basic {expected}"
         else:
-            said = dict(re.findall(r'(\w+)="?([^",]*)"?', authorization))
-            first, second = f"{user}:camera:{password}", f"{method}:{said.get('uri')}"
+            text = dict(re.findall(r'(\w+)="?([^",]*)"?', authorization))
+            first, second = f"{user}:camera:{password}", f"{method}:{text.get('uri')}"
             whole = f"{_md5(first)}:abc:{_md5(second)}"
-            right = said.get("response") == _md5(whole) and said.get("uri") == url
+            right = text.get("response") == _md5(whole) and text.get("uri") == url
         if right:
             return None
         self.refused += bool(authorization)
@@ -143,13 +143,13 @@ def mpeg4(folder: Path) -> list[bytes]:
     for image in images():
         writer.write(image)
     writer.release()
-    data, at, found = path.read_bytes(), 0, []
+    data, at, result = path.read_bytes(), 0, []
     at = data.index(b"movi") + 4
     while data[at : at + 4] == b"00dc":
         (length,) = struct.unpack_from("<I", data, at + 4)
-        found.append(data[at + 8 : at + 8 + length])
+        result.append(data[at + 8 : at + 8 + length])
         at += 8 + length + length % 2
-    return found
+    return result
 
 
 class _Rtsp(socketserver.StreamRequestHandler):

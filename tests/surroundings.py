@@ -112,7 +112,7 @@ class Folders:
 
     def made(self) -> list[str]:
         """What is new in a checkout since this was last asked."""
-        found = []
+        results = []
         for at, (time_, names) in self._names.items():
             try:
                 now = os.stat(at).st_mtime_ns  # noqa: PTH116 - 80 folders after each test
@@ -122,8 +122,8 @@ class Folders:
             except FileNotFoundError:
                 continue
             self._names[at] = (now, names_now)
-            found += [f"{at}/{name}" for name in names_now - names if time_ and _unasked(name)]
-        return found
+            results += [f"{at}/{name}" for name in names_now - names if time_ and _unasked(name)]
+        return results
 
 
 def _unasked(name: str) -> bool:
@@ -176,9 +176,9 @@ class State:
             yield f"blocked signals {sorted(after.blocked)}"
         end = time.monotonic() + _GRACE
         for child in sorted(after.children - self.children):
-            said = _command(child)
+            answer = _command(child)
             if not _ends(child, end):
-                yield f"process {child}: {said}"
+                yield f"process {child}: {answer}"
         for thread in after.threads - self.threads:
             thread.join(max(0.0, end - time.monotonic()))
             if thread.is_alive():
@@ -219,12 +219,12 @@ def unchanged(folders: Folders) -> Iterator[None]:
     before = State.now(folders)
     yield
     after = State.now(folders)
-    found = [f"file {path}" for path in folders.made()]
+    results = [f"file {path}" for path in folders.made()]
     if after != before:
-        found += before.differences(after)
+        results += before.differences(after)
         before.restore(after)
-    if found:
-        pytest.fail("left behind: " + "; ".join(found), pytrace=False)
+    if results:
+        pytest.fail("left behind: " + "; ".join(results), pytrace=False)
 
 
 def _current() -> str:
@@ -240,13 +240,13 @@ def _children() -> set[int]:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return set()
-    found = set()
+    results = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
             pid, _, rest = path.read_text(errors="replace").partition(" ")
             if int(rest.rpartition(")")[2].split()[1]) == os.getpid():
-                found.add(int(pid))
-    return found
+                results.add(int(pid))
+    return results
 
 
 def _descriptors() -> set[int]:

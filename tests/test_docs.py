@@ -105,10 +105,10 @@ def test_the_tutorial_runs_as_it_stands_there(workplace):
     assert "AP50" in done[3].stdout
     assert len(done[-1].stdout.splitlines()) == 5
     (example,) = pages.blocks(text, "python")
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-c", example], capture_output=True, text=True, check=True
     ).stdout
-    assert [line.split()[0] for line in said.splitlines()] == ["0", "1", "2"]
+    assert [line.split()[0] for line in message.splitlines()] == ["0", "1", "2"]
 
 
 @pytest.mark.slow

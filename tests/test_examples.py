@@ -19,18 +19,18 @@ PUBLIC = {
 
 def examples(name):
     """The examples of a public name, those of its methods too."""
-    found = doctest.DocTestFinder().find(PUBLIC[name], name, globs={})
-    return [test for test in found if test.examples]
+    result = doctest.DocTestFinder().find(PUBLIC[name], name, globs={})
+    return [test for test in result if test.examples]
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC if examples(name)])
 def test_examples_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    runner, said = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
+    runner, answer = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
     for test in examples(name):
-        runner.run(test, out=said.append)
+        runner.run(test, out=answer.append)
     assert runner.tries > 0
-    assert runner.failures == 0, "".join(said)
+    assert runner.failures == 0, "".join(answer)
 
 
 def test_every_public_name_of_the_package_has_an_example():

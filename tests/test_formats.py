@@ -55,9 +55,9 @@ def examples(text):
 
 def test_a_package_has_the_keys_of_its_page():
     (example,) = pages.blocks(page("package"), "toml")
-    said = manifest.loads(example.encode(), "package.md")
-    assert manifest.dumps(said).decode() == example
-    written = toml.loads(manifest.dumps(said), "")
+    text = manifest.loads(example.encode(), "package.md")
+    assert manifest.dumps(text).decode() == example
+    written = toml.loads(manifest.dumps(text), "")
     tables = {"[model]": "model", "[input]": "input", "[[artifacts]]": "artifacts"}
     for head, key in tables.items():
         start = "in each" if key == "artifacts" else "in"
@@ -68,7 +68,7 @@ def test_a_package_has_the_keys_of_its_page():
     facts = pages.table(page("package"), "in `[provenance]`")
     assert set(facts) == set(written["provenance"])
     # The bundled package is where the example comes from.
-    assert said.spec == manifest.loads((bundled.MODEL / "model.toml").read_bytes(), "").spec
+    assert text.spec == manifest.loads((bundled.MODEL / "model.toml").read_bytes(), "").spec
 
 
 def test_a_spec_has_the_keys_of_its_page():
@@ -81,7 +81,7 @@ def test_a_spec_has_the_keys_of_its_page():
     scheme = spec.schemes["symmetric"]
     (name,) = scheme.layers
     bias, codes = np.zeros(3, np.float32), np.ones(27, np.int8)
-    layer = replace(scheme.layers[name], bias=bias, moves=codes)
+    layer = replace(scheme.layers[name], bias=bias, pass_through=codes)
     written = json.loads(
         spec_file.dumps(replace(spec, schemes={"symmetric": replace(scheme, layers={name: layer})}))
     )

@@ -165,8 +165,8 @@ def test_what_a_test_leaves_behind_fails_it_and_no_other(tmp_path):
     assert done.returncode == 1, done.stderr
     bad, good = (re.findall(r"^def (test_\w+)", text, re.MULTILINE) for text in (LEFT, CLEAN))
     assert f"{len(bad) + len(good)} passed, {len(bad)} errors" in done.stdout
-    said = dict(re.findall(r"^ERROR \S+::(\w+)(.*)$", done.stdout, re.MULTILINE))
-    assert list(said) == bad, done.stdout
+    message = dict(re.findall(r"^ERROR \S+::(\w+)(.*)$", done.stdout, re.MULTILINE))
+    assert list(message) == bad, done.stdout
     for test, word in (
         ("process", "process "),
         ("process_of_a_process_that_ended", "time.sleep(60)"),
@@ -184,7 +184,7 @@ def test_what_a_test_leaves_behind_fails_it_and_no_other(tmp_path):
         ("file_tmp", "/tmp/tmp"),
         ("file_checkout", "/inside/left.edge"),
     ):
-        assert word in said[f"test_{test}"], test
+        assert word in message[f"test_{test}"], test
 
 
 def test_what_the_machine_is_like_reaches_no_test(tmp_path):
@@ -211,16 +211,16 @@ def test_what_the_machine_is_like_reaches_no_test(tmp_path):
         OPENBLAS_CORETYPE="Nehalem",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    seen = json.loads((tmp_path / "temporary" / "test_say0" / "said.json").read_text())
+    observed = json.loads((tmp_path / "temporary" / "test_say0" / "said.json").read_text())
     own = {"PATH", "HOME", "TMPDIR", "TORCHINDUCTOR_CACHE_DIR"}
     own |= {"PYTEST_DEBUG_TEMPROOT", "PYTEST_CURRENT_TEST"}
-    found, wanted = (
+    results, expected = (
         {name: value for name, value in each.items() if name not in own}
-        for each in (seen["environment"], os.environ | {"OPENBLAS_CORETYPE": "Nehalem"})
+        for each in (observed["environment"], os.environ | {"OPENBLAS_CORETYPE": "Nehalem"})
     )
-    assert found.items() <= wanted.items()
-    assert {"LANG", "TERM", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE"} <= found.keys()
-    assert (seen["ffmpeg"], seen["here"], seen["home"]) == (None, [], [])
-    assert sorted(seen["ignored"]) == [signal.SIGPIPE, signal.SIGXFSZ]  # by Python
-    assert seen["child"].split() == [str(signal.SIG_DFL), "set()"]
-    assert (seen["mask"], seen["zone"], seen["width"]) == (0o022, ["UTC", "UTC"], 80)
+    assert results.items() <= expected.items()
+    assert {"LANG", "TERM", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE"} <= results.keys()
+    assert (observed["ffmpeg"], observed["here"], observed["home"]) == (None, [], [])
+    assert sorted(observed["ignored"]) == [signal.SIGPIPE, signal.SIGXFSZ]  # by Python
+    assert observed["child"].split() == [str(signal.SIG_DFL), "set()"]
+    assert (observed["mask"], observed["zone"], observed["width"]) == (0o022, ["UTC", "UTC"], 80)

@@ -71,7 +71,7 @@ class Window:
 
     def _image(self, result: Result) -> object:
         frame = result.frame
-        image = annotate(frame, result.found, self._labels)
+        image = annotate(frame, result.detections, self._labels)
         text = f"{1e3 * result.latency.total:.0f} ms"
         if frame.captured is not None:
             text += f", {1e3 * (time.monotonic() - frame.captured):.0f} ms old"

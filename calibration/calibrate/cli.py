@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
         _teacher(args, opened),
     )
     calibration_set = _calibration_set(args, opened.package.spec.labels)
-    if chosen.limits.drop is not None and not calibration_set.judged.labeled:
+    if chosen.limits.drop is not None and not calibration_set.held_out.labeled:
         raise UsageError("--max-drop needs labels: --val names images that have some")
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = StageCache(out, flow.identity(opened, calibration_set, chosen))
@@ -247,14 +247,14 @@ def _flow() -> Any:
 
 def _open(args: argparse.Namespace) -> OpenedModel:
     """The model; of a package the input size and the license may be others."""
-    said = replace(options.overrides(args), license=args.license)
+    text = replace(options.overrides(args), license=args.license)
     if checkpoints.is_checkpoint([args.model]) or not edge.package.is_package(args.model):
-        return checkpoints.open_model([args.model], replace(said, name=args.output.stem))
-    if said.family or said.labels:
+        return checkpoints.open_model([args.model], replace(text, name=args.output.stem))
+    if text.family or text.labels:
         raise UsageError(f"{args.model} is a package, which knows its family and labels itself")
     opened = checkpoints.open_model([args.model], Overrides())
-    package = opened.package if said.input is None else _sized(opened.package, said.input)
-    license = said.license or package.license
+    package = opened.package if text.input is None else _sized(opened.package, text.input)
+    license = text.license or package.license
     return replace(opened, package=replace(package, name=args.output.stem, license=license))
 
 
@@ -301,10 +301,10 @@ def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | No
 
 
 def _calibration_set(args: argparse.Namespace, labels: Sequence[str]) -> CalibrationSet:
-    judges = None if args.val is None else open_images(args.val, labels, strict=True)
+    held_out = None if args.val is None else open_images(args.val, labels, strict=True)
     data = open_images(args.data, labels, strict=False)
-    calibration_set = divide(data, judges, args.images, args.seed)
-    for line in (*data.notes, *(() if judges is None else judges.notes)):
+    calibration_set = divide(data, held_out, args.images, args.seed)
+    for line in (*data.notes, *(() if held_out is None else held_out.notes)):
         print(line, file=sys.stderr)
     if calibration_set.overlap:
         print(
@@ -328,10 +328,10 @@ def _tell(outcome: Outcome, files: Sequence[Path], *, as_json: bool) -> None:
         print(json.dumps({**summary, "files": [str(file) for file in files]}))
         return
     for target in outcome.facts.targets:
-        alike = target.row.alike
+        agreement = target.row.agreement
         print(
-            f"{target.name} int8: agreement {100 * alike.ap:.1f}/{100 * alike.ap50:.1f}, recall "
-            f"{100 * alike.recall:.1f}, precision {100 * alike.precision:.1f}; "
+            f"{target.name} int8: agreement {100 * agreement.ap:.1f}/{100 * agreement.ap50:.1f}, recall "
+            f"{100 * agreement.recall:.1f}, precision {100 * agreement.precision:.1f}; "
             f"{target.int8_layers} of {target.int8_layers + target.float_layers} layers; "
             f"{target.size / 1e6:.2f} MB; {target.faster:.2f} times as fast as float here",
             file=sys.stderr,

@@ -45,13 +45,13 @@ class Choices(Protocol):
 
 
 def part(
-    judged: DataReport, wanted: Sequence[Detections], truth: Sequence[Objects] | None
+    held_out: DataReport, expected: Sequence[Detections], truth: Sequence[Objects] | None
 ) -> Judged:
     """The images that are simulated: so few that it takes no longer than the calibration."""
-    places = range(min(_SIMULATED, len(wanted)))
+    places = range(min(_SIMULATED, len(expected)))
     return Judged(
-        list(judged.usable.at(places).images()),
-        [wanted[i] for i in places],
+        list(held_out.usable.at(places).images()),
+        [expected[i] for i in places],
         None if truth is None else [truth[i] for i in places],
     )
 
@@ -59,7 +59,7 @@ def part(
 def schemes(
     network: Network,
     targets: Sequence[str],
-    judged: Judged,
+    held_out: Judged,
     observed: Observed,
     progress: Progress,
     *,
@@ -73,7 +73,7 @@ def schemes(
         study.scheme(
             network,
             names,
-            judged,
+            held_out,
             observed,
             partial(progress, f"simulate for the report, {kind}"),
             draw_curve=curve,
@@ -87,7 +87,7 @@ def target(
     measured: Row,
     checked: int8_file.Verified,
     package: Package,
-    judged: DataReport,
+    held_out: DataReport,
     options: Choices,
     progress: Progress,
 ) -> Target:
@@ -97,19 +97,19 @@ def target(
     kind = USUAL.get(name, "fp32")
     int8 = package.artifact(name, "int8")
     float_file = float_artifact(name, network.graph, half=kind == "fp16")
-    floats = replace(package, artifacts=(float_file,))
-    image = next(judged.usable.images())
+    float_package = replace(package, artifacts=(float_file,))
+    image = next(held_out.usable.images())
     latency, float_latency = race(
-        [(package, name, "int8"), (floats, name, kind)], image, threads=options.threads
+        [(package, name, "int8"), (float_package, name, kind)], image, threads=options.threads
     )
     _, planned = network.at(name)
-    noise = zip(network.model.output_names, checked.simulated, checked.found, strict=True)
+    noise = zip(network.model.output_names, checked.simulated, checked.measured, strict=True)
     return Target(
         name=name,
         scheme=policy(name).scheme,
         row=measured,
         simulated=checked.agreement,
-        noise={output: (simulated, found) for output, simulated, found in noise},
+        noise={output: (simulated, result) for output, simulated, result in noise},
         int8_layers=len(planned.layers),
         float_layers=len(structure.convolutions(network.graph)) - len(planned.layers),
         float_operations=study.float_operations(network.graph, planned),
@@ -123,22 +123,31 @@ def target(
 
 def pairs(
     model: ModelSpec,
-    judged: DataReport,
-    wanted: Sequence[Detections],
-    found: Mapping[str, Sequence[Detections]],
+    held_out: DataReport,
+    expected: Sequence[Detections],
+    detections: Mapping[str, Sequence[Detections]],
 ) -> tuple[Pair, ...]:
     """The images on which some runtime agrees least with float, each once."""
-    alike = {
-        (name, i): agreement([wanted[i]], [each], classes=len(model.labels))
-        for name, all_found in found.items()
+    same = {
+        (name, i): agreement([expected[i]], [each], classes=len(model.labels))
+        for name, all_found in detections.items()
         for i, each in enumerate(all_found)
     }
-    worst = {i: min(found, key=lambda name: overlap(alike[name, i])) for i in range(len(wanted))}
-    order = sorted(worst, key=lambda i: overlap(alike[worst[i], i]))[:_WORST]
-    chosen = [i for i in order if overlap(alike[worst[i], i]) < 1]
-    images = judged.usable.at(chosen)
+    worst = {
+        i: min(detections, key=lambda name: overlap(same[name, i])) for i in range(len(expected))
+    }
+    order = sorted(worst, key=lambda i: overlap(same[worst[i], i]))[:_WORST]
+    chosen = [i for i in order if overlap(same[worst[i], i]) < 1]
+    images = held_out.usable.at(chosen)
     return tuple(
-        Pair(sample.path.name, image, wanted[i], found[worst[i]][i], worst[i], alike[worst[i], i])
+        Pair(
+            sample.path.name,
+            image,
+            expected[i],
+            detections[worst[i]][i],
+            worst[i],
+            same[worst[i], i],
+        )
         for i, sample, image in zip(chosen, images.samples, images.images(), strict=True)
     )
 
@@ -147,13 +156,13 @@ def facts(
     package: Package,
     spec: QuantSpec,
     observed: DataReport,
-    judged: DataReport,
+    held_out: DataReport,
     limits: str,
     remarks: Sequence[str],
     targets: tuple[Target, ...],
     schemes: tuple[Scheme, ...],
     seconds: Mapping[str, float],
-    told: Mapping[str, Any],
+    text: Mapping[str, Any],
 ) -> Facts:
     """All of it, with the circumstances."""
     here = board.identify()
@@ -171,52 +180,52 @@ def facts(
         model_sha256=spec.model,
         images_sha256=spec.images,
         observed=len(observed.usable),
-        judged=len(judged.usable),
-        labeled=judged.usable.labeled,
+        held_out=len(held_out.usable),
+        labeled=held_out.usable.labeled,
         limits=limits,
         remarks=tuple(remarks),
         seconds=dict(seconds),
         targets=targets,
         schemes=schemes,
-        recipe_facts=_without_histograms(told),
+        recipe_facts=_without_histograms(text),
     )
 
 
-def _without_histograms(told: Mapping[str, Any]) -> dict[str, Any]:
+def _without_histograms(text: Mapping[str, Any]) -> dict[str, Any]:
     """They stand with the layers."""
     schemes = {
         name: {key: value for key, value in each.items() if key != "histograms"}
-        for name, each in told.get("schemes", {}).items()
+        for name, each in text.get("schemes", {}).items()
     }
-    return {**told, "schemes": schemes} if schemes else dict(told)
+    return {**text, "schemes": schemes} if schemes else dict(text)
 
 
-def summary(found: Facts, spec: QuantSpec) -> dict[str, Any]:
+def summary(result: Facts, spec: QuantSpec) -> dict[str, Any]:
     """What a package says of its INT8, in values that its manifest can hold."""
     return {
-        "recipe": found.recipe,
-        "seed": found.seed,
-        "images": found.observed,
-        "judged_by": found.judged,
-        "gate": found.limits,
-        "model_sha256": found.model_sha256,
-        "images_sha256": found.images_sha256,
+        "recipe": result.recipe,
+        "seed": result.seed,
+        "images": result.observed,
+        "judged_by": result.held_out,
+        "gate": result.limits,
+        "model_sha256": result.model_sha256,
+        "images_sha256": result.images_sha256,
         "spec_sha256": sha256(spec_file.dumps(spec).encode()).hexdigest(),
-        "targets": {each.name: _short(each) for each in found.targets},
+        "targets": {each.name: _short(each) for each in result.targets},
     }
 
 
-def _short(found: Target) -> dict[str, Any]:
-    alike, change = found.row.alike, found.row.labels.get("AP")
+def _short(result: Target) -> dict[str, Any]:
+    same, change = result.row.agreement, result.row.labels.get("AP")
     numbers = {
-        "int8_layers": found.int8_layers,
-        "float_layers": found.float_layers,
-        "float_operations": round(found.float_operations, 4),
-        "agreement_AP": round(alike.ap, 4),
-        "agreement_AP50": round(alike.ap50, 4),
-        "recall": round(alike.recall, 4),
-        "precision": round(alike.precision, 4),
-        "simulation_AP50": round(found.simulated.ap50, 4),
+        "int8_layers": result.int8_layers,
+        "float_layers": result.float_layers,
+        "float_operations": round(result.float_operations, 4),
+        "agreement_AP": round(same.ap, 4),
+        "agreement_AP50": round(same.ap50, 4),
+        "recall": round(same.recall, 4),
+        "precision": round(same.precision, 4),
+        "simulation_AP50": round(result.simulated.ap50, 4),
     }
     if change is None or not math.isfinite(change.before + change.after + change.low + change.high):
         return numbers

@@ -121,7 +121,9 @@ def identity(
         for data in artifact.files.values()
     ]
     images = [
-        _identity(s) for p in (calibration_set.observed, calibration_set.judged) for s in p.samples
+        _identity(s)
+        for p in (calibration_set.observed, calibration_set.held_out)
+        for s in p.samples
     ]
     spec = "" if options.spec is None else spec_file.dumps(options.spec)
     chosen = [options.targets, options.recipe, options.float_budget, options.seed, spec]
@@ -152,16 +154,16 @@ def run(
         BackendError: A runtime is missing or failed.
     """
     looked = survey(calibration_set.observed, partial(progress, "look at the images"))
-    judged = survey(calibration_set.judged, partial(progress, "look at the images that judge"))
+    held_out = survey(calibration_set.held_out, partial(progress, "look at the images that judge"))
     progress("read the network", 0, 0)
     graph, model, sentence = canonical(opened.package, islice(looked.usable.images(), _TRIED))
     progress.finish()
-    said = [*remarks(looked, judged, model.input), *forecast(prepare(graph), options.targets)]
+    answer = [*remarks(looked, held_out, model.input), *forecast(prepare(graph), options.targets)]
     if options.learns and find_spec("torch") is None:
-        said.append("nothing is learned by distillation without torch (the extra distill)")
-    for remark in said:
+        answer.append("nothing is learned by distillation without torch (the extra distill)")
+    for remark in answer:
         progress.say(f"note: {remark}")
-    network, observed, told = _decide(graph, model, looked, options, progress, kept)
+    network, observed, text = _decide(graph, model, looked, options, progress, kept)
 
     reference = Package(
         opened.package.name,
@@ -169,40 +171,40 @@ def run(
         (float_artifact("onnxruntime", network.graph),),
         license=opened.package.license,
     )
-    wanted = _found(reference, "onnxruntime", "fp32", judged, options, progress, kept)
-    images = _some(judged, looked)
+    expected = _found(reference, "onnxruntime", "fp32", held_out, options, progress, kept)
+    images = _some(held_out, looked)
     checks = {target: _write(network, target, images, progress) for target in options.targets}
     package = replace(reference, artifacts=tuple(artifact for artifact, _ in checks.values()))
-    found = {
-        target: _found(package, target, "int8", judged, options, progress, kept)
+    results = {
+        target: _found(package, target, "int8", held_out, options, progress, kept)
         for target in options.targets
     }
-    truth = judged.usable.truth(judged.sizes) if judged.usable.labeled else None
+    truth = held_out.usable.truth(held_out.sizes) if held_out.usable.labeled else None
     progress("compare", 0, 0)
     rows = {
-        target: row(target, wanted, each, truth, len(model.labels))
-        for target, each in found.items()
+        target: row(target, expected, each, truth, len(model.labels))
+        for target, each in results.items()
     }
     _gate(network, rows, observed, looked, options, progress)
 
     curve = options.recipe != "fast"
-    simulated = describe.part(judged, wanted, truth)
+    simulated = describe.part(held_out, expected, truth)
     schemes = describe.schemes(network, options.targets, simulated, observed, progress, curve=curve)
     targets = tuple(
-        describe.target(network, rows[name], checks[name][1], package, judged, options, progress)
+        describe.target(network, rows[name], checks[name][1], package, held_out, options, progress)
         for name in options.targets
     )
     progress.finish()
     facts = describe.facts(
-        package, network.spec, looked, judged, str(options.limits), said, targets, schemes,
-        progress.seconds, told,
+        package, network.spec, looked, held_out, str(options.limits), answer, targets, schemes,
+        progress.seconds, text,
     )  # fmt: skip
     package = replace(
         package,
         provenance=MappingProxyType({**opened.package.provenance, "converted": [sentence]}),
         quantization=MappingProxyType(describe.summary(facts, network.spec)),
     )
-    return Outcome(package, network.spec, facts, describe.pairs(model, judged, wanted, found))
+    return Outcome(package, network.spec, facts, describe.pairs(model, held_out, expected, results))
 
 
 def _decide(
@@ -248,10 +250,10 @@ def _decide(
         )
         return json.dumps({"spec": spec_file.dumps(made.spec), "facts": made.facts}).encode()
 
-    told = json.loads(kept.data("calibrated.json", decided))
-    spec = spec_file.loads(told["spec"])
+    facts = json.loads(kept.data("calibrated.json", decided))
+    spec = spec_file.loads(facts["spec"])
     network = Network(prepare(graph), model, spec)
-    return network, Observed.of_recipe(told["facts"]), told["facts"]
+    return network, Observed.of_recipe(facts["facts"]), facts["facts"]
 
 
 def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -> Graph:
@@ -263,10 +265,10 @@ def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -
             "the same input, classes and kind of head"
         ) from error
     for what in ("family", "form", "labels", "strides", "anchors", "preprocessing"):
-        found, wanted = getattr(spec, what), getattr(model, what)
-        if found != wanted:
+        result, expected = getattr(spec, what), getattr(model, what)
+        if result != expected:
             raise CalibrationError(
-                f"the teacher's {what}: {found}; the network's: {wanted}. A teacher reads the same "
+                f"the teacher's {what}: {result}; the network's: {expected}. A teacher reads the same "
                 "pixels and says the same by its outputs"
             )
     return prepare(graph)
@@ -288,21 +290,21 @@ def _found(
     package: Package,
     backend: str,
     precision: Precision,
-    judged: DataReport,
+    held_out: DataReport,
     options: Options,
     progress: Progress,
     kept: StageCache,
 ) -> list[Detections]:
     """What a file finds in the images that judge."""
     words = "detect in float" if precision == "fp32" else f"detect with {backend} int8"
-    total = len(judged.usable)
+    total = len(held_out.usable)
     return kept.detections(
         f"{backend}-{precision}",
         lambda: find(
             package,
             backend,
             precision,
-            judged.usable.images(),
+            held_out.usable.images(),
             lambda done: progress(words, done, total),
             threads=options.threads,
         ),
@@ -341,17 +343,17 @@ def _gate(
     refused = {
         target: reasons
         for target, each in rows.items()
-        if (reasons := violations(each.alike, options.limits, each.labels.get("AP")))
+        if (reasons := violations(each.agreement, options.limits, each.labels.get("AP")))
     }
     if not refused:
         return
     lines = [f"{target} int8 is refused: {'; '.join(why)}" for target, why in refused.items()]
     target = next(iter(refused))
-    if rows[target].alike.expected:
+    if rows[target].agreement.expected:
         cost = observed.cost.get(policy(target).scheme)
         if not cost:
-            few = _few(looked, network.model)
-            cost = study.costs(network, target, few, partial(progress, "see what costs most"))
+            subset = _few(looked, network.model)
+            cost = study.costs(network, target, subset, partial(progress, "see what costs most"))
         _, planned = network.at(target)
         cost = {name: value for name, value in cost.items() if name in planned.layers}
         worst = sorted(cost, key=lambda name: -cost[name])[:5]
@@ -363,23 +365,23 @@ def _gate(
 
 
 def _advice(network: Network, target: str, options: Options, images: int) -> list[str]:
-    found = []
+    results = []
     if images < 64:
-        found.append(f"more images ({images} were observed; 64 to 128 are good)")
+        results.append(f"more images ({images} were observed; 64 to 128 are good)")
     if options.spec is not None:
-        found.append("name those layers among the spec's floats, or calibrate without --spec")
+        results.append("name those layers among the spec's floats, or calibrate without --spec")
     else:
         if options.recipe != "best":
-            found.append("--recipe best")
+            results.append("--recipe best")
         if options.float_budget < 1:
-            found.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
+            results.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
     rounded = network.at(target)[1].layers
     if any(
         structure.is_depthwise(network.graph, node) and node.name in rounded
         for node in structure.convolutions(network.graph)
     ):
-        found.append("depthwise layers in float: their channels rarely share one scale")
-    return found
+        results.append("depthwise layers in float: their channels rarely share one scale")
+    return results
 
 
 def _identity(sample: Sample) -> tuple[object, ...]:

@@ -52,7 +52,7 @@ class Limits:
 
 
 def violations(
-    alike: Agreement, limits: Limits, difference: Difference | None = None
+    agreement: Agreement, limits: Limits, difference: Difference | None = None
 ) -> tuple[str, ...]:
     """Why a model is refused, in sentences; none where it passes.
 
@@ -61,41 +61,41 @@ def violations(
     the float one finds next to nothing is refused whatever the numbers are.
 
     Args:
-        alike: INT8 and float.
+        agreement: INT8 and float.
         limits: What is wanted.
         difference: Of AP by labels, float first; needed where `limits` has a drop.
     """
-    found = []
+    results = []
     if limits.ap is not None and limits.ap50 is not None:
-        if alike.expected < _LEAST:
-            found.append(
-                f"the float model finds {alike.expected} objects in all the images that judge; "
+        if agreement.expected < _LEAST:
+            results.append(
+                f"the float model finds {agreement.expected} objects in all the images that judge; "
                 f"agreement means something from {_LEAST} on"
             )
         else:
             floor = limits.ap50 - _SLACK
-            for name, value, wanted in (
-                ("AP", alike.ap, limits.ap),
-                ("AP50", alike.ap50, limits.ap50),
-                ("recall", alike.recall, floor),
-                ("precision", alike.precision, floor),
+            for name, value, expected in (
+                ("AP", agreement.ap, limits.ap),
+                ("AP50", agreement.ap50, limits.ap50),
+                ("recall", agreement.recall, floor),
+                ("precision", agreement.precision, floor),
             ):
-                if not value >= wanted:
+                if not value >= expected:
                     shown = f"{100 * value:.1f}" if value >= 0 else "none"
-                    found.append(f"{name} against float is {shown}, wanted {100 * wanted:.1f}")
+                    results.append(f"{name} against float is {shown}, wanted {100 * expected:.1f}")
     if limits.drop is not None:
-        found += _drop(limits.drop, difference)
-    return tuple(found)
+        results += _drop(limits.drop, difference)
+    return tuple(results)
 
 
-def _drop(most: float, difference: Difference | None) -> list[str]:
+def _drop(limit: float, difference: Difference | None) -> list[str]:
     if difference is None or math.isnan(difference.before) or difference.before <= 0:
         return ["there are no labels, or the float model finds nothing of them"]
     lost = difference.before - difference.after
-    if lost <= most:
+    if lost <= limit:
         return []
     low, high = 100 * difference.low, 100 * difference.high
     return [
         f"AP falls from {100 * difference.before:.1f} to {100 * difference.after:.1f} (95 % "
-        f"interval of the change {low:+.1f} to {high:+.1f}), at most {100 * most:g} may be lost"
+        f"interval of the change {low:+.1f} to {high:+.1f}), at most {100 * limit:g} may be lost"
     ]

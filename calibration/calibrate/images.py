@@ -65,12 +65,12 @@ class CalibrationSet:
 
     Attributes:
         observed: For the calibration.
-        judged: For the gate and the report.
+        held_out: For the gate and the report.
         overlap: How many images were not observed because they judge.
     """
 
     observed: Images
-    judged: Images
+    held_out: Images
     overlap: int = 0
 
 
@@ -128,12 +128,12 @@ def _unlabeled(address: str) -> Images:
     return Images(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
 
 
-def divide(data: Images, judges: Images | None, images: int, seed: int) -> CalibrationSet:
+def divide(data: Images, held_out: Images | None, images: int, seed: int) -> CalibrationSet:
     """Choose what is observed and what judges.
 
     Args:
-        data: To observe; without `judges` one in five of them, 64 at most, is held out.
-        judges: To judge by.
+        data: To observe; without `held_out` one in five of them, 64 at most, is held out.
+        held_out: To judge by.
         images: To observe at most.
         seed: Of the choice.
 
@@ -141,21 +141,21 @@ def divide(data: Images, judges: Images | None, images: int, seed: int) -> Calib
         CalibrationError: There are too few to divide, or all of them judge.
     """
     overlap = 0
-    if judges is not None:
-        rest = apart(data.samples, judges.samples)
+    if held_out is not None:
+        rest = apart(data.samples, held_out.samples)
         overlap, data = len(data) - len(rest), Images(rest, data.labeled)
         if not rest:
             raise CalibrationError(f"all {overlap} images to calibrate on are held out to judge by")
     order = np.random.default_rng(seed).permutation(len(data)).tolist()
-    held = 0 if judges is not None else min(_MOST_JUDGES, -(-len(data) // _HELD_OUT))
+    held = 0 if held_out is not None else min(_MOST_JUDGES, -(-len(data) // _HELD_OUT))
     if len(data) - held < 1:
         raise CalibrationError(
             f"{len(data)} images cannot be divided into some to calibrate on and some to judge "
             "by; 64 to 128 of them are a good number"
         )
     observed = data.at(sorted(order[held:][:images]))
-    judged = data.at(sorted(order[:held])) if judges is None else judges
-    return CalibrationSet(observed, judged, overlap)
+    validation = data.at(sorted(order[:held])) if held_out is None else held_out
+    return CalibrationSet(observed, validation, overlap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +175,12 @@ class DataReport:
     refused: tuple[str, ...]
 
 
-def survey(images: Images, tell: Callable[[int, int], None]) -> DataReport:
+def survey(images: Images, progress: Callable[[int, int], None]) -> DataReport:
     """Read every image once.
 
     Args:
         images: All.
-        tell: Is told how many are done, of how many.
+        progress: Is told how many are done, of how many.
 
     Raises:
         CalibrationError: None can be used; says why the first one cannot.
@@ -196,51 +196,51 @@ def survey(images: Images, tell: Callable[[int, int], None]) -> DataReport:
             kept.append(sample)
             sizes.append(frame.size)
             looks.append(look(frame))
-        tell(number + 1, len(images))
+        progress(number + 1, len(images))
     if not kept:
         raise CalibrationError(f"no image can be used; {refused[0] if refused else 'none there'}")
     usable = Images(tuple(kept), images.labeled)
     return DataReport(usable, tuple(sizes), tuple(looks), tuple(refused))
 
 
-def remarks(observed: DataReport, judged: DataReport, input_: Size) -> list[str]:
+def remarks(observed: DataReport, held_out: DataReport, input_: Size) -> list[str]:
     """What is wrong with the images, in sentences; none where they are fine.
 
     Args:
         observed: To calibrate on.
-        judged: To judge by.
+        held_out: To judge by.
         input_: Of the network.
     """
-    found = []
-    refused = (*observed.refused, *judged.refused)
+    results = []
+    refused = (*observed.refused, *held_out.refused)
     if refused:
-        found.append(f"{len(refused)} images are left out, the first: {refused[0]}")
+        results.append(f"{len(refused)} images are left out, the first: {refused[0]}")
     count = len(observed.looks)
     if count < _FEW:
-        found.append(
+        results.append(
             f"{count} images are few to choose ranges from; 64 to 128 that show what the camera "
             "will see are better"
         )
-    if len(judged.looks) < _FEW_JUDGES:
-        found.append(f"{len(judged.looks)} images judge; that is few to tell good from bad")
+    if len(held_out.looks) < _FEW_JUDGES:
+        results.append(f"{len(held_out.looks)} images judge; that is few to tell good from bad")
     twins = sum(any(map(partial(alike, this), observed.looks[:i]))
                 for i, this in enumerate(observed.looks))  # fmt: skip
     if twins * 2 > count:
-        found.append(
+        results.append(
             f"{twins} of {count} images show the same as another one; `edge capture` passes "
             "such over"
         )
     faults = Counter(why for each in observed.looks if (why := fault(each)))
     if faults:
         kinds = ", ".join(f"{n} {why}" for why, n in sorted(faults.items()))
-        found.append(f"{faults.total()} of {count} images teach nothing: {kinds}")
+        results.append(f"{faults.total()} of {count} images teach nothing: {kinds}")
     small = sum(s.height < input_.height and s.width < input_.width for s in observed.sizes)
     if small:
-        found.append(
+        results.append(
             f"{small} of {count} images are smaller than the input of {input_} and are "
             "enlarged, which the camera's will not be"
         )
-    return found
+    return results
 
 
 def _image(sample: Sample) -> UInt8Array:

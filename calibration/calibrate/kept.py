@@ -53,9 +53,9 @@ class StageCache:
             CalibrationError: It cannot be kept.
         """
         try:
-            found = self._read(name)
-            if found is not None:
-                return found
+            result = self._read(name)
+            if result is not None:
+                return result
         except OSError as error:
             raise CalibrationError(f"{self.folder / name}: {error.strerror}") from error
         content = make()
@@ -91,14 +91,14 @@ class StageCache:
         part.replace(self.folder / name)
 
 
-def _packed(found: Sequence[Detections]) -> bytes:
+def _packed(detections: Sequence[Detections]) -> bytes:
     file = BytesIO()
     np.savez(
         file,
-        counts=np.array([len(each) for each in found], np.int64),
-        boxes=np.concatenate([np.zeros((0, 4), np.float32), *(each.boxes for each in found)]),
-        scores=np.concatenate([np.zeros(0, np.float32), *(each.scores for each in found)]),
-        class_ids=np.concatenate([np.zeros(0, np.int32), *(each.class_ids for each in found)]),
+        counts=np.array([len(each) for each in detections], np.int64),
+        boxes=np.concatenate([np.zeros((0, 4), np.float32), *(each.boxes for each in detections)]),
+        scores=np.concatenate([np.zeros(0, np.float32), *(each.scores for each in detections)]),
+        class_ids=np.concatenate([np.zeros(0, np.int32), *(each.class_ids for each in detections)]),
     )
     return file.getvalue()
 

@@ -29,7 +29,7 @@ def find(
     backend: str,
     precision: Precision,
     images: Iterable[UInt8Array],
-    tell: Callable[[int], None],
+    progress: Callable[[int], None],
     *,
     threads: int,
 ) -> list[Detections]:
@@ -40,10 +40,10 @@ def find(
         backend: Its runtime.
         precision: "int8", or "fp32" for the float artifact.
         images: (H, W, 3) uint8 BGR.
-        tell: Is told how many are done.
+        progress: Is told how many are done.
         threads: For one inference; 0 takes one per core.
     """
-    found = []
+    results = []
     with Detector.load(
         package,
         backend=backend,
@@ -54,15 +54,15 @@ def find(
         multi_label=True,
     ) as detector:
         for image in images:
-            found.append(detector(image))
-            tell(len(found))
-    return found
+            results.append(detector(image))
+            progress(len(results))
+    return results
 
 
 def row(
     name: str,
     reference: Sequence[Detections],
-    found: Sequence[Detections],
+    detections: Sequence[Detections],
     truth: Sequence[Objects] | None,
     classes: int,
 ) -> Row:
@@ -71,14 +71,14 @@ def row(
     Args:
         name: Of the row.
         reference: The float network's, with low scores.
-        found: Of the same images.
+        detections: Of the same images.
         truth: Labels of these; None where there are none.
         classes: Number of classes.
     """
     labels: Mapping[str, Difference] = {}
     if truth is not None:
-        labels, _ = differences(truth, reference, found, classes=classes, by_size=False)
-    return Row(name, agreement(reference, found, classes=classes), labels)
+        labels, _ = differences(truth, reference, detections, classes=classes, by_size=False)
+    return Row(name, agreement(reference, detections, classes=classes), labels)
 
 
 def halves(graph: Graph, planned: Plan) -> dict[str, Graph]:
@@ -119,10 +119,10 @@ def halves(graph: Graph, planned: Plan) -> dict[str, Graph]:
     return {"weights only": weights, "activations only": activations, "both": both}
 
 
-def overlap(alike: Agreement) -> float:
+def overlap(same: Agreement) -> float:
     """The share of all that either finds that both find; 1 where neither finds anything."""
-    either = alike.expected + alike.found - alike.agreed
-    return alike.agreed / either if either else 1.0
+    either = same.expected + same.detections - same.agreed
+    return same.agreed / either if either else 1.0
 
 
 def race(

@@ -73,25 +73,27 @@ class Observed:
     """What is known of the values that a network takes.
 
     Attributes:
-        seen: By scheme and tensor.
+        histogram: By scheme and tensor.
         cost: The objective with one layer alone in INT8, by scheme and layer; those that were not
             tried are absent.
     """
 
-    seen: Mapping[str, Mapping[str, facts.Histogram]]
+    histogram: Mapping[str, Mapping[str, facts.Histogram]]
     cost: Mapping[str, Mapping[str, float]]
 
     @classmethod
-    def of_recipe(cls, told: Mapping[str, Any]) -> Observed:
+    def of_recipe(cls, text: Mapping[str, Any]) -> Observed:
         """From what a recipe says, see `quant.solve.summary`."""
-        seen = {
+        histograms = {
             scheme: {
-                name: facts.Histogram(found["low"], found["high"], tuple(found["counts"]))
-                for name, found in solved["histograms"].items()
+                name: facts.Histogram(result["low"], result["high"], tuple(result["counts"]))
+                for name, result in solved["histograms"].items()
             }
-            for scheme, solved in told["schemes"].items()
+            for scheme, solved in text["schemes"].items()
         }
-        return cls(seen, {name: each["sensitivity"] for name, each in told["schemes"].items()})
+        return cls(
+            histograms, {name: each["sensitivity"] for name, each in text["schemes"].items()}
+        )
 
     @classmethod
     def again(
@@ -99,7 +101,7 @@ class Observed:
         network: Network,
         targets: Sequence[str],
         inputs: Inputs,
-        tell: Callable[[str, int, int], None],
+        progress: Callable[[str, int, int], None],
     ) -> Observed:
         """By running the network, where no recipe did; layers are not tried.
 
@@ -107,42 +109,44 @@ class Observed:
             network: The float one counts.
             targets: Keys into `edge.backends.BACKENDS`.
             inputs: The images.
-            tell: Progress: stage, done, of how much.
+            progress: Progress: stage, done, of how much.
         """
-        found = {}
+        results = {}
         for scheme, target in {policy(target).scheme: target for target in targets}.items():
             graph = equalize.at(network.graph, network.spec, target)
             names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(graph))
-            seen = observe(graph, inputs, names, partial(tell, "observe"))
-            found[scheme] = {n: facts.Histogram.of(*each.bins()) for n, each in seen.items()}
-        return cls(found, {})
+            histograms = observe(graph, inputs, names, partial(progress, "observe"))
+            results[scheme] = {
+                n: facts.Histogram.of(*each.bins()) for n, each in histograms.items()
+            }
+        return cls(results, {})
 
 
-def costs(network: Network, target: str, inputs: Inputs, tell: Tell) -> dict[str, float]:
+def costs(network: Network, target: str, inputs: Inputs, progress: Tell) -> dict[str, float]:
     """What each INT8 layer costs: the objective when it alone is rounded.
 
     Args:
         network: With a spec that covers every layer that is asked about.
         target: Whose INT8 is tried.
         inputs: The images to compare heads on.
-        tell: Progress.
+        progress: Progress.
     """
     model, spec = network.model, network.spec
     graph = equalize.at(network.graph, spec, target)
     trial = IncrementalSimulator(graph, spec, target, inputs)
     objective = Objective(inputs, model, trial.set_baseline(None))
-    judges = range(len(inputs))
+    held_out = range(len(inputs))
     return alone(
-        SearchContext(graph, model, target, inputs, {}, trial, objective, judges, tell), spec
+        SearchContext(graph, model, target, inputs, {}, trial, objective, held_out, progress), spec
     )
 
 
 def scheme(
     network: Network,
     targets: Sequence[str],
-    judged: Judged,
+    held_out: Judged,
     observed: Observed,
-    tell: Tell,
+    progress: Tell,
     *,
     draw_curve: bool,
 ) -> facts.Scheme:
@@ -151,30 +155,30 @@ def scheme(
     Args:
         network: With its spec.
         targets: With such grids; the first stands for all.
-        judged: To simulate.
+        held_out: To simulate.
         observed: For the layers.
-        tell: Progress.
+        progress: Progress.
         draw_curve: Try other numbers of float layers too.
     """
     whole, planned = network.at(targets[0])
     name = policy(targets[0]).scheme
-    cost, seen = observed.cost.get(name, {}), observed.seen.get(name, {})
+    cost, histograms = observed.cost.get(name, {}), observed.histogram.get(name, {})
     tries = _tries(network, planned, cost) if draw_curve else []
     ways = halves(whole, planned)
     total = len(ways) + len(tries)
     rows = []
     for number, (half, graph) in enumerate(ways.items()):
-        rows.append(_row(half, network, graph, judged))
-        tell(number + 1, total)
+        rows.append(_row(half, network, graph, held_out))
+        progress(number + 1, total)
     points = []
     for number, (count, other) in enumerate(tries):
-        points.append(_point(replace(network, spec=other), count, targets[0], judged))
-        tell(len(ways) + number + 1, total)
+        points.append(_point(replace(network, spec=other), count, targets[0], held_out))
+        progress(len(ways) + number + 1, total)
     return facts.Scheme(
         name,
         tuple(targets),
         tuple(rows),
-        layers(network, whole, planned, seen, cost),
+        layers(network, whole, planned, histograms, cost),
         tuple(points),
     )
 
@@ -183,12 +187,12 @@ def layers(
     network: Network,
     graph: Graph,
     planned: Plan,
-    seen: Mapping[str, facts.Histogram],
+    histograms: Mapping[str, facts.Histogram],
     cost: Mapping[str, float],
 ) -> tuple[facts.Layer, ...]:
     """The facts on each convolution, in order; graph and plan are of one runtime."""
     whole = sum(structure.operations(graph, n) for n in structure.convolutions(graph)) or 1
-    found = []
+    results = []
     for node in structure.convolutions(graph):
         source = node.inputs[0]
         grid = planned.tensors.get(source) if node.name in planned.layers else None
@@ -196,7 +200,7 @@ def layers(
         if grid is not None:
             low, high = ((c - grid.zero_point) * grid.scale for c in (grid.low, grid.high))
             clip = (float(low), float(high))
-        found.append(
+        results.append(
             facts.Layer(
                 name=node.name,
                 kind=_kind(graph, node),
@@ -204,17 +208,17 @@ def layers(
                 why_float="" if clip else why_float(network, planned, node),
                 cost=cost.get(node.name),
                 clip=clip,
-                clipped=seen[source].outside(*clip) if clip and source in seen else 0.0,
-                seen=seen.get(source, facts.Histogram(0.0, 0.0, ())),
+                clipped=histograms[source].outside(*clip) if clip and source in histograms else 0.0,
+                histogram=histograms.get(source, facts.Histogram(0.0, 0.0, ())),
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def why_float(network: Network, planned: Plan, node: Node) -> str:
     """Why a convolution is not INT8 in a plan."""
     rules = policy(planned.target)
-    chosen = network.spec.scheme(rules.scheme).floats.get(node.name)
+    chosen = network.spec.scheme(rules.scheme).float_layers.get(node.name)
     cannot = structure.refusal(network.graph, node, rules)
     return chosen or cannot or "the spec does not list it"
 
@@ -222,20 +226,20 @@ def why_float(network: Network, planned: Plan, node: Node) -> str:
 def float_operations(graph: Graph, planned: Plan) -> float:
     """The share of multiply-accumulates that a plan leaves in float."""
     work = {node.name: structure.operations(graph, node) for node in structure.convolutions(graph)}
-    floats = sum(count for name, count in work.items() if name not in planned.layers)
-    return floats / (sum(work.values()) or 1)
+    float_layers = sum(count for name, count in work.items() if name not in planned.layers)
+    return float_layers / (sum(work.values()) or 1)
 
 
-def _row(name: str, network: Network, graph: Graph, judged: Judged) -> facts.Row:
-    found = detections(graph, network.model, judged.images)
-    return row(name, judged.reference, found, judged.truth, len(network.model.labels))
+def _row(name: str, network: Network, graph: Graph, held_out: Judged) -> facts.Row:
+    result = detections(graph, network.model, held_out.images)
+    return row(name, held_out.reference, result, held_out.truth, len(network.model.labels))
 
 
-def _point(network: Network, count: int, target: str, judged: Judged) -> facts.Point:
+def _point(network: Network, count: int, target: str, held_out: Judged) -> facts.Point:
     graph, planned = network.at(target)
-    found = detections(simulate(graph, planned), network.model, judged.images)
-    alike = agreement(judged.reference, found, classes=len(network.model.labels))
-    return facts.Point(count, float_operations(graph, planned), alike)
+    result = detections(simulate(graph, planned), network.model, held_out.images)
+    same = agreement(held_out.reference, result, classes=len(network.model.labels))
+    return facts.Point(count, float_operations(graph, planned), same)
 
 
 def _tries(
@@ -245,18 +249,20 @@ def _tries(
     name = policy(planned.target).scheme
     decided = network.spec.scheme(name)
     chosen = [
-        n for n in decided.floats if n in decided.layers and n not in _unable(network, planned)
+        n
+        for n in decided.float_layers
+        if n in decided.layers and n not in _unable(network, planned)
     ]
     more = sorted((n for n in planned.layers if cost.get(n, 0) > 0), key=lambda n: -cost[n])
     counts = {round(len(chosen) * k / (_CURVE - 1)) for k in range(_CURVE)}
     counts |= {len(chosen) + k for k in _BEYOND if k <= len(more)}
-    found = []
+    results = []
     for count in sorted(counts):
         kept = dict.fromkeys([*chosen, *more][:count], "tried")
-        floats = {n: w for n, w in decided.floats.items() if n not in chosen} | kept
-        schemes = {**network.spec.schemes, name: replace(decided, floats=floats)}
-        found.append((count, replace(network.spec, schemes=schemes)))
-    return found
+        float_layers = {n: w for n, w in decided.float_layers.items() if n not in chosen} | kept
+        schemes = {**network.spec.schemes, name: replace(decided, float_layers=float_layers)}
+        results.append((count, replace(network.spec, schemes=schemes)))
+    return results
 
 
 def _unable(network: Network, planned: Plan) -> set[str]:

@@ -71,7 +71,7 @@ def detections(graph: Graph, model: ModelSpec, images: Iterable[UInt8Array]) -> 
         return [find(image) for image in images]
 
 
-def agree(reference: Sequence[Detections], found: Sequence[Detections]) -> Agreement:
+def agree(reference: Sequence[Detections], results: Sequence[Detections]) -> Agreement:
     """How far what is found agrees with a reference, all classes in one ranking.
 
     What the reference is surer of than .3 is the truth; recall and precision take both sides from
@@ -80,7 +80,7 @@ def agree(reference: Sequence[Detections], found: Sequence[Detections]) -> Agree
     """
     pairs = [
         (each[each.class_ids == k], other[other.class_ids == k])
-        for each, other in zip(reference, found, strict=True)
+        for each, other in zip(reference, results, strict=True)
         for k in np.union1d(each.class_ids, other.class_ids)
     ]
     return agreement(
@@ -88,5 +88,5 @@ def agree(reference: Sequence[Detections], found: Sequence[Detections]) -> Agree
     )
 
 
-def _classless(found: Detections) -> Detections:
-    return Detections(found.boxes, found.scores, np.zeros_like(found.class_ids))
+def _classless(result: Detections) -> Detections:
+    return Detections(result.boxes, result.scores, np.zeros_like(result.class_ids))

@@ -130,12 +130,12 @@ def check(
         ModelError: Outputs or boxes differ by more than the tolerance; names the output and the
             operator where the two part.
     """
-    wanted = run(float_artifact("onnxruntime", graph), spec, image)
-    found = run(artifact, spec, image, winograd=winograd)
-    ratios = [decibels(f, w) for f, w in zip(found, wanted, strict=True)]
+    expected = run(float_artifact("onnxruntime", graph), spec, image)
+    result = run(artifact, spec, image, winograd=winograd)
+    ratios = [decibels(f, w) for f, w in zip(result, expected, strict=True)]
     worst = int(np.argmin(ratios))
     name = spec.output_names[worst]
-    here, there = decode(found, spec), decode(wanted, spec)
+    here, there = decode(result, spec), decode(expected, spec)
     boxes = len(clear(there, tolerance))
     if ratios[worst] < tolerance.decibels:
         why = (
@@ -180,9 +180,11 @@ def part(
         shorter = graph.rebuilt(outputs=names)
         spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
         again = float_artifact(artifact.backend, shorter, half=half)
-        found = run(again, spec, image, winograd=winograd)
-        wanted = run(float_artifact("onnxruntime", shorter), spec, image)
-        return any(decibels(f, w) < tolerance.decibels for f, w in zip(found, wanted, strict=True))
+        result = run(again, spec, image, winograd=winograd)
+        expected = run(float_artifact("onnxruntime", shorter), spec, image)
+        return any(
+            decibels(f, w) < tolerance.decibels for f, w in zip(result, expected, strict=True)
+        )
 
     index = first(len(graph.nodes), differs)
     if index is None:
@@ -215,12 +217,12 @@ def first(count: int, holds: Callable[[int], bool]) -> int | None:
     return low
 
 
-def decibels(found: AnyArray, wanted: AnyArray) -> float:
+def decibels(result: AnyArray, expected: AnyArray) -> float:
     """The ratio of signal to noise, SQNR; infinite for equal values, -infinite for no number."""
-    if found.size != wanted.size or not np.isfinite(found).all():
+    if result.size != expected.size or not np.isfinite(result).all():
         return -np.inf
-    signal = wanted.astype(np.float64).reshape(-1)
-    noise = found.astype(np.float64).reshape(-1) - signal
+    signal = expected.astype(np.float64).reshape(-1)
+    noise = result.astype(np.float64).reshape(-1) - signal
     power = float((noise**2).sum())
     return float(10 * np.log10(max(float((signal**2).sum()), 1e-30) / power)) if power else np.inf
 
@@ -232,10 +234,10 @@ def decode(outputs: Sequence[AnyArray], spec: ModelSpec) -> Candidates:
     return layout.decode(tensors, spec, Scoring(_FLOOR, multi_label=True))
 
 
-def clear(found: Candidates, tolerance: Tolerance) -> list[int]:
+def clear(candidates: Candidates, tolerance: Tolerance) -> list[int]:
     """Of the best candidates, those whose twins cannot hide below the least score."""
-    best = np.argsort(-found.scores, kind="stable")[:_BEST]
-    return [int(index) for index in best if found.scores[index] > _FLOOR + tolerance.score]
+    best = np.argsort(-candidates.scores, kind="stable")[:_BEST]
+    return [int(index) for index in best if candidates.scores[index] > _FLOOR + tolerance.score]
 
 
 def alone(these: Candidates, those: Candidates, tolerance: Tolerance) -> list[str]:
@@ -248,14 +250,16 @@ def alone(these: Candidates, those: Candidates, tolerance: Tolerance) -> list[st
     ]
 
 
-def _has_twin(found: Candidates, wanted: Candidates, index: int, tolerance: Tolerance) -> bool:
-    near = np.abs(found.scores - wanted.scores[index]) <= tolerance.score
-    boxes = found.boxes[near & (found.class_ids == wanted.class_ids[index])]
-    box = wanted.boxes[index]
-    reach = _PIXELS
+def _has_twin(
+    candidates: Candidates, expected: Candidates, index: int, tolerance: Tolerance
+) -> bool:
+    near = np.abs(candidates.scores - expected.scores[index]) <= tolerance.score
+    boxes = candidates.boxes[near & (candidates.class_ids == expected.class_ids[index])]
+    box = expected.boxes[index]
+    max_abs = _PIXELS
     if (box[2:] <= box[:2]).any():  # without area, where IoU says nothing
-        reach += float(np.abs(box).max()) * (1 - tolerance.overlap)
-    same = np.abs(boxes - box).max(1, initial=0) <= reach
+        max_abs += float(np.abs(box).max()) * (1 - tolerance.overlap)
+    same = np.abs(boxes - box).max(1, initial=0) <= max_abs
     return bool((same | (_overlap(boxes, box) >= tolerance.overlap)).any())
 
 

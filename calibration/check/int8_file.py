@@ -39,13 +39,13 @@ class Verified:
     Attributes:
         layers: Convolutions that compute on codes.
         simulated: By output, SQNR of the simulated plan against the float network in decibels.
-        found: The same of the file in its runtime.
+        measured: The same of the file in its runtime.
         agreement: Of what the file detects with what the simulation does, classes pooled.
     """
 
     layers: int
     simulated: tuple[float, ...]
-    found: tuple[float, ...]
+    measured: tuple[float, ...]
     agreement: Agreement
 
 
@@ -74,10 +74,10 @@ def check(
     kind = f"{artifact.backend} int8"
     _check_layers(kind, graph, plan, int8_layers(graph, plan, artifact.files))
     exact = _Watched.on(images, spec, Simulated(graph))
-    wanted = _Watched.on(images, spec, Simulated(simulate(graph, plan)))
-    found = _Watched.on(images, spec, open_artifact(artifact, spec))
+    expected = _Watched.on(images, spec, Simulated(simulate(graph, plan)))
+    result = _Watched.on(images, spec, open_artifact(artifact, spec))
     simulated, measured = (
-        tuple(map(decibels, side.outputs(), exact.outputs())) for side in (wanted, found)
+        tuple(map(decibels, side.outputs(), exact.outputs())) for side in (expected, result)
     )
     for name, plans, files in zip(spec.output_names, simulated, measured, strict=True):
         if _is_worse(files, plans):
@@ -86,14 +86,14 @@ def check(
                 f"{kind}: its output {name} has an SQNR of {files:.1f} dB against the float "
                 f"network, the simulation of its plan {plans:.1f} dB; {where}"
             )
-    alike = agree(wanted.found, found.found)
-    wished = _least(alike.expected, agree(exact.found, wanted.found).ap50)
-    if alike.ap50 < wished:
+    agreement = agree(expected.measured, result.measured)
+    wished = _least(agreement.expected, agree(exact.measured, expected.measured).ap50)
+    if agreement.ap50 < wished:
         raise ModelError(
-            f"{kind}: its detections agree with the simulation's to AP50 {alike.ap50:.3f}, "
-            f"{wished:.3f} is wanted of {alike.expected}"
+            f"{kind}: its detections agree with the simulation's to AP50 {agreement.ap50:.3f}, "
+            f"{wished:.3f} is wanted of {agreement.expected}"
         )
-    return Verified(len(plan.layers), simulated, measured, alike)
+    return Verified(len(plan.layers), simulated, measured, agreement)
 
 
 def part(graph: Graph, plan: Plan, image: Float32Array) -> str:
@@ -133,7 +133,7 @@ class _Watched:
             backend.threads,
         )
         self.image: Float32Array = np.empty(0, np.float32)  # the last that was fed
-        self.found: list[Detections] = []
+        self.measured: list[Detections] = []
         self._backend = backend
         self._rows: list[tuple[Float32Array, ...]] = []
 
@@ -142,7 +142,7 @@ class _Watched:
         """Of what a detector finds in images, with low scores too."""
         watched = cls(backend)
         with detector(spec, watched) as find:
-            watched.found = [find(image) for image in images]
+            watched.measured = [find(image) for image in images]
         return watched
 
     def outputs(self) -> list[AnyArray]:
@@ -157,21 +157,21 @@ class _Watched:
     def run(self) -> tuple[Tensor, ...]:
         """See `edge.backends.base.Backend`."""
         self.image = np.array(self._backend.input_view(), np.float32)
-        found = self._backend.run()
-        self._rows.append(tuple(output.real() for output in found))
-        return found
+        result = self._backend.run()
+        self._rows.append(tuple(output.real() for output in result))
+        return result
 
     def close(self) -> None:
         """See `edge.backends.base.Backend`."""
         self._backend.close()
 
 
-def _check_layers(kind: str, graph: Graph, plan: Plan, found: frozenset[str]) -> None:
+def _check_layers(kind: str, graph: Graph, plan: Plan, result: frozenset[str]) -> None:
     nodes = {node.name: node for node in graph.nodes}
-    floats = [str(nodes[name]) for name in nodes if name in set(plan.layers) - found]
-    codes = [str(nodes[name]) for name in nodes if name in found - set(plan.layers)]
-    if floats:
-        raise ModelError(f"{kind}: these compute in floats, in its plan on codes: {floats}")
+    float_layers = [str(nodes[name]) for name in nodes if name in set(plan.layers) - result]
+    codes = [str(nodes[name]) for name in nodes if name in result - set(plan.layers)]
+    if float_layers:
+        raise ModelError(f"{kind}: these compute in floats, in its plan on codes: {float_layers}")
     if codes:
         raise ModelError(f"{kind}: these compute on codes, in its plan in floats: {codes}")
 
@@ -197,19 +197,19 @@ def _may_be_last(graph: Graph, plan: Plan, node: Node) -> bool:
     """Whether a graph can end behind a node, so that its plan still means the same."""
     if graph.dtypes.get(node.output) != "float32":
         return False
-    return plan.target == "ncnn" or node.name not in plan.layers or node.output in plan.stored
+    return plan.target == "ncnn" or node.name not in plan.layers or node.output in plan.kept_in_int8
 
 
 def _restricted(plan: Plan, graph: Graph) -> Plan:
     """What a plan says of the beginning of its graph."""
     names = {node.name for node in graph.nodes}
-    stored = plan.stored.intersection(graph.shapes)
+    kept_in_int8 = plan.kept_in_int8.intersection(graph.shapes)
     if plan.target == "ncnn":
-        stored = stored.difference(graph.outputs)
+        kept_in_int8 = kept_in_int8.difference(graph.outputs)
     return replace(
         plan,
         tensors={name: grid for name, grid in plan.tensors.items() if name in graph.shapes},
-        stored=stored,
+        kept_in_int8=kept_in_int8,
         layers={name: layer for name, layer in plan.layers.items() if name in names},
-        moves=plan.moves & names,
+        pass_through=plan.pass_through & names,
     )

@@ -89,18 +89,18 @@ def _checkpoint(archive: Archive) -> Checkpoint:
     origin, holder = _chosen(archive.contents.root)
     if isinstance(holder, Record):
         tree = [module for _, module in modules(holder)]
-        found = tensors(holder)
+        result = tensors(holder)
     else:
         tree = []
-        found = {
+        result = {
             name: value
             for name, value in holder.items()
             if is_name(name) and isinstance(value, Tensor)
         }
     ours = _trained_here(archive.contents.root)
     if ours is not None:
-        found = recipes.without_ranges(found)
-    named = {own: tensor for name, tensor in found.items() if (own := canonical(name)) is not None}
+        result = recipes.without_ranges(result)
+    named = {own: tensor for name, tensor in result.items() if (own := canonical(name)) is not None}
     root = holder.name if isinstance(holder, Record) else ""
     name, config = recognize({key: tensor.shape for key, tensor in named.items()}, root)
     config = check_activations(tree, config)
@@ -200,14 +200,14 @@ def _folded(state: Mapping[str, AnyArray]) -> bool:
 
 
 def _eps(tree: list[Record]) -> float:
-    found = [
+    results = [
         module.state.get("eps", EPS)
         for module in tree
         if module.name.startswith("torch.nn.modules.batchnorm.")
     ] or [EPS]
-    if not all(isinstance(eps, float) and 0 < eps < 1 for eps in found) or len(set(found)) > 1:
+    if not all(isinstance(eps, float) and 0 < eps < 1 for eps in results) or len(set(results)) > 1:
         raise UnsupportedModelError("the batch normalizations have no eps, or not all the same")
-    return float(found[0])
+    return float(results[0])
 
 
 def _labels(

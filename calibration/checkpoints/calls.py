@@ -49,10 +49,10 @@ def _device(*name: Any) -> str:
 
 def mapping_of(pairs: Any = ()) -> dict[Any, Any]:
     """A dict of pairs, or of another dict."""
-    found = {}
+    results = {}
     for key, value in pairs.items() if isinstance(pairs, dict) else pairs:
-        found[key_of(key)] = value
-    return found
+        results[key_of(key)] = value
+    return results
 
 
 def record_of(cls: Any, *args: Any) -> Record:

@@ -36,14 +36,14 @@ def modules(root: Record) -> Iterator[tuple[str, Record]]:
 
 def tensors(root: Record) -> dict[str, Tensor]:
     """The parameters and persistent buffers of a tree, by name."""
-    found: dict[str, Tensor] = {}
+    results: dict[str, Tensor] = {}
     for prefix, module in modules(root):
         transient = module.state.get("_non_persistent_buffers_set")
         skipped = transient if isinstance(transient, set) else set()
         for key, value in (_section(module, "_parameters") | _section(module, "_buffers")).items():
             if isinstance(value, Tensor) and key not in skipped:
-                found[f"{prefix}.{key}" if prefix else key] = value
-    return found
+                results[f"{prefix}.{key}" if prefix else key] = value
+    return results
 
 
 def _section(module: Record, name: str) -> dict[str, Any]:

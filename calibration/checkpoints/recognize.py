@@ -139,18 +139,18 @@ def check_activations(modules: Iterable[Record], config: Config) -> Config:
     Raises:
         UnsupportedModelError: An activation that the network is not built with.
     """
-    found = set()
+    results = set()
     for module in modules:
         if module.name.startswith("torch.nn.modules.activation."):
             name = module.name.rsplit(".", 1)[1]
             slope = module.state.get("negative_slope", 0.1)
-            found.add(name if slope == 0.1 else f"{name} of slope {_number(slope)}")
-    if isinstance(config, YOLOv7Tiny) and found == {"SiLU"}:
+            results.add(name if slope == 0.1 else f"{name} of slope {_number(slope)}")
+    if isinstance(config, YOLOv7Tiny) and results == {"SiLU"}:
         return replace(config, activation="silu")
     usual = {"LeakyReLU"} if isinstance(config, YOLOv7Tiny) else {"ReLU", "SiLU"}
-    if found - usual:
+    if results - usual:
         raise UnsupportedModelError(
-            f"the network uses {', '.join(sorted(found))}; {', '.join(sorted(usual))} was expected"
+            f"the network uses {', '.join(sorted(results))}; {', '.join(sorted(usual))} was expected"
         )
     return config
 

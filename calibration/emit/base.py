@@ -78,7 +78,7 @@ def check_plan(plan: Plan, graph: Graph, target: str) -> None:
     if plan.target != target:
         raise ModelError(f"a plan for {target} is wanted, got one for {plan.target}")
     nodes = {node.name: node for node in graph.nodes}
-    for name in (*plan.layers, *plan.moves):
+    for name in (*plan.layers, *plan.pass_through):
         if name not in nodes:
             raise ModelError(f"the plan speaks of a node {name}, which the graph does not have")
         fed = [tensor for tensor in nodes[name].inputs if tensor not in graph.constants]
@@ -87,10 +87,12 @@ def check_plan(plan: Plan, graph: Graph, target: str) -> None:
                 raise ModelError(f"the plan gives {nodes[name]} codes, but {tensor} has no grid")
     for name, layer in plan.layers.items():
         node = nodes[name]
-        wanted = graph.shapes[node.inputs[1]] if node.op == "Conv" else None
-        if layer.weight.shape != wanted:
-            raise ModelError(f"the plan's weight for {node} is {layer.weight.shape}, not {wanted}")
-    for tensor in plan.stored:
+        expected = graph.shapes[node.inputs[1]] if node.op == "Conv" else None
+        if layer.weight.shape != expected:
+            raise ModelError(
+                f"the plan's weight for {node} is {layer.weight.shape}, not {expected}"
+            )
+    for tensor in plan.kept_in_int8:
         if tensor not in plan.tensors or tensor not in graph.shapes:
             raise ModelError(f"the plan stores {tensor}, which has no grid or is not in the graph")
 
@@ -103,10 +105,12 @@ def check_results(plan: Plan, graph: Graph, target: str) -> None:
     """
     refused = {}
     for node in graph.nodes:
-        if node.name in plan.layers or node.name in plan.moves:
-            floats = [name for name in node.outputs if name not in plan.stored]
-            if floats and fused_relu(graph, plan, node) is None:
-                refused[str(node)] = f"it gives codes here, but {floats[0]} is float in the plan"
+        if node.name in plan.layers or node.name in plan.pass_through:
+            float_layers = [name for name in node.outputs if name not in plan.kept_in_int8]
+            if float_layers and fused_relu(graph, plan, node) is None:
+                refused[str(node)] = (
+                    f"it gives codes here, but {float_layers[0]} is float in the plan"
+                )
     if refused:
         raise CannotEmitError(target, refused)
 
@@ -116,4 +120,4 @@ def fused_relu(graph: Graph, plan: Plan, node: Node) -> Node | None:
     follower = graph.sole_consumer(node.output)
     if node.name not in plan.layers or node.output in plan.tensors or follower is None:
         return None
-    return follower if follower.op == "Relu" and follower.output in plan.stored else None
+    return follower if follower.op == "Relu" and follower.output in plan.kept_in_int8 else None

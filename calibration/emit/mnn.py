@@ -52,11 +52,11 @@ def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[
             *(["--fp16"] if half else []),
             *(["--compressionParamsFile", scales.name] if plan is not None else []),
         ]
-        said = _python(folder, command)[1]
-        if "No module named '_tools'" in said:
+        answer = _python(folder, command)[1]
+        if "No module named '_tools'" in answer:
             raise BackendNotInstalledError("mnn needs the package MNN", "mnn")
         if not target.is_file():
-            raise _refusal(graph, said)
+            raise _refusal(graph, answer)
         # What it wrote may crash who loads it, so another process tries first.
         code, complaint = _python(folder, [sys.executable, "-c", _LOAD, target.name])
         if code != 0:
@@ -94,9 +94,9 @@ def _mish_in_pieces(_: Graph, node: Node) -> Change | None:
     return Change((node,), new)
 
 
-def _refusal(graph: Graph, said: str) -> Exception:
+def _refusal(graph: Graph, text: str) -> Exception:
     """What the converter did not take, as far as it says so."""
-    named = " ".join(re.findall(r"Not Support: (.*)", said))
+    named = " ".join(re.findall(r"Not Support: (.*)", text))
     unknown = set(re.findall(r"ONNX::(\w+)", named))
     refused = {
         str(node): "MNN's converter does not know this operator"
@@ -105,4 +105,4 @@ def _refusal(graph: Graph, said: str) -> Exception:
     }
     if refused:
         return CannotEmitError("mnn", refused)
-    return BackendError(f"MNN's converter failed: {said.strip()[-500:]}")
+    return BackendError(f"MNN's converter failed: {text.strip()[-500:]}")

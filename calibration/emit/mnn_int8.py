@@ -101,7 +101,7 @@ def _pool(name: str, source: str, result: str, window: int) -> Node:
 
 def _with_float_outputs(graph: Graph, plan: Plan) -> Graph:
     """A product with one behind every output that is codes: MNN would hand out those as floats."""
-    codes = [name for name in graph.outputs if name in plan.stored]
+    codes = [name for name in graph.outputs if name in plan.kept_in_int8]
     renamed = {name: f"{name}{_HANDED_OUT}" for name in codes}
     nodes = [
         replace(
@@ -117,7 +117,7 @@ def _with_float_outputs(graph: Graph, plan: Plan) -> Graph:
 
 
 def _name(graph: Graph, plan: Plan, tensor: str) -> str:
-    handed_out = tensor in graph.outputs and tensor in plan.stored
+    handed_out = tensor in graph.outputs and tensor in plan.kept_in_int8
     return f"{tensor}{_HANDED_OUT}" if handed_out else tensor
 
 

@@ -35,7 +35,7 @@ def _with_splits(network: Network, outputs: tuple[str, ...]) -> Network:
     """A blob may have one reader: Split gives each its own. An output keeps its name."""
     layers: list[Layer] = []
     copies: dict[str, list[str]] = {}
-    readers = {name: len(found) for name, found in _reads(network).items()}
+    readers = {name: len(result) for name, result in _reads(network).items()}
     for layer in network.layers:
         layer = replace(
             layer, inputs=tuple(copies[n].pop(0) if n in copies else n for n in layer.inputs)
@@ -60,20 +60,20 @@ def _with_splits(network: Network, outputs: tuple[str, ...]) -> Network:
 
 def _reads(network: Network) -> dict[str, list[Layer]]:
     """The layers that read each blob, once for every time."""
-    found: dict[str, list[Layer]] = {}
+    results: dict[str, list[Layer]] = {}
     for layer in network.layers:
         for name in layer.inputs:
-            found.setdefault(name, []).append(layer)
-    return found
+            results.setdefault(name, []).append(layer)
+    return results
 
 
 def _check_shapes(network: Network, graph: Graph) -> None:
     """What ncnn will compute has the shapes of the graph."""
     inputs = {name: blob_shape(graph.shapes[name]) for name in graph.inputs}
-    for name, found in blob_shapes(network, inputs).items():
+    for name, result in blob_shapes(network, inputs).items():
         if name not in graph.shapes or name in graph.constants:
             continue
-        wanted = blob_shape(graph.shapes[name])
-        if prod(found) != prod(wanted) or (len(found) > 1 and found != wanted):
+        expected = blob_shape(graph.shapes[name])
+        if prod(result) != prod(expected) or (len(result) > 1 and result != expected):
             producer = graph.producers.get(name, name)
-            raise UnsupportedModelError(f"ncnn: {producer} would give {found}, wanted {wanted}")
+            raise UnsupportedModelError(f"ncnn: {producer} would give {result}, wanted {expected}")

@@ -43,11 +43,13 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
         if reason:
             refused[str(nodes[name])] = reason
     written = {layer.outputs[0] for layer in network.layers if layer.name in plan.layers}
-    for tensor in sorted(plan.stored):
+    for tensor in sorted(plan.kept_in_int8):
         reason = _edge_objection(graph, tensor, plan, written)
         if reason:
             refused[str(graph.producers.get(tensor, tensor))] = reason
-    refused |= {str(nodes[name]): "ncnn hands on codes through nothing" for name in plan.moves}
+    refused |= {
+        str(nodes[name]): "ncnn hands on codes through nothing" for name in plan.pass_through
+    }
     if refused:
         raise CannotEmitError("ncnn", refused)
     quantized = _multiplied(graph, plan)
@@ -71,14 +73,14 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
 
 def _multiplied(graph: Graph, plan: Plan) -> dict[str, Float32Array]:
     """The factors of nodes that multiply channels for INT8 layers alone, by the nodes' names."""
-    found = {}
+    results = {}
     for node in graph.nodes:
         readers = graph.consumers.get(node.output, ())
         rounded = readers and all(reader.name in plan.layers for reader in readers)
         factor = multiplier(graph, node)
         if rounded and node.output not in graph.outputs and factor is not None:
-            found[node.name] = factor
-    return found
+            results[node.name] = factor
+    return results
 
 
 def _quantize(layer: Layer, plan: Plan, factor: Float32Array) -> Layer:
@@ -119,7 +121,7 @@ def _edge_objection(graph: Graph, tensor: str, plan: Plan, written: set[str]) ->
 
 def _int8(layer: Layer, node: Node, plan: Plan) -> Layer:
     int8, source, target = plan.layers[node.name], node.inputs[0], layer.outputs[0]
-    stores = target in plan.stored
+    stores = target in plan.kept_in_int8
     form = 1 if layer.type == "ConvolutionDepthWise" else 2
     params = {**layer.params, 5: 1, 8: form + 100 * stores}
     if _may_run_winograd(layer) and not int8.winograd:

@@ -118,16 +118,16 @@ def _operand(writer: Writer, node: Node, name: str, rank: int) -> str:
     shape = writer.shape(name)
     if shape != writer.shape(node.output) and rank > 4:
         raise RefusalError(f"unlike operands of {rank} axes")
-    wanted = (1,) * (rank - len(shape)) + shape
-    wanted = wanted if whole else blob_shape(wanted)
-    return _reshaped(writer, node, writer.blob(name), blob_shape(shape), wanted)
+    expected = (1,) * (rank - len(shape)) + shape
+    expected = expected if whole else blob_shape(expected)
+    return _reshaped(writer, node, writer.blob(name), blob_shape(shape), expected)
 
 
-def _reshaped(writer: Writer, node: Node, blob: str, found: Shape, wanted: Shape) -> str:
-    if found == wanted:
+def _reshaped(writer: Writer, node: Node, blob: str, shape: Shape, expected: Shape) -> str:
+    if shape == expected:
         return blob
     name = f"{node.output}/{blob}"
-    writer.layers.append(new_layer("Reshape", name, (blob,), (name,), size_params(wanted)))
+    writer.layers.append(new_layer("Reshape", name, (blob,), (name,), size_params(expected)))
     return name
 
 
@@ -289,21 +289,21 @@ def _transpose(writer: Writer, node: Node) -> None:
             runs.append([axis])
     if len(runs) > 4:
         raise RefusalError(f"ncnn turns four axes at most, this needs {shape} by {order}")
-    blob, found, wanted = writer.blob(node.inputs[0]), blob_shape(shape), blob_shape(out)
+    blob, result, expected = writer.blob(node.inputs[0]), blob_shape(shape), blob_shape(out)
     if len(runs) < 2:
-        writer.add("Reshape", node, (blob,), size_params(wanted))
+        writer.add("Reshape", node, (blob,), size_params(expected))
         return
     places = sorted(runs)
     squeezed = tuple(prod(shape[axis] for axis in run) for run in places)
     turn = tuple(places.index(run) for run in runs)
-    blob = _reshaped(writer, node, blob, found, squeezed)
+    blob = _reshaped(writer, node, blob, result, squeezed)
     params: dict[int, Value] = {0: PERMUTATIONS[len(turn)].index(turn)}
-    if tuple(squeezed[axis] for axis in turn) == wanted:
+    if tuple(squeezed[axis] for axis in turn) == expected:
         writer.add("Permute", node, (blob,), params)
         return
     name = f"{node.output}/turned"
     writer.add("Permute", node, (blob,), params, outputs=(name,), name=name)
-    writer.add("Reshape", node, (name,), size_params(wanted))
+    writer.add("Reshape", node, (name,), size_params(expected))
 
 
 def _matmul(writer: Writer, node: Node) -> None:

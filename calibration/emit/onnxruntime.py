@@ -36,9 +36,9 @@ def _halve(model: onnx.ModelProto) -> None:
     for init in model.graph.initializer:
         values = numpy_helper.to_array(init)
         if values.dtype == np.float32 and values.size > _SMALL and init.name not in scales:
-            name, stored = init.name, f"{init.name}/half"
-            init.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
-            casts.append(helper.make_node("Cast", [stored], [name], stored, to=1))
+            name, kept_in_int8 = init.name, f"{init.name}/half"
+            init.CopyFrom(numpy_helper.from_array(values.astype(np.float16), kept_in_int8))
+            casts.append(helper.make_node("Cast", [kept_in_int8], [name], kept_in_int8, to=1))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -62,14 +62,14 @@ class _Writer:
 
     def _write_with(self, node: Node, low: int | None = None) -> None:
         plan = self._plan
-        coded = node.name in plan.layers or node.name in plan.moves
+        coded = node.name in plan.layers or node.name in plan.pass_through
         inputs = tuple(self._read(name, coded) for name in node.inputs)
         if node.name in plan.layers:
             inputs = (inputs[0], *self._parameters(node))
-        outputs = tuple(f"{n}/real" if n in plan.stored else n for n in node.outputs)
+        outputs = tuple(f"{n}/real" if n in plan.kept_in_int8 else n for n in node.outputs)
         self.nodes.append(replace(node, inputs=inputs, outputs=outputs))
         for name, written in zip(node.outputs, outputs, strict=True):
-            if name in plan.stored:
+            if name in plan.kept_in_int8:
                 grid = plan.tensors[name]
                 written = written if coded else self._apart(node, written)
                 self._round(written, name, grid if low is None else replace(grid, low=low))
@@ -91,7 +91,7 @@ class _Writer:
 
     def _read(self, name: str, coded: bool) -> str:
         """The name under which a node reads a tensor."""
-        beside = coded or name in self._plan.stored
+        beside = coded or name in self._plan.kept_in_int8
         return self._rounded.get(name, name) if beside else name
 
     def _round_beside(self, name: str) -> None:

@@ -40,7 +40,7 @@ def check_moves(plan: Plan, graph: Graph) -> None:
     Raises:
         CannotEmitError: It does not; names the nodes.
     """
-    nodes = [node for node in graph.nodes if node.name in plan.moves]
+    nodes = [node for node in graph.nodes if node.name in plan.pass_through]
     reasons = {str(node): _objection(plan, graph, node) for node in nodes}
     refused = {node: reason for node, reason in reasons.items() if reason}
     if refused:

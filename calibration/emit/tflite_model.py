@@ -94,9 +94,9 @@ class TfliteModel:
         if key in self._constants:
             return self._constants[key]
         if self._half and values.dtype == np.float32 and values.size > _SMALL:
-            stored = self._stored(values.astype(np.float16), f"{name}/half")
+            kept_in_int8 = self._stored(values.astype(np.float16), f"{name}/half")
             index = self.tensor(name, values.shape)
-            self.add("DEQUANTIZE", [stored], [index])
+            self.add("DEQUANTIZE", [kept_in_int8], [index])
         else:
             index = self._stored(values, name)
         self._constants[key] = index
@@ -185,11 +185,11 @@ class TfliteModel:
 
 
 def _quantization(scales: AnyArray, zero_point: int, axis: int) -> Any:
-    found = schema.QuantizationParametersT()
-    found.scale = np.asarray(scales, np.float32)
-    found.zeroPoint = np.full(len(found.scale), zero_point, np.int64)
-    found.quantizedDimension = axis
-    return found
+    result = schema.QuantizationParametersT()
+    result.scale = np.asarray(scales, np.float32)
+    result.zeroPoint = np.full(len(result.scale), zero_point, np.int64)
+    result.quantizedDimension = axis
+    return result
 
 
 def _named(tensors: Mapping[str, int]) -> list[Any]:

@@ -231,10 +231,10 @@ def _reshape(writer: Writer, node: Node) -> None:
 def _transpose(writer: Writer, node: Node) -> None:
     source = node.inputs[0]
     order = node.ints("perm", tuple(reversed(range(len(writer.shape(source))))))
-    seen = node.output in writer.graph.outputs
-    if writer.is_image(source) and order == IMAGE and not seen:
+    histograms = node.output in writer.graph.outputs
+    if writer.is_image(source) and order == IMAGE and not histograms:
         writer.alias(node.output, writer.get(source, image=True), image=False)
-    elif not writer.is_image(source) and order == PLAIN and not seen:
+    elif not writer.is_image(source) and order == PLAIN and not histograms:
         writer.alias(node.output, writer.get(source, image=False), image=True)
     else:
         number = writer.get(source, image=False)
@@ -276,9 +276,9 @@ def _reduce(writer: Writer, node: Node) -> None:
     source = writer.get(node.inputs[0], image=image)
     rank = len(writer.shape(node.inputs[0]))
     whole = [int(axis) % rank for axis in axes.reshape(-1)]
-    stored = [IMAGE.index(axis) for axis in whole] if image else whole
+    kept_in_int8 = [IMAGE.index(axis) for axis in whole] if image else whole
     result = [writer.result(node.output, image=image)]
-    inputs = [source, writer.numbers(*stored)]
+    inputs = [source, writer.numbers(*kept_in_int8)]
     writer.model.add(_REDUCTIONS[node.op], inputs, result, "Reducer", keepDims=kept)
 
 

@@ -39,14 +39,14 @@ class Writer:
         self._coded = False  # whether the node at hand computes on codes
         self._grid: QuantParams | None = None  # of what it reads, then
         for name in graph.inputs:
-            self._coded = name in self.plan.stored
+            self._coded = name in self.plan.kept_in_int8
             self.result(name, image=len(graph.shapes[name]) == 4)
         self._inputs = dict(zip(graph.inputs, self._numbers.values(), strict=True))
 
     @contextmanager
     def writing(self, node: Node) -> Iterator[None]:
         """Within: what is read and given is what a node reads and gives."""
-        self._coded = node.name in self.plan.layers or node.name in self.plan.moves
+        self._coded = node.name in self.plan.layers or node.name in self.plan.pass_through
         self._grid = self.plan.tensors[node.inputs[0]] if self._coded else None
         before = set(self._numbers)
         try:
@@ -54,7 +54,7 @@ class Writer:
         finally:
             self._coded, self._grid = False, None
         for tensor, image, coded in [key for key in self._numbers if key not in before]:
-            if not coded and tensor in self.plan.stored and tensor not in node.inputs:
+            if not coded and tensor in self.plan.kept_in_int8 and tensor not in node.inputs:
                 self._convert(tensor, image, coded=True)
                 del self._numbers[tensor, image, False]
 
@@ -70,7 +70,7 @@ class Writer:
         """The file."""
         outputs = {}
         for name in self.graph.outputs:
-            self._coded = name in self.plan.stored
+            self._coded = name in self.plan.kept_in_int8
             outputs[name] = self.get(name, image=False)
         return self.model.finish(self._inputs, outputs)
 
@@ -113,7 +113,7 @@ class Writer:
         """The number of a new tensor for a result. The bare name is for what users see."""
         bare = image != (tensor in self.graph.outputs)
         suffix = "" if bare or len(self.shape(tensor)) != 4 else "/image" if image else "/plain"
-        if tensor in self.plan.tensors and self._coded != (tensor in self.plan.stored):
+        if tensor in self.plan.tensors and self._coded != (tensor in self.plan.kept_in_int8):
             suffix += "/codes" if self._coded else "/real"
         grid = self.plan.tensors[tensor] if self._coded else None
         number = self.model.tensor(f"{tensor}{suffix}", self.stored_shape(tensor, image), grid=grid)
@@ -140,9 +140,9 @@ class Writer:
         """A constant number; as a code where the node at hand computes on codes."""
         if self._grid is None:
             return self.constant(np.array(value, np.float32), "number")
-        found = np.array(code(value, self._grid), np.int8)
+        results = np.array(code(value, self._grid), np.int8)
         scales, zero = np.array([self._grid.scale], np.float32), self._grid.zero_point
-        return self.model.codes(found, "number", scales, zero_point=zero)
+        return self.model.codes(results, "number", scales, zero_point=zero)
 
     def turn(self, source: int, target: int, order: Sequence[int]) -> None:
         """Add a transposition."""
@@ -171,17 +171,17 @@ class Writer:
     def activation(self, node: Node) -> tuple[str, int]:
         """The tensor that a node gives with the activation behind it, and that activation."""
         follower = self.graph.sole_consumer(node.output)
-        found = NONE
+        results = NONE
         if self._coded:
             follower = fused_relu(self.graph, self.plan, node)
         elif node.output in self.plan.tensors:
             follower = None
         if follower is not None and follower.op == "Relu":
-            found = RELU
+            results = RELU
         if follower is not None and follower.op == "Clip":
             bounds = [self.graph.scalar(follower.input(i)) for i in (1, 2)]
-            found = RELU6 if bounds == [0, 6] else NONE
-        if follower is None or found == NONE:
+            results = RELU6 if bounds == [0, 6] else NONE
+        if follower is None or results == NONE:
             return node.output, NONE
         self._fused.add(follower.name)
-        return follower.output, found
+        return follower.output, results

@@ -36,18 +36,18 @@ def fold(graph: Graph) -> Graph:
 
 
 def _known_shapes(graph: Graph) -> dict[str, AnyArray]:
-    found: dict[str, AnyArray] = {}
+    results: dict[str, AnyArray] = {}
     for node in graph.nodes:
         shape = graph.shapes.get(node.inputs[0]) if node.inputs else None
         if shape is None or node.op not in ("Shape", "Size"):
             continue
         if node.op == "Size":
-            found[node.output] = np.array(np.prod(shape), np.int64)
+            results[node.output] = np.array(np.prod(shape), np.int64)
         else:
             rank = len(shape)
             part = slice(node.get("start", 0), node.get("end", rank))
-            found[node.output] = np.array(shape[part], np.int64)
-    return found
+            results[node.output] = np.array(shape[part], np.int64)
+    return results
 
 
 def _fixed_nodes(graph: Graph, known: dict[str, AnyArray]) -> list[Node]:
@@ -67,15 +67,15 @@ def _evaluated(graph: Graph, nodes: list[Node], known: dict[str, AnyArray]) -> d
         return {}
     inside = {id(node) for node in nodes}
     made = [name for node in nodes for name in node.outputs if name]
-    wanted = [
+    expected = [
         name
         for name in made
         if name in graph.outputs
         or any(id(reader) not in inside for reader in graph.consumers.get(name, ()))
     ]
-    if not wanted:
+    if not expected:
         return {}
-    part = build(nodes, inputs={}, outputs=wanted, constants={**graph.constants, **known})
+    part = build(nodes, inputs={}, outputs=expected, constants={**graph.constants, **known})
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
@@ -83,7 +83,7 @@ def _evaluated(graph: Graph, nodes: list[Node], known: dict[str, AnyArray]) -> d
         session = onnxruntime.InferenceSession(
             to_model(part).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        values = session.run(wanted, {})
+        values = session.run(expected, {})
     except Exception as error:  # its errors have no common base
         raise ModelError(f"the model's constants cannot be computed: {error}") from error
-    return dict(zip(wanted, map(np.asarray, values), strict=True))
+    return dict(zip(expected, map(np.asarray, values), strict=True))

@@ -51,7 +51,7 @@ def cuts(graph: Graph, spec: ModelSpec) -> Iterator[Cut]:
     (count,) = {len(names) for names in levels.values()} or {0}
     per_level, strides = list(levels.values()), tuple(levels)
     likely = [spec, *(replace(spec, family=name) for name in _ALIKE.get(spec.family, ()))]
-    for said, (name, layout) in (
+    for answer, (name, layout) in (
         (s, f) for s in likely for f in models.family(s.family).layouts.items()
     ):
         if not layout.per_level or layout.optional or len(layout.parts) != count:
@@ -63,9 +63,9 @@ def cuts(graph: Graph, spec: ModelSpec) -> Iterator[Cut]:
             if layout.anchored:
                 for anchors in _anchors(graph, spec, names):
                     if sizes == [[len(level) * (5 + len(spec.labels)) for level in anchors]]:
-                        yield _cut(graph, said, name, names, strides, anchors)
+                        yield _cut(graph, answer, name, names, strides, anchors)
             elif _fit(layout, sizes, len(spec.labels)):
-                yield _cut(graph, said, name, names, strides)
+                yield _cut(graph, answer, name, names, strides)
 
 
 def _fit(layout: OutputLayout, sizes: Sequence[Sequence[int]], classes: int) -> bool:
@@ -96,17 +96,17 @@ def _levels(graph: Graph, spec: ModelSpec) -> dict[int, list[str]]:
 
     As many at every stride.
     """
-    found: dict[int, list[str]] = {}
+    results: dict[int, list[str]] = {}
     for node in _last_convolutions(graph):
         maps = graph.shapes[node.output][2:]
         sizes = ((stride, cells(spec.input, stride)) for stride in spec.strides or _STRIDES)
         stride = next((s for s, size in sizes if (size.height, size.width) == maps), None)
         if stride is None:
             return {}
-        found.setdefault(stride, []).append(node.output)
-    if len({len(names) for names in found.values()}) != 1:
+        results.setdefault(stride, []).append(node.output)
+    if len({len(names) for names in results.values()}) != 1:
         return {}
-    return {stride: found[stride] for stride in sorted(found)}
+    return {stride: results[stride] for stride in sorted(results)}
 
 
 def _last_convolutions(graph: Graph) -> list[Node]:
@@ -114,7 +114,7 @@ def _last_convolutions(graph: Graph) -> list[Node]:
 
     None where an output follows from the image without any.
     """
-    seen: set[str] = set()
+    known: set[str] = set()
     last: list[Node] = []
     names = list(graph.outputs)
     while names:
@@ -122,9 +122,9 @@ def _last_convolutions(graph: Graph) -> list[Node]:
         node = graph.producers.get(name)
         if name in graph.inputs:
             return []
-        if node is None or node.name in seen:
+        if node is None or node.name in known:
             continue
-        seen.add(node.name)
+        known.add(node.name)
         if node.op == "Conv" and not _is_expectation(graph, node):
             last.append(node)
         else:
@@ -143,8 +143,8 @@ def _is_expectation(graph: Graph, node: Node) -> bool:
 
 def _anchors(graph: Graph, spec: ModelSpec, names: Sequence[str]) -> Iterator[Anchors]:
     """The anchors, as the graph has them or as the family does."""
-    found = [_factors(graph, name) for name in names]
-    sizes = [values for values in found if values is not None]
+    results = [_factors(graph, name) for name in names]
+    sizes = [values for values in results if values is not None]
     if len(sizes) == len(names):
         for factor in (1, 0.25):  # 4 for the square of 2 sigma may stand in the same constant
             yield tuple(tuple((float(w), float(h)) for w, h in level * factor) for level in sizes)
@@ -154,7 +154,7 @@ def _anchors(graph: Graph, spec: ModelSpec, names: Sequence[str]) -> Iterator[An
 
 def _factors(graph: Graph, name: str) -> AnyArray | None:
     """(A, 2): a constant that multiplies widths and heights by anchor, behind a head."""
-    names, seen = [name], {name}
+    names, histograms = [name], {name}
     while names:
         for node in graph.consumers.get(names.pop(), ()):
             for operand in node.inputs if node.op == "Mul" else ():
@@ -163,8 +163,8 @@ def _factors(graph: Graph, name: str) -> AnyArray | None:
                 if pairs is not None:
                     return pairs
             if node.op != "Concat":
-                names += [output for output in node.outputs if output not in seen]
-                seen.update(node.outputs)
+                names += [output for output in node.outputs if output not in histograms]
+                histograms.update(node.outputs)
     return None
 
 

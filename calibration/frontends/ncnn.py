@@ -85,8 +85,8 @@ class _Importer:
             self.activate(activation, layer, outputs[0])
 
     def activate(self, kind: int, layer: Layer, source: str) -> None:
-        found = layer.params.get(10, ())
-        values = found if isinstance(found, tuple) else (found,)
+        result = layer.params.get(10, ())
+        values = result if isinstance(result, tuple) else (result,)
         numbers = [float(value) for value in values if not isinstance(value, str)]
         if kind not in _ACTIVATIONS:
             raise _RefusalError(f"its activation {kind} is not known")

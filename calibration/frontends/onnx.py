@@ -109,7 +109,7 @@ def _opset(proto: onnx.ModelProto) -> int:
     return opset
 
 
-def _input_shape(value: onnx.ValueInfoProto, wanted: Size | None) -> Shape:
+def _input_shape(value: onnx.ValueInfoProto, expected: Size | None) -> Shape:
     sizes = [
         size.dim_value if size.HasField("dim_value") else 0
         for size in value.type.tensor_type.shape.dim
@@ -121,19 +121,19 @@ def _input_shape(value: onnx.ValueInfoProto, wanted: Size | None) -> Shape:
     batch, channels, height, width = sizes
     if batch > 1:
         raise UnsupportedModelError(f"the input {value.name} is a batch of {batch}; export with 1")
-    if wanted is None:
+    if expected is None:
         if height < 1 or width < 1:
             raise ModelError(
                 f"the file leaves the size of its input {value.name} open; --imgsz says it"
             )
-        wanted = Size(height, width)
-    for found, asked, what in ((height, wanted.height, "high"), (width, wanted.width, "wide")):
-        if found > 0 and found != asked:
+        expected = Size(height, width)
+    for result, asked, what in ((height, expected.height, "high"), (width, expected.width, "wide")):
+        if result > 0 and result != asked:
             raise ModelError(
-                f"the input {value.name} is fixed at {found} pixels {what}, {asked} are asked for; "
+                f"the input {value.name} is fixed at {result} pixels {what}, {asked} are asked for; "
                 "export with that size, or with open axes"
             )
-    return (1, channels if channels > 0 else 3, wanted.height, wanted.width)
+    return (1, channels if channels > 0 else 3, expected.height, expected.width)
 
 
 def _node(item: onnx.NodeProto, taken: set[str]) -> Node:
@@ -179,8 +179,8 @@ def _constant(node: Node) -> AnyArray:
 
 
 def _float32(values: AnyArray) -> AnyArray:
-    floats = values.dtype.kind == "f" or values.dtype.name == "bfloat16"
-    return values.astype(np.float32) if floats else values
+    float_layers = values.dtype.kind == "f" or values.dtype.name == "bfloat16"
+    return values.astype(np.float32) if float_layers else values
 
 
 # --- older opsets ------------------------------------------------------------------------------

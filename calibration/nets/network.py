@@ -34,12 +34,12 @@ def load(config: Config, state: State, *, deployed: bool = False) -> nn.Module:
         ModelError: A tensor is missing, left over or of another shape.
     """
     net = network(config, deployed=deployed)
-    wanted = net.state_dict()
-    wrong = [f"{name} is missing" for name in wanted if name not in state]
-    wrong += [f"{name} is not part of the network" for name in state if name not in wanted]
+    expected = net.state_dict()
+    wrong = [f"{name} is missing" for name in expected if name not in state]
+    wrong += [f"{name} is not part of the network" for name in state if name not in expected]
     wrong += [
         f"{name} has shape {state[name].shape}, wanted {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
+        for name, tensor in expected.items()
         if name in state and state[name].shape != tuple(tensor.shape)
     ]
     if wrong:
@@ -47,7 +47,7 @@ def load(config: Config, state: State, *, deployed: bool = False) -> nn.Module:
         raise ModelError(f"tensors do not fit {config}: {'; '.join(wrong[:3])}{more}")
     tensors = {
         name: torch.from_numpy(state[name].copy()).to(tensor.dtype)
-        for name, tensor in wanted.items()
+        for name, tensor in expected.items()
     }
     net.load_state_dict(tensors)
     return net.eval()

@@ -38,8 +38,8 @@ class Histogram:
         low, high = float(values.min()), float(values.max())
         if low == high:
             low, high = low - 0.5, high + 0.5
-        found, _ = np.histogram(values, BINS, (low, high), weights=counts)
-        return cls(low, high, tuple(int(n) for n in found))
+        result, _ = np.histogram(values, BINS, (low, high), weights=counts)
+        return cls(low, high, tuple(int(n) for n in result))
 
     def outside(self, low: float, high: float) -> float:
         """The share of the values outside a range, to the width of a bin; 0 to 1."""
@@ -61,7 +61,7 @@ class Layer:
         cost: What rounding it adds to the objective; None where that was not measured.
         clip: The range that the codes of its input cover; None where it is float.
         clipped: The share of its input's values outside that, 0 to 1.
-        seen: The values of its input.
+        histogram: The values of its input.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Layer:
     cost: float | None
     clip: tuple[float, float] | None
     clipped: float
-    seen: Histogram
+    histogram: Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,12 @@ class Row:
 
     Attributes:
         name: The way.
-        alike: With the float detections as the truth.
+        agreement: With the float detections as the truth.
         labels: AP and others by labels, float first; empty without labels.
     """
 
     name: str
-    alike: Agreement
+    agreement: Agreement
     labels: Mapping[str, Difference] = field(default_factory=dict)
 
 
@@ -96,12 +96,12 @@ class Point:
     Attributes:
         layers: Convolutions that are float by choice.
         operations: Their share of all multiply-accumulates.
-        alike: Simulated, against float.
+        agreement: Simulated, against float.
     """
 
     layers: int
     operations: float
-    alike: Agreement
+    agreement: Agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Facts:
         model_sha256: Of the prepared network.
         images_sha256: Of the network inputs that were observed.
         observed: Images.
-        judged: Images.
+        held_out: Images.
         labeled: Whether those have labels.
         limits: Of the gate, in words.
         remarks: What a person should know.
@@ -202,7 +202,7 @@ class Facts:
     model_sha256: str
     images_sha256: str
     observed: int
-    judged: int
+    held_out: int
     labeled: bool
     limits: str
     remarks: tuple[str, ...]

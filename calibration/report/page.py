@@ -29,7 +29,7 @@ class Pair:
         float_: What the float model finds.
         int8: What the INT8 model finds.
         runtime: Of the latter.
-        alike: The two.
+        agreement: The two.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Pair:
     float_: Detections
     int8: Detections
     runtime: str
-    alike: Agreement
+    agreement: Agreement
 
 
 def page(facts: Facts, pairs: Sequence[Pair]) -> str:
@@ -69,17 +69,17 @@ def page(facts: Facts, pairs: Sequence[Pair]) -> str:
 
 
 def _head(facts: Facts) -> str:
-    worst = min(facts.targets, key=lambda target: target.row.alike.ap)
-    said = (
+    worst = min(facts.targets, key=lambda target: target.row.agreement.ap)
+    text = (
         f"{len(facts.labels)} classes, {facts.input}, {facts.observed} images observed, "
-        f"{facts.judged} others judge. Lowest agreement with float: "
-        f"{_pair(worst.row.alike)} ({worst.name}); wanted: {facts.limits}."
+        f"{facts.held_out} others judge. Lowest agreement with float: "
+        f"{_pair(worst.row.agreement)} ({worst.name}); wanted: {facts.limits}."
     )
     remarks = "".join(f"<li>{_words(remark)}</li>" for remark in facts.remarks)
     return (
         f"<header><h1>{_words(facts.name)}</h1><p>{_words(facts.family)}, INT8 by "
         f"<code>edge calibrate</code> {_words(facts.version)}, {_words(facts.created)}</p>"
-        f"<p>{_words(said)}</p>" + (f"<ul>{remarks}</ul>" if remarks else "") + "</header>"
+        f"<p>{_words(text)}</p>" + (f"<ul>{remarks}</ul>" if remarks else "") + "</header>"
     )
 
 
@@ -88,17 +88,17 @@ def _targets(facts: Facts) -> str:
     heads = ["runtime", "AP / AP50", "recall", "precision", "INT8 layers", "float work"]
     heads += ["AP by labels", "change", ""] if labeled else []
     heads += ["size", "latency", "against float"]
-    reach = _reach(target.row for target in facts.targets)
+    max_abs = _reach(target.row for target in facts.targets)
     rows = []
     for target in facts.targets:
         cells = [
             f"<b>{_words(target.name)}</b>",
-            f"{_pair(target.row.alike)}",
-            _percent(target.row.alike.recall),
-            _percent(target.row.alike.precision),
+            f"{_pair(target.row.agreement)}",
+            _percent(target.row.agreement.recall),
+            _percent(target.row.agreement.precision),
             f"{target.int8_layers} of {target.int8_layers + target.float_layers}",
             _percent(target.float_operations),
-            *(_label_cells(target.row, reach) if labeled else []),
+            *(_label_cells(target.row, max_abs) if labeled else []),
             f"{target.size / 1e6:.2f} MB <small>of {target.float_size / 1e6:.2f}</small>",
             f"{1e3 * target.latency:.1f} ms <small>of {1e3 * target.float_latency:.1f}</small>",
             f"{target.faster:.2f} times",
@@ -116,15 +116,15 @@ def _targets(facts: Facts) -> str:
 
 def _scheme(scheme: Scheme) -> str:
     labeled = any(row.labels for row in scheme.rows)
-    reach = _reach(scheme.rows)
+    max_abs = _reach(scheme.rows)
     rows = [
         [
             _words(row.name),
-            _pair(row.alike),
-            figures.shares(row.alike.ap),
-            _percent(row.alike.recall),
-            _percent(row.alike.precision),
-            *(_label_cells(row, reach) if labeled else []),
+            _pair(row.agreement),
+            figures.shares(row.agreement.ap),
+            _percent(row.agreement.recall),
+            _percent(row.agreement.precision),
+            *(_label_cells(row, max_abs) if labeled else []),
         ]
         for row in scheme.rows
     ]
@@ -161,7 +161,7 @@ def _layers(layers: Sequence[Layer]) -> str:
             _words(layer.kind),
             _percent(layer.operations),
             "" if layer.cost is None else f"{layer.cost:.3g}",
-            figures.spread(layer.seen, layer.clip),
+            figures.spread(layer.histogram, layer.clip),
             f"{100 * layer.clipped:.3f} %" if layer.clip else "",
             f"float: {_words(layer.why_float)}" if layer.why_float else "INT8",
         ]
@@ -179,14 +179,14 @@ def _runtimes(facts: Facts) -> str:
     heads = ["runtime", "AP / AP50 against its simulation", "output", "simulated", "runtime"]
     rows = []
     for target in facts.targets:
-        for number, (name, (simulated, found)) in enumerate(target.noise.items()):
+        for number, (name, (simulated, result)) in enumerate(target.noise.items()):
             first = [f"<b>{_words(target.name)}</b>", _pair(target.simulated)]
             rows.append(
                 [
                     *(first if number == 0 else ["", ""]),
                     f"<code>{_words(name)}</code>",
                     f"{simulated:.1f} dB",
-                    f"{found:.1f} dB",
+                    f"{result:.1f} dB",
                 ]
             )
     note = (
@@ -205,14 +205,14 @@ def _images(facts: Facts, pairs: Sequence[Pair]) -> str:
     shown = []
     for pair in pairs:
         sides = (("float", pair.float_), (f"INT8, {pair.runtime}", pair.int8))
-        for words, found in sides:
-            image = _image(pair.image, found[found.scores >= _SHOWN], facts.labels)
+        for words, result in sides:
+            image = _image(pair.image, result[result.scores >= _SHOWN], facts.labels)
             shown.append(f'<figure><img alt="{_words(words)}" src="{image}">')
             shown.append(f"<figcaption>{_words(words)}</figcaption></figure>")
-        alike = pair.alike
+        agreement = pair.agreement
         shown.append(
-            f"<p class=note>{_words(pair.name)}: {alike.expected} found in float, {alike.found} "
-            f"in INT8, {alike.agreed} of them the same.</p>"
+            f"<p class=note>{_words(pair.name)}: {agreement.expected} found in float, {agreement.detections} "
+            f"in INT8, {agreement.agreed} of them the same.</p>"
         )
     return (
         "<section><h2>Where they differ most</h2><div class=pairs>"
@@ -234,7 +234,7 @@ def _circumstances(facts: Facts) -> str:
     return f"<section><h2>How it was made</h2>{_table(['', ''], rows)}</section>"
 
 
-def _label_cells(row: Row, reach: float) -> list[str]:
+def _label_cells(row: Row, max_abs: float) -> list[str]:
     change = row.labels.get("AP")
     if change is None:
         return ["", "", ""]
@@ -242,7 +242,7 @@ def _label_cells(row: Row, reach: float) -> list[str]:
     return [
         f"{100 * change.after:.1f} <small>of {100 * change.before:.1f}</small>",
         f"{100 * (change.after - change.before):+.1f} <small>{low} … {high}</small>",
-        figures.whiskers(change, reach),
+        figures.whiskers(change, max_abs),
     ]
 
 
@@ -250,17 +250,21 @@ def _reach(rows: Iterable[Row]) -> float:
     """Points that the scale of changes goes to on either side."""
     ends = [abs(100 * v) for row in rows for c in [row.labels.get("AP")] if c
             for v in (c.low, c.high, c.after - c.before)]  # fmt: skip
-    most = max([e for e in ends if e == e] + [0.0])
-    return next((r for r in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if most <= r), 100.0)
+    limit = max([e for e in ends if e == e] + [0.0])
+    return next((r for r in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if limit <= r), 100.0)
 
 
-def _image(image: UInt8Array, found: Detections, labels: Sequence[str]) -> str:
+def _image(image: UInt8Array, detections: Detections, labels: Sequence[str]) -> str:
     """A data URI: the image, small, with its boxes."""
     cv2 = opencv.load("drawing")
     ratio = min(1.0, _WIDTH / image.shape[1])
     size = round(image.shape[1] * ratio), max(1, round(image.shape[0] * ratio))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    scaled = Detections(found.boxes * found.boxes.dtype.type(ratio), found.scores, found.class_ids)
+    scaled = Detections(
+        detections.boxes * detections.boxes.dtype.type(ratio),
+        detections.scores,
+        detections.class_ids,
+    )
     drawn = annotate(Frame.of(small), scaled, labels)
     _, data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
@@ -274,10 +278,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<div class=wide><table>{shown}<tbody>{body}</tbody></table></div>"
 
 
-def _pair(alike: Agreement) -> str:
-    if alike.ap < 0:
+def _pair(agreement: Agreement) -> str:
+    if agreement.ap < 0:
         return "nothing to compare"
-    return f"{100 * alike.ap:.1f} / {100 * alike.ap50:.1f}"
+    return f"{100 * agreement.ap:.1f} / {100 * agreement.ap50:.1f}"
 
 
 def _percent(value: float) -> str:

@@ -76,8 +76,8 @@ def _draw(canvas: UInt8Array, image: UInt8Array, placing: Placing) -> None:
     top, bottom = max(top, placing.top, 0), min(bottom, placing.top + height, canvas.shape[0])
     if left >= right or top >= bottom:
         return
-    how = cv2.INTER_AREA if placing.scale < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(image, (width, height), interpolation=how)
+    interpolation = cv2.INTER_AREA if placing.scale < 1 else cv2.INTER_LINEAR
+    scaled = cv2.resize(image, (width, height), interpolation=interpolation)
     part = scaled[
         top - placing.top : bottom - placing.top, left - placing.left : right - placing.left
     ]

@@ -22,12 +22,12 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
     return _shared(first, second)[0]
 
 
-def overlap(found: Tensor, wanted: Tensor, kind: BoxLoss) -> Tensor:
+def overlap(result: Tensor, expected: Tensor, kind: BoxLoss) -> Tensor:
     """IoU less a penalty, from 1 downwards; 1 minus this is the loss.
 
     Args:
-        found: (..., 4).
-        wanted: Of the same shape, with area.
+        result: (..., 4).
+        expected: Of the same shape, with area.
         kind: Which penalty.
 
     Returns:
@@ -36,15 +36,15 @@ def overlap(found: Tensor, wanted: Tensor, kind: BoxLoss) -> Tensor:
     Source: "giou" Rezatofighi et al. 2019, arXiv:1902.09630; "ciou" Zheng et al. 2020,
     arXiv:1911.08287; "siou" Gevorgyan 2022, arXiv:2205.12740.
     """
-    common, union = _shared(found, wanted)
-    low = torch.minimum(found[..., :2], wanted[..., :2])
-    high = torch.maximum(found[..., 2:], wanted[..., 2:])
+    common, union = _shared(result, expected)
+    low = torch.minimum(result[..., :2], expected[..., :2])
+    high = torch.maximum(result[..., 2:], expected[..., 2:])
     hull = (high - low).clamp(min=_EPS)
     if kind == "giou":
         area = hull.prod(-1)
         return common - (area - union) / area
-    centers = (wanted[..., :2] + wanted[..., 2:] - found[..., :2] - found[..., 2:]) / 2
-    size, wanted_size = _size(found).clamp(min=_EPS), _size(wanted).clamp(min=_EPS)
+    centers = (expected[..., :2] + expected[..., 2:] - result[..., :2] - result[..., 2:]) / 2
+    size, wanted_size = _size(result).clamp(min=_EPS), _size(expected).clamp(min=_EPS)
     if kind == "ciou":
         distance = centers.square().sum(-1) / hull.square().sum(-1)
         angles = torch.atan(wanted_size[..., 0] / wanted_size[..., 1]) - torch.atan(

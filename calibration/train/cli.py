@@ -280,9 +280,9 @@ def _data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
     elif role(data.split or "") != "val" and "val" in map(role, data.splits):
         held_out = open_dataset(data.path, "val")
     else:
-        found = f" (found: {', '.join(data.splits)})" if data.splits else ""
+        result = f" (found: {', '.join(data.splits)})" if data.splits else ""
         raise UsageError(
-            f"the data has no split val{found}; --val names the held-out images, such as another "
+            f"the data has no split val{result}; --val names the held-out images, such as another "
             "folder or DIR?split=NAME"
         )
     return without(data, held_out.samples), held_out

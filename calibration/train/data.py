@@ -74,8 +74,8 @@ def _read(sample: Sample, size: int) -> Image:
     scale = size / max(height, width)
     resized = max(1, round(width * scale)), max(1, round(height * scale))
     if resized != (width, height):
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        image = cv2.resize(image, resized, interpolation=how)
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        image = cv2.resize(image, resized, interpolation=interpolation)
     factors = np.array([resized[0] / width, resized[1] / height] * 2, np.float32)
     colors = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return Image(colors, objects.boxes * factors, objects.class_ids)

@@ -31,9 +31,9 @@ def channel_wise(teacher: Sequence[Tensor], student: Sequence[Tensor], tau: floa
     total = student[0].new_zeros((), dtype=torch.float32)
     for theirs, ours in zip(teacher, student, strict=True):
         batch, channels = ours.shape[:2]
-        wanted = log_softmax(theirs.float().flatten(2) / tau, -1)
-        said = log_softmax(ours.float().flatten(2) / tau, -1)
-        total = total + tau**2 / (batch * channels) * (wanted.exp() * (wanted - said)).sum()
+        expected = log_softmax(theirs.float().flatten(2) / tau, -1)
+        answer = log_softmax(ours.float().flatten(2) / tau, -1)
+        total = total + tau**2 / (batch * channels) * (expected.exp() * (expected - answer)).sum()
     return total / len(student)
 
 
@@ -51,14 +51,14 @@ def head(
     entropy, distance, sure = [], [], []
     for theirs, ours in zip(teacher, student, strict=True):
         if isinstance(theirs, Level) and isinstance(ours, Level):
-            wanted = theirs.classes.float().sigmoid()
-            weight = wanted.amax(1, keepdim=True)
-            entropy.append(_divergence(ours.classes, wanted).sum())
+            expected = theirs.classes.float().sigmoid()
+            weight = expected.amax(1, keepdim=True)
+            entropy.append(_divergence(ours.classes, expected).sum())
             apart = (ours.boxes.float() - theirs.boxes.float()).abs()
         else:
-            wanted = theirs[..., 4:].float().sigmoid()
-            weight = wanted[..., :1]
-            parts = _divergence(ours[..., 4:], wanted)
+            expected = theirs[..., 4:].float().sigmoid()
+            weight = expected[..., :1]
+            parts = _divergence(ours[..., 4:], expected)
             entropy.append(parts[..., 0].sum() + (parts[..., 1:] * weight).sum())
             apart = (ours[..., :4].float().sigmoid() - theirs[..., :4].float().sigmoid()).abs()
         distance.append((apart * weight).sum())
@@ -68,7 +68,7 @@ def head(
     ).sum().clamp(min=1)
 
 
-def _divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+def _divergence(logits: Tensor, expected: Tensor) -> Tensor:
     """Cross entropy less the teacher's own: 0 when alike."""
-    own = torch.special.entr(wanted) + torch.special.entr(1 - wanted)
-    return binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none") - own
+    own = torch.special.entr(expected) + torch.special.entr(1 - expected)
+    return binary_cross_entropy_with_logits(logits.float(), expected, reduction="none") - own

@@ -153,8 +153,8 @@ class Training:
         """Before the first epoch of a training with `recipe.qat`: what values there are."""
         made = batches(photos, self.recipe, 0, threads=min(self.machine.threads, 4))
         device = self.machine.device
-        few = itertools.islice(made, _OBSERVED)
-        observe(self.net, (images.to(device).float() / 255 for images, _ in few))
+        subset = itertools.islice(made, _OBSERVED)
+        observe(self.net, (images.to(device).float() / 255 for images, _ in subset))
         self.average.load_state_dict(self.net.state_dict())
 
     def run_epoch(self, photos: Images, report: Callable[[Progress], None]) -> Row:
@@ -165,19 +165,19 @@ class Training:
         """
         steps = math.ceil(len(photos) / self.recipe.batch)
         sums: dict[str, float] = {}
-        start, seen = time.monotonic(), 0
+        start, histograms = time.monotonic(), 0
         made = batches(photos, self.recipe, self.epoch, threads=min(self.machine.threads, 4))
         for i, (images, targets) in enumerate(made):
             for name, value in self._step(images, targets, steps).items():
                 sums[name] = sums.get(name, 0.0) + value
-            seen += len(images)
+            histograms += len(images)
             means = {name: value / (i + 1) for name, value in sums.items()}
             if not all(map(math.isfinite, means.values())):
                 raise CalibrationError(
                     f"the loss is no longer a number in epoch {self.epoch + 1}: {means}; "
                     "try a lower rate"
                 )
-            rate = seen / (time.monotonic() - start)
+            rate = histograms / (time.monotonic() - start)
             report(Progress(self.epoch, i + 1, steps, rate, means))
         return {name: value / steps for name, value in sums.items()}
 
@@ -218,13 +218,13 @@ class Training:
         assert self.teacher is not None
         with torch.no_grad(), self.machine.arithmetic():
             theirs = self.teacher.features(x)
-            said = _head(self.teacher)(theirs)
+            answer = _head(self.teacher)(theirs)
         parts = {}
         if "channel" in self.recipe.distil:
             apart = distil.channel_wise(theirs, features)
             parts["channel"] = weight * distil.CHANNEL_WEIGHT * apart
         if "head" in self.recipe.distil:
-            parts["head"] = weight * distil.head(said, levels)
+            parts["head"] = weight * distil.head(answer, levels)
         return parts
 
     def _rate(self, steps: int) -> float:

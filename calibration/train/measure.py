@@ -59,8 +59,8 @@ class _Torch:
     def run(self) -> tuple[Tensor, ...]:
         """See `Backend.run`."""
         with torch.inference_mode():
-            found = self._module(torch.from_numpy(self._buffer))
-        maps = found if isinstance(found, tuple) else (found,)
+            result = self._module(torch.from_numpy(self._buffer))
+        maps = result if isinstance(result, tuple) else (result,)
         return tuple(Tensor(values[0].numpy()) for values in maps)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ def measure(net: nn.Module, dataset: Dataset, labels: tuple[str, ...], size: int
         DataError: An image cannot be read.
     """
     form, about = spec(net.config, size, labels)
-    truth, found = [], []
+    truth, result = [], []
     with Detector(
         about, _Torch(net, form, about), score_threshold=SCORE, iou_threshold=IOU, multi_label=True
     ) as detector:
@@ -88,5 +88,5 @@ def measure(net: nn.Module, dataset: Dataset, labels: tuple[str, ...], size: int
             if isinstance(frame, Failure):
                 raise DataError(f"{frame.source}: {frame.reason}")
             truth.append(dataset.samples[frame.index].objects(frame.size))
-            found.append(detector.run(frame).found)
-    return evaluate(truth, found, classes=len(labels))
+            result.append(detector.run(frame).detections)
+    return evaluate(truth, result, classes=len(labels))

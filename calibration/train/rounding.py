@@ -32,12 +32,12 @@ class RoundedConv(nn.Conv2d):
             conv.groups,
         )
         self.load_state_dict(conv.state_dict())
-        self.reach = nn.Parameter(torch.zeros(1))
+        self.max_abs = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """As the convolution that it was made of, on rounded values."""
         weight = _rounded_rows(self.weight.flatten(1)).view_as(self.weight)
-        return self._conv_forward(_rounded(x, self.reach), weight, self.bias)
+        return self._conv_forward(_rounded(x, self.max_abs), weight, self.bias)
 
 
 class RoundedUpsample(nn.ConvTranspose2d):
@@ -49,14 +49,14 @@ class RoundedUpsample(nn.ConvTranspose2d):
     def __init__(self, conv: nn.ConvTranspose2d) -> None:
         super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride)
         self.load_state_dict(conv.state_dict())
-        self.reach = nn.Parameter(torch.zeros(1))
+        self.max_abs = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """As the convolution that it was made of, on rounded values."""
         rows = self.weight.flatten(1).T  # of inputs, for each output and place
         weight = _rounded_rows(rows).T.reshape(self.weight.shape)
         return nn.functional.conv_transpose2d(
-            _rounded(x, self.reach), weight, self.bias, self.stride
+            _rounded(x, self.max_abs), weight, self.bias, self.stride
         )
 
 
@@ -80,7 +80,7 @@ def observe(net: nn.Module, images: Iterable[Tensor]) -> None:
     """
     convs = [m for m in net.modules() if isinstance(m, RoundedConv | RoundedUpsample)]
     for conv in convs:
-        conv.reach.fill_(-torch.inf)
+        conv.max_abs.fill_(-torch.inf)
     hooks = [conv.register_forward_pre_hook(_look) for conv in convs]
     try:
         for x in images:
@@ -91,12 +91,12 @@ def observe(net: nn.Module, images: Iterable[Tensor]) -> None:
 
 
 def _look(conv: nn.Module, given: tuple[Tensor]) -> None:
-    most = given[0].abs().amax().clamp(min=_SMALLEST).log()
-    conv.reach.copy_(torch.maximum(conv.reach, most))
+    limit = given[0].abs().amax().clamp(min=_SMALLEST).log()
+    conv.max_abs.copy_(torch.maximum(conv.max_abs, limit))
 
 
-def _rounded(values: Tensor, reach: Tensor) -> Tensor:
-    step = reach.exp() / _MOST
+def _rounded(values: Tensor, max_abs: Tensor) -> Tensor:
+    step = max_abs.exp() / _MOST
     zero = torch.zeros_like(step)
     return torch._fake_quantize_learnable_per_tensor_affine(
         values.contiguous(), step, zero, -_MOST, _MOST, 1.0

@@ -71,7 +71,7 @@ def points(levels: list[Level]) -> Points:
 
 
 @torch.no_grad()
-def assign(found: Points, targets: Targets) -> Assignment:
+def assign(result: Points, targets: Targets) -> Assignment:
     """Task-aligned assignment: an object takes the points that score and overlap best.
 
     Of the points inside its box an object takes the 13 with the greatest alignment, score times
@@ -80,17 +80,17 @@ def assign(found: Points, targets: Targets) -> Assignment:
 
     Source: Feng et al. 2021, arXiv:2108.07755, section 3.2.
     """
-    batch, count, classes = found.logits.shape
+    batch, count, classes = result.logits.shape
     limit = targets.boxes.shape[1]
     if limit == 0:
-        nothing = torch.zeros(batch, count, dtype=torch.bool, device=found.logits.device)
-        return Assignment(nothing, nothing.long(), torch.zeros_like(found.logits))
-    iou = pairwise_iou(targets.boxes, found.boxes)  # (B, M, N)
+        nothing = torch.zeros(batch, count, dtype=torch.bool, device=result.logits.device)
+        return Assignment(nothing, nothing.long(), torch.zeros_like(result.logits))
+    iou = pairwise_iou(targets.boxes, result.boxes)  # (B, M, N)
     of_class = targets.class_ids.unsqueeze(2).expand(-1, -1, count)
-    score = found.logits.sigmoid().permute(0, 2, 1).gather(1, of_class)
+    score = result.logits.sigmoid().permute(0, 2, 1).gather(1, of_class)
     inside = (
-        (found.centers > targets.boxes[:, :, None, :2])
-        & (found.centers < targets.boxes[:, :, None, 2:])
+        (result.centers > targets.boxes[:, :, None, :2])
+        & (result.centers < targets.boxes[:, :, None, 2:])
     ).all(-1) & targets.real.unsqueeze(2)
     alignment = score.pow(ALPHA) * iou.pow(BETA) * inside
     best = alignment.topk(min(CANDIDATES, count), 2).indices
@@ -120,17 +120,17 @@ def varifocal(logits: Tensor, targets: Tensor, alpha: float = 0.75, gamma: float
 
 def loss(levels: list[Level], targets: Targets, kind: BoxLoss) -> dict[str, Tensor]:
     """The parts of the loss, each weighted: "class" and "box"."""
-    found = points(levels)
-    assignment = assign(found, targets)
+    result = points(levels)
+    assignment = assign(result, targets)
     total = assignment.scores.sum().clamp(min=1)
-    parts = {"class": varifocal(found.logits, assignment.scores) / total}
+    parts = {"class": varifocal(result.logits, assignment.scores) / total}
     if assignment.positive.any():
         image, point = assignment.positive.nonzero(as_tuple=True)
-        wanted = targets.boxes[image, assignment.objects[image, point]]
+        expected = targets.boxes[image, assignment.objects[image, point]]
         weight = assignment.scores[image, point].sum(1)
-        stride = found.strides[point]
-        apart = 1 - overlap(found.boxes[image, point] / stride, wanted / stride, kind)
+        stride = result.strides[point]
+        apart = 1 - overlap(result.boxes[image, point] / stride, expected / stride, kind)
         parts["box"] = BOX_WEIGHT * (apart * weight).sum() / total
     else:
-        parts["box"] = found.boxes.sum() * 0
+        parts["box"] = result.boxes.sum() * 0
     return parts

@@ -72,7 +72,7 @@ def candidates(levels: list[Tensor], anchors: Tensor, targets: Targets) -> Candi
     image, target = targets.real.nonzero(as_tuple=True)
     boxes = targets.boxes[image, target]
     size, center = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
-    found = []
+    results = []
     for level, stride in enumerate(STRIDES):
         rows, columns = levels[level].shape[2:4]
         ratio = size[:, None] / anchors[level]  # (objects, anchors, 2)
@@ -87,7 +87,7 @@ def candidates(levels: list[Tensor], anchors: Tensor, targets: Targets) -> Candi
             x, y = (cell[:, 0] + dx).long(), (cell[:, 1] + dy).long()
             inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
             chosen = which[inside]
-            found.append(
+            results.append(
                 Candidates(
                     image[chosen],
                     target[chosen],
@@ -97,7 +97,7 @@ def candidates(levels: list[Tensor], anchors: Tensor, targets: Targets) -> Candi
                     x[inside],
                 )
             )
-    return Candidates(*(torch.cat(column) for column in zip(*found, strict=True)))
+    return Candidates(*(torch.cat(column) for column in zip(*results, strict=True)))
 
 
 def predictions(levels: list[Tensor], anchors: Tensor, places: Candidates) -> Predictions:
@@ -116,22 +116,22 @@ def predictions(levels: list[Tensor], anchors: Tensor, places: Candidates) -> Pr
 
 
 @torch.no_grad()
-def assign(said: Predictions, places: Candidates, targets: Targets) -> Tensor:
+def assign(outputs: Predictions, places: Candidates, targets: Targets) -> Tensor:
     """Which of the candidates stand for their object: indices, ascending.
 
     An object takes its cheapest candidates, as many as its ten best overlaps sum up to and one at
     least; the cost is the class's cross entropy and -3 log IoU. A place that several objects want
     goes to the one that it costs least.
     """
-    most = targets.real.shape[1]
-    group = places.image * most + places.target  # one for each object
-    groups = len(targets.real) * most
-    overlaps = iou(targets.boxes[places.image, places.target], said.boxes)
+    limit = targets.real.shape[1]
+    group = places.image * limit + places.target  # one for each object
+    groups = len(targets.real) * limit
+    overlaps = iou(targets.boxes[places.image, places.target], outputs.boxes)
     labels = targets.class_ids[places.image, places.target]
-    wanted = one_hot(labels, said.classes.shape[1]).float()
-    chance = (said.classes.sigmoid() * said.objectness.sigmoid().unsqueeze(1)).sqrt()
+    expected = one_hot(labels, outputs.classes.shape[1]).float()
+    chance = (outputs.classes.sigmoid() * outputs.objectness.sigmoid().unsqueeze(1)).sqrt()
     chance = chance.clamp(1e-6, 1 - 1e-6)
-    entropy = -(wanted * chance.log() + (1 - wanted) * (1 - chance).log()).sum(1)
+    entropy = -(expected * chance.log() + (1 - expected) * (1 - chance).log()).sum(1)
     cost = entropy - IOU_WEIGHT * (overlaps + 1e-8).log()
 
     nearest = overlaps * (_rank(group, -overlaps) < NEAREST)
@@ -169,10 +169,10 @@ def loss(levels: list[Tensor], anchors: Tensor, targets: Targets) -> dict[str, T
     places = candidates(levels, anchors, targets)
     taken = assign(predictions(levels, anchors, places), places, targets)
     places = places.take(taken)
-    said = predictions(levels, anchors, places)
-    near = overlap(said.boxes, targets.boxes[places.image, places.target], "ciou")
+    outputs = predictions(levels, anchors, places)
+    near = overlap(outputs.boxes, targets.boxes[places.image, places.target], "ciou")
     labels = one_hot(targets.class_ids[places.image, places.target], classes).float()
-    entropy = binary_cross_entropy_with_logits(said.classes, labels, reduction="none").mean(1)
+    entropy = binary_cross_entropy_with_logits(outputs.classes, labels, reduction="none").mean(1)
     count = max(len(taken), 1)
     parts = {
         "box": BOX_WEIGHT * scale * len(levels) * (1 - near).sum() / count,
@@ -180,12 +180,12 @@ def loss(levels: list[Tensor], anchors: Tensor, targets: Targets) -> dict[str, T
     }
     objectness = levels[0].new_zeros((), dtype=torch.float32)
     for i, (level, weight) in enumerate(zip(levels, BALANCE, strict=True)):
-        wanted = torch.zeros(level.shape[:4], device=level.device)
+        expected = torch.zeros(level.shape[:4], device=level.device)
         here = places.level == i
         image, _, _, anchor, row, column = places.take(here)
-        wanted[image, anchor, row, column] = near[here].detach().clamp(min=0)
+        expected[image, anchor, row, column] = near[here].detach().clamp(min=0)
         objectness = objectness + weight * binary_cross_entropy_with_logits(
-            level[..., 4].float(), wanted
+            level[..., 4].float(), expected
         )
     side = levels[0].shape[2] * levels[0].shape[3] * STRIDES[0] ** 2 / 640**2
     parts["object"] = OBJECT_WEIGHT * side * scale * objectness

@@ -8,40 +8,40 @@ from edge.backends.base import TensorSpec
 from edge.errors import ModelError
 
 
-def expect_input(present: Collection[str], wanted: str) -> None:
+def expect_input(present: Collection[str], expected: str) -> None:
     """Check that the model has one input, of this name.
 
     Raises:
         ModelError: It has not.
     """
-    if set(present) != {wanted}:
-        found = ", ".join(present) or "none"
-        raise ModelError(f"one input {wanted} is wanted, found {found}")
+    if set(present) != {expected}:
+        result = ", ".join(present) or "none"
+        raise ModelError(f"one input {expected} is wanted, found {result}")
 
 
-def expect_outputs(present: Collection[str], wanted: Sequence[str]) -> None:
+def expect_outputs(present: Collection[str], expected: Sequence[str]) -> None:
     """Check that the model has the outputs asked for, and that any are.
 
     Raises:
         ModelError: It has not; the message lists those it has.
     """
-    if not wanted:
+    if not expected:
         raise ModelError("no outputs are asked for")
-    for name in wanted:
+    for name in expected:
         if name not in present:
             raise ModelError(f"no output {name}; its outputs are {', '.join(present)}")
 
 
-def expect_shape(found: Sequence[int], input_: TensorSpec) -> None:
+def expect_shape(results: Sequence[int], input_: TensorSpec) -> None:
     """Check that the input's shape is the wished one; a dimension below 1 is dynamic.
 
     Raises:
         ModelError: It is not.
     """
-    fits = len(found) == len(input_.shape) and all(
-        n in (m, -1) or n < 1 for n, m in zip(found, input_.shape, strict=True)
+    fits = len(results) == len(input_.shape) and all(
+        n in (m, -1) or n < 1 for n, m in zip(results, input_.shape, strict=True)
     )
     if not fits:
         raise ModelError(
-            f"its input {input_.name} has the fixed shape {tuple(found)}, asked for {input_.shape}"
+            f"its input {input_.name} has the fixed shape {tuple(results)}, asked for {input_.shape}"
         )

@@ -64,13 +64,13 @@ class _OnnxRuntime:
         inputs = {name: _spec(node) for name, node in nodes.items() if name not in SIDE_INPUTS}
         checks.expect_input(inputs, input_.name)
         checks.expect_outputs([node.name for node in session.get_outputs()], outputs)
-        found = inputs[input_.name]
-        if found.dtype not in _DTYPES.values():
+        result = inputs[input_.name]
+        if result.dtype not in _DTYPES.values():
             raise ModelError(
-                f"its input {found.name} is {found.dtype}, not one of {', '.join(_DTYPES.values())}"
+                f"its input {result.name} is {result.dtype}, not one of {', '.join(_DTYPES.values())}"
             )
-        checks.expect_shape(found.shape, input_)
-        self.input = TensorSpec(input_.name, input_.shape, found.dtype, input_.layout)
+        checks.expect_shape(result.shape, input_)
+        self.input = TensorSpec(input_.name, input_.shape, result.dtype, input_.layout)
         self._outputs = outputs
         self._view: AnyArray = np.zeros(input_.shape, self.input.dtype)
         self._fed = {input_.name: self._view}
@@ -87,10 +87,10 @@ class _OnnxRuntime:
         if self._session is None:
             raise BackendError("ONNX Runtime: the model is closed")
         try:
-            found = self._session.run(list(self._outputs), self._fed)
+            result = self._session.run(list(self._outputs), self._fed)
         except Exception as error:  # its exceptions share no narrower base class
             raise BackendError(f"ONNX Runtime failed: {error}") from error
-        return tuple(Tensor(values) for values in found)
+        return tuple(Tensor(values) for values in result)
 
     def close(self) -> None:
         """See `Backend.close`."""

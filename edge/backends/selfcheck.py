@@ -16,19 +16,19 @@ from edge.types import AnyArray, Float32Array
 _DECIBELS = 25.0  # SQNR; float16 leaves some 50 dB of a detector, a wrong shader next to none
 
 
-def compare(found: Backend, wanted: Backend, outputs: Sequence[str], device: str) -> None:
+def compare(backend: Backend, expected: Backend, outputs: Sequence[str], device: str) -> None:
     """Run a model on an image of noise here and there. Leaves the inputs at zero.
 
     Args:
-        found: On the device.
-        wanted: The same on the CPU.
+        backend: On the device.
+        expected: The same on the CPU.
         outputs: Their names.
         device: For the message.
 
     Raises:
         BackendError: The outputs differ by more than half floats explain; names one.
     """
-    for name, here, there in zip(outputs, _run(found), _run(wanted), strict=True):
+    for name, here, there in zip(outputs, _run(backend), _run(expected), strict=True):
         ratio = _decibels(here, there)
         if not ratio >= _DECIBELS:
             raise BackendError(
@@ -40,9 +40,9 @@ def compare(found: Backend, wanted: Backend, outputs: Sequence[str], device: str
 def _run(backend: Backend) -> tuple[Float32Array, ...]:
     view = backend.input_view()
     view[...] = _noise(view)
-    found = tuple(np.array(tensor.values, np.float32) for tensor in backend.run())
+    results = tuple(np.array(tensor.values, np.float32) for tensor in backend.run())
     view[...] = 0
-    return found
+    return results
 
 
 def _noise(like: AnyArray) -> AnyArray:
@@ -54,9 +54,9 @@ def _noise(like: AnyArray) -> AnyArray:
     return np.rint(limits.min + noise * (limits.max - limits.min))
 
 
-def _decibels(found: Float32Array, wanted: Float32Array) -> float:
-    if found.shape != wanted.shape or not np.isfinite(found).all():
+def _decibels(result: Float32Array, expected: Float32Array) -> float:
+    if result.shape != expected.shape or not np.isfinite(result).all():
         return -np.inf
-    noise = float(((found.astype(np.float64) - wanted) ** 2).sum())
-    signal = float((wanted.astype(np.float64) ** 2).sum())
+    noise = float(((result.astype(np.float64) - expected) ** 2).sum())
+    signal = float((expected.astype(np.float64) ** 2).sum())
     return float(10 * np.log10(max(signal, 1e-30) / noise)) if noise else np.inf

@@ -56,11 +56,11 @@ def ways(
     names = backends or [
         a.backend for a in package.artifacts if (a.precision == "int8") == (kind == "int8")
     ]
-    found = [Configuration(usual, kind, cores, size)]
+    results = [Configuration(usual, kind, cores, size)]
     for name in dict.fromkeys(names):
         artifact = package.artifact(name, kind)
-        found += [Configuration(artifact, kind, count, size) for count in threads]
-    return tuple(found[:1] + [each for each in found[1:] if each != found[0]])
+        results += [Configuration(artifact, kind, count, size) for count in threads]
+    return tuple(results[:1] + [each for each in results[1:] if each != results[0]])
 
 
 def choose(report: Report) -> Best:

@@ -153,7 +153,7 @@ def measure(
                     continue
                 progress(f"{turn + 1}/{settings.repetitions} {configurations[k]}")
                 try:
-                    found = child.call(
+                    result = child.call(
                         "edge.bench.worker",
                         _task(model, configurations[k], file, settings, root),
                         timeout=_PATIENCE + 10 * settings.seconds / settings.repetitions,
@@ -161,8 +161,8 @@ def measure(
                 except BackendError as error:
                     errors[k] = str(error)
                     continue
-                effects[k] = (found["precision"], found["threads"], Size(*found["input"]))
-                done[k].append(Repetition.of(found["repetition"]))
+                effects[k] = (result["precision"], result["threads"], Size(*result["input"]))
+                done[k].append(Repetition.of(result["repetition"]))
     return Report(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         model=package.name,

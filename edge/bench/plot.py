@@ -87,9 +87,9 @@ def _curve(
     samples: Sequence[Sample], values: Sequence[float], label: str, color: str, top: float
 ) -> str:
     low, high = min(values), max(values)
-    reach, time = (high - low) or 1.0, samples[-1].seconds
+    max_abs, time = (high - low) or 1.0, samples[-1].seconds
     points = " ".join(
-        f"{120 + 700 * s.seconds / time:.1f},{top + 90 - 70 * (v - low) / reach:.1f}"
+        f"{120 + 700 * s.seconds / time:.1f},{top + 90 - 70 * (v - low) / max_abs:.1f}"
         for s, v in zip(samples, values, strict=True)
     )
     return (

@@ -36,12 +36,12 @@ def save_frames(path: Path, frames: Sequence[Frame]) -> None:
 
 def load_frames(path: Path) -> list[Frame]:
     """The frames of `save_frames`."""
-    found: dict[int, tuple[Any, list[Any]]] = {}
+    results: dict[int, tuple[Any, list[Any]]] = {}
     with np.load(path, allow_pickle=False) as arrays:
         for name in arrays.files:
             index, format_, _ = name.split("_")
-            found.setdefault(int(index), (format_, []))[1].append(arrays[name])
-    return [Frame(tuple(planes), format_) for _, (format_, planes) in sorted(found.items())]
+            results.setdefault(int(index), (format_, []))[1].append(arrays[name])
+    return [Frame(tuple(planes), format_) for _, (format_, planes) in sorted(results.items())]
 
 
 def memory(field: str = "VmHWM") -> int:
@@ -108,11 +108,11 @@ def _back_to_back(
     detector: Detector, frames: Sequence[Frame], seconds: float
 ) -> tuple[list[Latency], float, float]:
     """Latencies of frames one after the other; wall and CPU seconds of them all."""
-    found: list[Latency] = []
+    results: list[Latency] = []
     start, used = time.monotonic(), time.process_time()
-    while len(found) < _FEWEST or time.monotonic() - start < seconds:
-        found.append(detector.run(frames[len(found) % len(frames)]).latency)
-    return found, time.monotonic() - start, time.process_time() - used
+    while len(results) < _FEWEST or time.monotonic() - start < seconds:
+        results.append(detector.run(frames[len(results) % len(frames)]).latency)
+    return results, time.monotonic() - start, time.process_time() - used
 
 
 def _live(detector: Detector, frames: Sequence[Frame], seconds: float, rate: float) -> list[float]:

@@ -237,11 +237,11 @@ def _soak(
         title = f"{detector.spec.family} at {detector.spec.input}, "
         title += f"{on_device(one.artifact.backend, one.device)} "
         title += f"{detector.backend.precision}, {detector.backend.threads} threads"
-        found = soak(detector, frames, args.soak, progress=_say_sample)
+        result = soak(detector, frames, args.soak, progress=_say_sample)
     if args.plot is not None:
-        write_whole(args.plot, plot.lines(found, title).encode())
-    print(json.dumps({"model": title, **found.as_json()}) if args.json else _trends(found, title))
-    return 1 if found.problems or found.interrupted else 0
+        write_whole(args.plot, plot.lines(result, title).encode())
+    print(json.dumps({"model": title, **result.as_json()}) if args.json else _trends(result, title))
+    return 1 if result.problems or result.interrupted else 0
 
 
 def _say(line: str) -> None:
@@ -281,8 +281,8 @@ def _circumstances(run: Run) -> str:
     if last.clocks:
         governors = ", ".join(sorted({c.governor for c in last.clocks if c.governor}))
         slowest = [min(c.mhz for c in state.clocks) for state in (first, last) if state.clocks]
-        told = " -> ".join(f"{mhz:.0f}" for mhz in slowest)
-        parts.append(f"{told} MHz" + (f" ({governors})" if governors else ""))
+        message = " -> ".join(f"{mhz:.0f}" for mhz in slowest)
+        parts.append(f"{message} MHz" + (f" ({governors})" if governors else ""))
     heat = [state.hottest for state in (first, last)]
     if None not in heat:
         parts.append(" -> ".join(f"{value:.0f}" for value in heat) + " °C")
@@ -309,20 +309,20 @@ def _changes(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _trends(found: Soak, title: str) -> str:
-    frames = sum(sample.frames for sample in found.samples)
-    lines = [f"{title}: {frames} frames" + (", interrupted" if found.interrupted else "")]
+def _trends(result: Soak, title: str) -> str:
+    frames = sum(sample.frames for sample in result.samples)
+    lines = [f"{title}: {frames} frames" + (", interrupted" if result.interrupted else "")]
     for label, trend, scale, unit in (
-        ("memory", found.memory, 1e-6, "MB"),
-        ("latency", found.latency, 1e3, "ms"),
+        ("memory", result.memory, 1e-6, "MB"),
+        ("latency", result.latency, 1e3, "ms"),
     ):
         if trend is not None:
             lines.append(
                 f"{label:8} {scale * trend.median:.2f} {unit}, {scale * trend.rise:+.3f} {unit} "
                 f"over the time, noise {scale * trend.noise:.3f}"
             )
-    temperatures = [s.temperature for s in found.samples if s.temperature is not None]
+    temperatures = [s.temperature for s in result.samples if s.temperature is not None]
     if temperatures:
         lines.append(f"heat     {temperatures[0]:.0f} °C at first, {max(temperatures):.0f} at most")
-    lines += [f"PROBLEM: {problem}" for problem in found.problems]
+    lines += [f"PROBLEM: {problem}" for problem in result.problems]
     return "\n".join(lines)

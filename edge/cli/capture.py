@@ -87,11 +87,11 @@ def run(args: argparse.Namespace) -> int:
     kept = Kept()
     try:
         prepare_folder(args.output, source)
-        number, seen = _already(args.output)
-        if len(seen) >= args.images:
-            print(printable(f"{args.output}: {len(seen)} images are there"), file=sys.stderr)
+        number, observed = _already(args.output)
+        if len(observed) >= args.images:
+            print(printable(f"{args.output}: {len(observed)} images are there"), file=sys.stderr)
             return 0
-        collect(source, args.output, args.every, args.images, kept, number, seen)
+        collect(source, args.output, args.every, args.images, kept, number, observed)
     except KeyboardInterrupt:
         pass  # the usual way to stop a camera; every file is complete
     finally:
@@ -109,7 +109,7 @@ def collect(
     enough: int,
     kept: Kept,
     number: int,
-    seen: list[Look],
+    observed: list[Look],
 ) -> None:
     """Write the frames worth keeping.
 
@@ -120,7 +120,7 @@ def collect(
         enough: Images in the folder after which it ends.
         kept: Is counted up.
         number: Of the last image in the folder.
-        seen: Looks of those that are there already; grows.
+        observed: Looks of those that are there already; grows.
 
     Raises:
         SourceError: The source as a whole failed.
@@ -129,24 +129,24 @@ def collect(
     live = sys.stderr.isatty()
     for item in due(source, every):
         if isinstance(item, Event):
-            said = " ".join(filter(None, [item.subject, item.name, item.reason]))
-            print(printable(redacted(said)), file=sys.stderr)
+            text = " ".join(filter(None, [item.subject, item.name, item.reason]))
+            print(printable(redacted(text)), file=sys.stderr)
             continue
         if isinstance(item, Failure):
             kept.skipped["unreadable"] += 1
             continue
         this = look(item)
-        why = fault(this) or ("the same again" if any(alike(this, s) for s in seen) else None)
+        why = fault(this) or ("the same again" if any(alike(this, s) for s in observed) else None)
         if why:
             kept.skipped[why] += 1
         else:
             number += 1
             write_whole(folder / f"capture-{number:05d}.jpg", _jpeg(item))
-            seen.append(this)
+            observed.append(this)
             kept.written += 1
         if live:
             print(f"\r{kept}\x1b[K", end="", file=sys.stderr, flush=True)
-        if len(seen) >= enough:
+        if len(observed) >= enough:
             break
     if live:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)

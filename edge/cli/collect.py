@@ -20,13 +20,13 @@ class Collected:
 
     Attributes:
         truth: By place in the dataset; without the images that could not be used.
-        found: Likewise.
+        detections: Likewise.
         failed: Images that could not be used.
         interrupted: Whether the user ended it: the numbers of a part would pass for the whole's.
     """
 
     truth: dict[int, Objects]
-    found: dict[int, Detections]
+    detections: dict[int, Detections]
     failed: int
     interrupted: bool
 
@@ -40,7 +40,7 @@ def collect(detector: Detector, dataset: Dataset) -> Collected:
         progress.write_failure(failure)
     print(summary, file=sys.stderr)
     failed = summary.failures + len(collector.failures)
-    return Collected(collector.truth, collector.found, failed, summary.interrupted)
+    return Collected(collector.truth, collector.detections, failed, summary.interrupted)
 
 
 def describe(dataset: Dataset) -> None:
@@ -58,7 +58,7 @@ class _Collector:
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
         self.truth: dict[int, Objects] = {}
-        self.found: dict[int, Detections] = {}
+        self.detections: dict[int, Detections] = {}
         self.failures: list[Failure] = []
 
     def write(self, result: Result) -> None:
@@ -69,7 +69,7 @@ class _Collector:
         except DataError as error:
             self.failures.append(Failure(frame.index, frame.time, frame.source, str(error)))
         else:
-            self.found[frame.index] = result.found
+            self.detections[frame.index] = result.detections
 
     def write_failure(self, failure: Failure) -> None:
         """Nothing was found, and nothing is expected."""

@@ -98,9 +98,9 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
             )  # fmt: skip
         if collected[-1].interrupted:
             return 1
-    both = sorted(collected[0].found.keys() & collected[1].found.keys())
+    both = sorted(collected[0].detections.keys() & collected[1].detections.keys())
     truth = [collected[0].truth[i] for i in both]
-    first, second = ([each.found[i] for i in both] for each in collected)
+    first, second = ([each.detections[i] for i in both] for each in collected)
     overall, classes = differences(
         truth, first, second, classes=len(labels[0]), resamples=args.resamples
     )
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
     present = {
         labels[0][k] if labels[0].count(labels[0][k]) == 1 else str(k): k for k in sorted(objects)
     }
-    alike = agreement(first, second, classes=len(labels[0]))
+    same = agreement(first, second, classes=len(labels[0]))
     report = {
         "a": effects[0],
         "b": effects[1],
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
         "failed": max(each.failed for each in collected),
         "resamples": args.resamples,
         "difference": _plain(overall),
-        "agreement": asdict(alike),
+        "agreement": asdict(same),
         "per_class": {
             name: {
                 "objects": objects[k],
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
     if args.json:
         print(json.dumps(report))
     else:
-        print(_table(overall, alike, sides))
+        print(_table(overall, same, sides))
         if args.per_class:
             print(_class_table(present, objects, classes))
     return 1 if any(each.failed for each in collected) else 0
@@ -149,25 +149,25 @@ def _of_class(
     return agreement(one[0], one[1], classes=class_id + 1)
 
 
-def _plain(found: Mapping[str, Difference]) -> dict[str, dict[str, float | None]]:
+def _plain(results: Mapping[str, Difference]) -> dict[str, dict[str, float | None]]:
     """JSON has no NaN."""
     return {
         name: {key: None if math.isnan(v) else v for key, v in asdict(each).items()}
-        for name, each in found.items()
+        for name, each in results.items()
     }
 
 
-def _table(overall: Mapping[str, Difference], alike: Agreement, sides: Sequence[Side]) -> str:
+def _table(overall: Mapping[str, Difference], same: Agreement, sides: Sequence[Side]) -> str:
     lines = [
         f"A: {printable(sides[0].name)}",
         f"B: {printable(sides[1].name)}",
         f"{'':6} {'A':>7} {'B':>7} {'B - A':>8}   95 % interval",
         *(f"{name:6} {_row(each)}" for name, each in overall.items()),
         "",
-        f"B agrees with A (score .3, IoU above .5): it finds {_percent(alike.recall)} of what A "
+        f"B agrees with A (score .3, IoU above .5): it finds {_percent(same.recall)} of what A "
         f"finds,",
-        f"and {_percent(alike.precision)} of what it finds A finds too; "
-        f"AP with A as the truth {_cell(alike.ap)}",
+        f"and {_percent(same.precision)} of what it finds A finds too; "
+        f"AP with A as the truth {_cell(same.ap)}",
     ]
     return "\n".join(lines)
 

@@ -61,7 +61,7 @@ def with_file(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str
     for text in _texts(document):
         redaction.remember(text)
     options = _options(parser)
-    found: list[str] = []
+    results: list[str] = []
     for key, value in document.items():
         name = key.replace("_", "-")
         if name not in options:
@@ -69,8 +69,8 @@ def with_file(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"{file}: {key!r} is not an option{hint}")
         if not _is_given(options[name], words):
-            found += _words(file, options[name], value)
-    return [*found, *words]
+            results += _words(file, options[name], value)
+    return [*results, *words]
 
 
 def as_toml(args: argparse.Namespace) -> bytes:

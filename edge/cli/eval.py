@@ -108,11 +108,11 @@ def run(args: argparse.Namespace) -> int:
         return 1  # the numbers of a part would pass for those of the whole
 
     failed = collected.failed
-    truth, found = list(collected.truth.values()), list(collected.found.values())
+    truth, detections = list(collected.truth.values()), list(collected.detections.values())
     if args.save is not None:
-        ids = [dataset.samples[i].image_id for i in collected.found]
-        write_results(args.save, zip(ids, found, strict=True), _category_ids(dataset))
-    evaluation = evaluate(truth, found, classes=len(labels))
+        ids = [dataset.samples[i].image_id for i in collected.detections]
+        write_results(args.save, zip(ids, detections, strict=True), _category_ids(dataset))
+    evaluation = evaluate(truth, detections, classes=len(labels))
     if args.curves is not None:
         as_image = args.curves.suffix == ".svg"
         text = curves.image(evaluation) if as_image else curves.table(evaluation, labels)
@@ -121,10 +121,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         report = {
             **evaluation.metrics,
-            "images": len(found),
+            "images": len(detections),
             "failed": failed,
             "objects": sum(map(len, truth)),
-            "detections": sum(map(len, found)),
+            "detections": sum(map(len, detections)),
             **circumstances,
         }
         if args.per_class:

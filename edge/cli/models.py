@@ -116,8 +116,8 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     from edge.text import printable
 
     model = MODELS[name]
-    said = Overrides(family=model.family, name=name, license=model.license)
-    opened = checkpoints.open_model(files, said)
+    text = Overrides(family=model.family, name=name, license=model.license)
+    opened = checkpoints.open_model(files, text)
     for sentence in opened.evidence:
         print(printable(sentence), file=sys.stderr)
     out = files[0].with_name(f"{name}.edge")

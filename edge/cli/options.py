@@ -170,8 +170,8 @@ def load_detector(
         if args.device != "cpu":
             name += f" on {args.device}"
         number = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"
-        told = f"{detector.spec.family} at {detector.spec.input}, {name} {backend.precision}, "
-        print(printable(f"{told}{number}{why and f' ({why})'}"), file=sys.stderr)
+        message = f"{detector.spec.family} at {detector.spec.input}, {name} {backend.precision}, "
+        print(printable(f"{message}{number}{why and f' ({why})'}"), file=sys.stderr)
     if args.precision not in (None, backend.precision):
         print(
             f"edge: this CPU or model has no {args.precision} arithmetic; "
@@ -242,14 +242,14 @@ def labels(text: str) -> tuple[str, ...]:
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
     """An argparse type: a whole number from `low`, and to `high` where that is given."""
-    wanted = f"a whole number from {low}" + ("" if high is None else f" to {high}")
+    expected = f"a whole number from {low}" + ("" if high is None else f" to {high}")
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-            raise ValueError(f"{wanted}, got {text}")
+            raise ValueError(f"{expected}, got {text}")
         value = int(text)
         if value < low or (high is not None and value > high):
-            raise ValueError(f"{wanted}, got {text}")
+            raise ValueError(f"{expected}, got {text}")
         return value
 
     return parsed(parse)

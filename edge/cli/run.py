@@ -173,7 +173,7 @@ def _report(
     if count is not None and done < count and not summary.interrupted:
         # No failure: of some containers the header only estimates. But nobody else would say it.
         names = " ".join(map(masked, args.source))
-        said = f"{names}: {count} frames were announced, {done} could be read"
-        print(printable(said), file=sys.stderr)
+        text = f"{names}: {count} frames were announced, {done} could be read"
+        print(printable(text), file=sys.stderr)
     print(printable(str(box_tally)), file=sys.stderr)
     print(summary, file=sys.stderr)

@@ -75,9 +75,9 @@ def run(args: argparse.Namespace) -> int:
         print("forgotten" if there else "nothing was kept for this model", file=sys.stderr)
         return 0
     cores = host.threads(0)
-    found = ways(package, args.backend, args.threads or _threads(cores), cores, args.imgsz)
+    result = ways(package, args.backend, args.threads or _threads(cores), cores, args.imgsz)
     settings = Settings(_SOURCE, args.duration, _REPETITIONS)
-    report = measure(args.model, package, found, open_source(_SOURCE), settings, progress=_say)
+    report = measure(args.model, package, result, open_source(_SOURCE), settings, progress=_say)
     best = choose(report)
     precision: Precision = best.run.precision  # type: ignore[assignment]
     choice = Choice(best.run.backend, precision, best.run.threads, best.reason, report.created)
@@ -85,9 +85,13 @@ def run(args: argparse.Namespace) -> int:
     if not best.doubts or args.force:
         kept = choices.keep(choice, package, here)
     if args.json:
-        told = {"backend": choice.backend, "precision": choice.precision, "threads": choice.threads}
-        told |= {"reason": choice.reason, "doubts": list(best.doubts), "kept": kept is not None}
-        print(json.dumps({**told, "report": report.as_json()}, ensure_ascii=False))
+        message = {
+            "backend": choice.backend,
+            "precision": choice.precision,
+            "threads": choice.threads,
+        }
+        message |= {"reason": choice.reason, "doubts": list(best.doubts), "kept": kept is not None}
+        print(json.dumps({**message, "report": report.as_json()}, ensure_ascii=False))
     else:
         print(_table(report, best))
     for doubt in best.doubts:

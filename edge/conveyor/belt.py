@@ -129,13 +129,13 @@ def _seam(chance: Chance, tone: Float32Array, unit: float) -> None:
 
 def _specks(chance: Chance, height: int, width: int, unit: float) -> Float32Array:
     """Crumbs, bright and dark, of a pixel or a few; in levels."""
-    found = np.zeros((height, width), np.float32)
+    result = np.zeros((height, width), np.float32)
     area = height * width / (unit * unit)
     for _ in range(int(area / 30000 * chance.uniform(0.5, 8))):
         y, x = chance.below(height), chance.below(width)
         tall, wide = (max(1, round(chance.uniform(0.6, 3.5) * unit)) for _ in range(2))
-        found[y : y + tall, x : x + wide] += np.float32(chance.uniform(-45, 70))
-    return found
+        result[y : y + tall, x : x + wide] += np.float32(chance.uniform(-45, 70))
+    return result
 
 
 def _zigzag(place: np.ndarray[tuple[int, ...], np.dtype[np.int64]], step: int) -> Float32Array:

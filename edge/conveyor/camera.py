@@ -110,14 +110,14 @@ def _smear(canvas: UInt8Array, length: int) -> UInt8Array:
     return smeared
 
 
-def _three(canvas: UInt8Array, reach: int) -> UInt8Array:
-    """Weights 1 2 1 down and across, `reach` pixels apart, in one rounding."""
-    rows = np.pad(canvas, ((reach, reach), (0, 0)), "edge").astype(np.uint16)
-    down = rows[: -2 * reach] + rows[2 * reach :]
-    down += rows[reach:-reach]
-    down += rows[reach:-reach]
+def _three(canvas: UInt8Array, radius: int) -> UInt8Array:
+    """Weights 1 2 1 down and across, `radius` pixels apart, in one rounding."""
+    rows = np.pad(canvas, ((radius, radius), (0, 0)), "edge").astype(np.uint16)
+    down = rows[: -2 * radius] + rows[2 * radius :]
+    down += rows[radius:-radius]
+    down += rows[radius:-radius]
     both = down + down
-    step = 3 * reach
+    step = 3 * radius
     both[:, step:] += down[:, :-step]
     both[:, :-step] += down[:, step:]
     both[:, :step] += down[:, :step]

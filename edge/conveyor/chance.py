@@ -63,8 +63,8 @@ class Chance:
         self._state = (self._state + count * _GOLDEN) & _MASK
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        found: npt.NDArray[np.uint64] = z ^ (z >> np.uint64(31))
-        return found
+        result: npt.NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+        return result
 
     def octets(self, count: int) -> UInt8Array:
         """(count,) uint8, every value as likely."""
@@ -139,5 +139,5 @@ def turns(y: Float32Array, x: Float32Array) -> Float32Array:
     angle = np.where(ay > ax, 0.25 - angle, angle)
     angle = np.where(x < 0, 0.5 - angle, angle)
     angle = np.where(y < 0, 1 - angle, angle)
-    found: Float32Array = angle.astype(np.float32)
-    return found
+    result: Float32Array = angle.astype(np.float32)
+    return result

@@ -234,5 +234,5 @@ def _bevel(distance: Float32Array, height: float, width: float) -> Float32Array:
 def _box(x: Float32Array, y: Float32Array, half: float, tall: float, round_: float) -> Float32Array:
     qx, qy = np.abs(x) - (half - round_), np.abs(y) - (tall - round_)
     ox, oy = np.maximum(qx, 0), np.maximum(qy, 0)
-    found: Float32Array = np.sqrt(ox * ox + oy * oy) + np.minimum(np.maximum(qx, qy), 0) - round_
-    return found
+    result: Float32Array = np.sqrt(ox * ox + oy * oy) + np.minimum(np.maximum(qx, qy), 0) - round_
+    return result

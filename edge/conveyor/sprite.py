@@ -84,10 +84,10 @@ def draw_part(
     lit = np.minimum(lit, BRIGHTEST) * alpha[..., None]
     # Of elements in an order that NumPy chooses, a maximum is always the same; a sum is not.
     tall = min(float(np.max(height, initial=0, where=outline.mask)), radius * 0.55)
-    reach = tall / light.z
-    margin = int(reach * 1.2) + 3
+    radiuss = tall / light.z
+    margin = int(radiuss * 1.2) + 3
     alpha = np.pad(alpha, margin)
-    cover = 1 - (1 - alpha) * (1 - _shadow(alpha, reach, light))
+    cover = 1 - (1 - alpha) * (1 - _shadow(alpha, radiuss, light))
     color = np.pad(_octets(lit), ((margin, margin), (margin, margin), (0, 0)))
     return Sprite(
         outline,
@@ -184,25 +184,25 @@ def _slope(height: Float32Array, axis: int) -> Float32Array:
     return slope
 
 
-def _shadow(alpha: Float32Array, reach: float, light: Light) -> Float32Array:
+def _shadow(alpha: Float32Array, radius: float, light: Light) -> Float32Array:
     """How much light the part keeps from the belt: below it, and away from the lamp."""
     steps = 4
     cast = np.zeros_like(alpha)
     for step in range(1, steps + 1):
-        far = reach * step / steps
+        far = radius * step / steps
         dx, dy = round(-light.x * far), round(-light.y * far)
         cast = np.maximum(cast, np.roll(alpha, (dy, dx), (0, 1)))
-    soft = max(1, round(reach * 0.3))
-    near = _blur(alpha, max(1, round(reach * 0.22)))
+    soft = max(1, round(radius * 0.3))
+    near = _blur(alpha, max(1, round(radius * 0.22)))
     shadow: Float32Array = np.float32(0.5) * _blur(cast, soft) + np.float32(0.3) * near
     return shadow
 
 
-def _blur(values: Float32Array, reach: int) -> Float32Array:
+def _blur(values: Float32Array, radius: int) -> Float32Array:
     """About a Gaussian, from shifted sums: order matters to the last bit, so it is written out."""
-    while reach > 0:
+    while radius > 0:
         for axis in (0, 1):
-            shifted = np.roll(values, reach, axis) + np.roll(values, -reach, axis)
+            shifted = np.roll(values, radius, axis) + np.roll(values, -radius, axis)
             values = (values + values + shifted) * np.float32(0.25)
-        reach //= 2
+        radius //= 2
     return values

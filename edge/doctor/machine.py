@@ -19,11 +19,11 @@ _DOTS = {"asimddp", "i8mm", "avx_vnni", "avx512_vnni", "amx_int8"}
 
 def check_board(root: Path) -> Iterator[Finding]:
     """Model, processor and instruction sets."""
-    found = board.identify(root)
-    size = "" if found.memory is None else f", {found.memory / 1e9:.1f} GB"
-    name = found.model or "unknown model"
-    yield Finding("board", "ok", f"{name}; {found.machine}{size}; Linux {found.kernel}")
-    yield from _cpu(found)
+    result = board.identify(root)
+    size = "" if result.memory is None else f", {result.memory / 1e9:.1f} GB"
+    name = result.model or "unknown model"
+    yield Finding("board", "ok", f"{name}; {result.machine}{size}; Linux {result.kernel}")
+    yield from _cpu(result)
     if struct.calcsize("P") < 8:
         yield Finding(
             "Python",
@@ -36,8 +36,8 @@ def check_board(root: Path) -> Iterator[Finding]:
 
 def check_power(root: Path) -> Iterator[Finding]:
     """Throttling, voltage, heat and who chooses the clock."""
-    found, state = board.identify(root), board.state(root)
-    yield from _power(found, state)
+    result, state = board.identify(root), board.state(root)
+    yield from _power(result, state)
     if state.hottest is not None:
         hot = state.hottest >= _HOT
         yield Finding(
@@ -87,11 +87,11 @@ def check_space(root: Path) -> Iterator[Finding]:
     )
 
 
-def _cpu(found: Board) -> Iterator[Finding]:
-    features = [f"{name} ({use})" for name, use in FEATURES.items() if name in found.features]
-    told = ", ".join(features) or "no features known"
-    what = f"{found.cpu or 'unknown'}, {found.cores} cores: {told}"
-    if found.features and not found.features & _DOTS:
+def _cpu(result: Board) -> Iterator[Finding]:
+    features = [f"{name} ({use})" for name, use in FEATURES.items() if name in result.features]
+    message = ", ".join(features) or "no features known"
+    what = f"{result.cpu or 'unknown'}, {result.cores} cores: {message}"
+    if result.features and not result.features & _DOTS:
         yield Finding(
             "CPU",
             "note",
@@ -103,7 +103,7 @@ def _cpu(found: Board) -> Iterator[Finding]:
         yield Finding("CPU", "ok", what)
 
 
-def _power(found: Board, state: State) -> Iterator[Finding]:
+def _power(result: Board, state: State) -> Iterator[Finding]:
     supply = "use the official power supply of this board, without a hub or a thin cable"
     if state.limits:
         low = "undervoltage" in state.limits
@@ -132,5 +132,5 @@ def _power(found: Board, state: State) -> Iterator[Finding]:
             "Under load the clock is lowered.",
             "better cooling; on a Jetson a stronger supply",
         )
-    elif found.is_raspberry_pi or found.is_jetson or state.throttle_count is not None:
+    elif result.is_raspberry_pi or result.is_jetson or state.throttle_count is not None:
         yield Finding("power", "ok", "not held back")

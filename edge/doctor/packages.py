@@ -55,17 +55,19 @@ def check_opencv(root: Path) -> Iterator[Finding]:
             "Which one is imported is chance, and removing one breaks the other.",
             f"pip uninstall -y {' '.join(several)}; pip install opencv-python-headless",
         )
-    found = _try("opencv")
-    if "failed" in found:
-        yield Finding("OpenCV", "error", found["failed"], *_opencv_remedy(found["failed"], several))
+    result = _try("opencv")
+    if "failed" in result:
+        yield Finding(
+            "OpenCV", "error", result["failed"], *_opencv_remedy(result["failed"], several)
+        )
         return
-    parts = [name for name in ("v4l2", "ffmpeg", "gstreamer") if found[name]]
-    yield Finding("OpenCV", "ok", f"{found['version']} with {', '.join(parts) or 'nothing'}")
-    if not found["gstreamer"] and board.identify(root).is_jetson:
+    parts = [name for name in ("v4l2", "ffmpeg", "gstreamer") if result[name]]
+    yield Finding("OpenCV", "ok", f"{result['version']} with {', '.join(parts) or 'nothing'}")
+    if not result["gstreamer"] and board.identify(root).is_jetson:
         yield Finding(
             "OpenCV",
             "warning",
-            f"without GStreamer: {found['path']}",
+            f"without GStreamer: {result['path']}",
             "A CSI camera of a Jetson is read through GStreamer. The system's OpenCV has it; one "
             "from pip hides it.",
             f"pip uninstall -y {' '.join(several) or 'opencv-python-headless'}; "
@@ -77,36 +79,36 @@ def check_runtimes(_: Path) -> Iterator[Finding]:
     """Each runtime, in a process of its own: imported, and run on a tiny network."""
     working = 0
     for name, packages in installed.RUNTIMES.items():
-        found = _try("backend", backend=name)
+        result = _try("backend", backend=name)
         versions = ", ".join(f"{k} {v}" for k, v in installed.versions(packages).items())
         install = f"pip install 'edge-yolo[{name}]'"
         broken: Level = "error" if name == "ncnn" else "warning"  # ncnn is part of the core
-        if "failed" in found:
+        if "failed" in result:
             yield Finding(
                 name,
                 broken,
-                f"{versions or 'installed'}: {found['failed']}",
+                f"{versions or 'installed'}: {result['failed']}",
                 f"Models for {name} will not run.",
-                _runtime_remedy(name, found["failed"]),
+                _runtime_remedy(name, result["failed"]),
             )
-        elif not found["installed"]:
+        elif not result["installed"]:
             if broken == "error":
-                yield Finding(name, broken, found["why"], "It is the usual runtime.", install)
+                yield Finding(name, broken, result["why"], "It is the usual runtime.", install)
             else:
                 yield Finding(name, "note", "not installed", f"For models of {name} only.", install)
-        elif found["wrong"]:
-            precisions = " and ".join(found["wrong"])
+        elif result["wrong"]:
+            precisions = " and ".join(result["wrong"])
             yield Finding(
                 name,
                 broken,
-                f"{versions} computes wrongly in {precisions}: off by {found['off']:.0%} of the "
+                f"{versions} computes wrongly in {precisions}: off by {result['off']:.0%} of the "
                 "largest value on the probe network",
                 "What it finds cannot be trusted on this CPU.",
                 _runtime_remedy(name, ""),
             )
         else:
             working += 1
-            proof = f"right on the probe network in {' and '.join(found['precisions'])}"
+            proof = f"right on the probe network in {' and '.join(result['precisions'])}"
             yield Finding(name, "ok", f"{versions or 'installed'}, {proof}")
     if not working:
         yield Finding(
@@ -124,8 +126,8 @@ def check_picamera(root: Path) -> Iterator[Finding]:
     there = (system / "picamera2").is_dir() or (system / "libcamera").is_dir()
     if not (there or board.identify(root).is_raspberry_pi):
         return
-    found = _try("module", module="picamera2")
-    if "failed" not in found:
+    result = _try("module", module="picamera2")
+    if "failed" not in result:
         yield Finding("picamera2", "ok", "within reach")
     elif not there:
         yield Finding(
@@ -135,7 +137,7 @@ def check_picamera(root: Path) -> Iterator[Finding]:
             "For cameras on the CSI connector; rpicam-vid does as well.",
             "sudo apt-get install -y python3-picamera2",
         )
-    elif "No module named 'picamera2'" in found["failed"]:
+    elif "No module named 'picamera2'" in result["failed"]:
         yield Finding(
             "picamera2",
             "note",
@@ -144,11 +146,11 @@ def check_picamera(root: Path) -> Iterator[Finding]:
             _open_venv(),
         )
     else:
-        mixed = "numpy" in found["failed"].lower()
+        mixed = "numpy" in result["failed"].lower()
         yield Finding(
             "picamera2",
             "warning",
-            found["failed"],
+            result["failed"],
             "The system's picamera2 was built for another NumPy than this environment has."
             if mixed
             else "Cameras on the CSI connector will not open through it; rpicam-vid does as well.",
@@ -165,13 +167,13 @@ def try_run(model: Path | None, source: str | None) -> Iterator[Finding]:
     words = [("--model", model), ("--source", source)]
     name = " ".join(f"{option} {value}" for option, value in words if value is not None)
     task = {"model": None if model is None else str(model), "source": source or "test:conveyor"}
-    found = _try("run", **task)
-    if "failed" in found:
-        what = f"{name}: {found['failed']}"
+    result = _try("run", **task)
+    if "failed" in result:
+        what = f"{name}: {result['failed']}"
         yield Finding("edge run", "error", what, "This is what `edge run` would say.")
         return
-    detected = f", {found['found']} detections ({found['family']} {found['precision']})"
-    yield Finding("edge run", "ok", f"{name}: {found['frame']}{detected if model else ''}")
+    detected = f", {result['found']} detections ({result['family']} {result['precision']})"
+    yield Finding("edge run", "ok", f"{name}: {result['frame']}{detected if model else ''}")
 
 
 def _try(what: str, **task: object) -> dict[str, Any]:

@@ -26,8 +26,10 @@ def _numpy(_: Mapping[str, Any]) -> dict[str, Any]:
     try:
         import numpy as np
     except ImportError as error:  # pages of advice, with the reason in the middle
-        told = re.search(r"Original error was: (.+)", str(error))
-        raise BackendError(told[1] if told else str(error).strip().partition("\n")[0]) from error
+        message = re.search(r"Original error was: (.+)", str(error))
+        raise BackendError(
+            message[1] if message else str(error).strip().partition("\n")[0]
+        ) from error
 
     np.dot(np.ones((2, 2)), np.ones((2, 2)))  # the first thing that needs its BLAS
     return {"version": np.__version__}
@@ -81,7 +83,7 @@ def _backend(task: Mapping[str, Any]) -> dict[str, Any]:
 
     name = task["backend"]
     files = {suffix: (FOLDER / f"probe.{suffix}").read_bytes() for suffix in BACKENDS[name]}
-    photo, wanted = image(), np.load(FOLDER / "found.npy", allow_pickle=False)
+    photo, expected = image(), np.load(FOLDER / "found.npy", allow_pickle=False)
     try:
         layout = describe(name, files).inputs[0].layout
     except BackendNotInstalledError as error:
@@ -97,8 +99,8 @@ def _backend(task: Mapping[str, Any]) -> dict[str, Any]:
             BackendOptions(1, precision),
         )
         backend.input_view()[...] = fed
-        found = np.array(backend.run()[0].values).reshape(wanted.shape)
-        off[backend.precision] = float(np.abs(found - wanted).max() / np.abs(wanted).max())
+        result = np.array(backend.run()[0].values).reshape(expected.shape)
+        off[backend.precision] = float(np.abs(result - expected).max() / np.abs(expected).max())
         backend.close()
     # Compared so that a value that is no number is wrong.
     wrong = [each for each, distance in off.items() if not distance <= _TOLERANCES[each]]
@@ -119,21 +121,21 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
     from edge.io.sources import open_source
     from edge.types import Event, Failure
 
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     source = open_source(task["source"])
     try:
         item = next((item for item in source if not isinstance(item, Event)), None)
         if item is None or isinstance(item, Failure):
             raise SourceError(f"no frame: {item.reason if item else 'the source is empty'}")
-        found["frame"] = str(item.size)
+        results["frame"] = str(item.size)
         if task["model"] is not None:
             with Detector.load(Path(task["model"])) as detector:
-                found["found"] = len(detector.run(item).found)
-                found["family"] = detector.spec.family
-                found["precision"] = detector.backend.precision
+                results["found"] = len(detector.run(item).detections)
+                results["family"] = detector.spec.family
+                results["precision"] = detector.backend.precision
     finally:
         source.close()
-    return found
+    return results
 
 
 TRIALS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {

@@ -26,7 +26,7 @@ class Agreement:
         recall: Share of what the reference found that was found again.
         precision: Share of what was found that the reference had found.
         expected: Detections of the reference.
-        found: Detections that are compared with them.
+        detections: Detections that are compared with them.
         agreed: Pairs.
     """
 
@@ -35,13 +35,13 @@ class Agreement:
     recall: float
     precision: float
     expected: int
-    found: int
+    detections: int
     agreed: int
 
 
 def agreement(
     reference: Sequence[Detections],
-    found: Sequence[Detections],
+    detections: Sequence[Detections],
     *,
     classes: int,
     score_threshold: float = 0.3,
@@ -50,11 +50,11 @@ def agreement(
 
     Recall and precision count pairs: one to one, of the same class, IoU above .5, and both scores
     at or above the threshold. AP takes the reference's detections from the threshold up as
-    objects and weighs all of `found` by score: give it the low scores too.
+    objects and weighs all of `detections` by score: give it the low scores too.
 
     Args:
         reference: Per image, such as a float model finds.
-        found: Per image, of the model that should agree with it.
+        detections: Per image, of the model that should agree with it.
         classes: Number of classes.
         score_threshold: A detection below it is none, on either side.
 
@@ -62,7 +62,7 @@ def agreement(
         ValueError: The images differ in number, a class id or a value is out of range.
     """
     truth = [_as_objects(each[each.scores >= score_threshold]) for each in reference]
-    kept = [each[each.scores >= score_threshold] for each in found]
+    kept = [each[each.scores >= score_threshold] for each in detections]
     matches = match(
         truth,
         kept,
@@ -71,7 +71,7 @@ def agreement(
         area_ranges=(_ANY_AREA,),
         max_detections=None,
     )
-    numbers = evaluate(truth, found, classes=classes).metrics
+    numbers = evaluate(truth, detections, classes=classes).metrics
     expected, there = len(matches.truth_image), len(matches.image)
     agreed = int(np.count_nonzero(matches.hit))
     return Agreement(
@@ -80,11 +80,11 @@ def agreement(
         recall=agreed / expected if expected else -1.0,
         precision=agreed / there if there else -1.0,
         expected=expected,
-        found=there,
+        detections=there,
         agreed=agreed,
     )
 
 
-def _as_objects(found: Detections) -> Objects:
-    boxes = found.boxes.astype(np.float64)
-    return Objects.of(np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]), found.class_ids)
+def _as_objects(detections: Detections) -> Objects:
+    boxes = detections.boxes.astype(np.float64)
+    return Objects.of(np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]), detections.class_ids)

@@ -73,12 +73,14 @@ class Evaluation:
         return Evaluation(self.precision[:, :, one], self.scores[:, :, one], self.recall[:, one])
 
 
-def evaluate(truth: Sequence[Objects], found: Sequence[Detections], *, classes: int) -> Evaluation:
+def evaluate(
+    truth: Sequence[Objects], detections: Sequence[Detections], *, classes: int
+) -> Evaluation:
     """How well detections find what is there.
 
     Args:
         truth: What is in each image.
-        found: What was found in each, in the same order. Where scores are equal, earlier images
+        detections: What was found in each, in the same order. Where scores are equal, earlier images
             and earlier detections come first.
         classes: Number of classes.
 
@@ -88,7 +90,7 @@ def evaluate(truth: Sequence[Objects], found: Sequence[Detections], *, classes: 
     return accumulate(
         match(
             truth,
-            found,
+            detections,
             classes=classes,
             iou_thresholds=IOU_THRESHOLDS,
             area_ranges=AREA_RANGES,

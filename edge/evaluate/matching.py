@@ -56,7 +56,7 @@ class Matches:
 
 def match(
     truth: Sequence[Objects],
-    found: Sequence[Detections],
+    detections: Sequence[Detections],
     *,
     classes: int,
     iou_thresholds: Sequence[float] | Float64Array,
@@ -73,7 +73,7 @@ def match(
 
     Args:
         truth: Per image.
-        found: Per image, of any order; equal scores keep theirs.
+        detections: Per image, of any order; equal scores keep theirs.
         classes: Number of classes.
         iou_thresholds: T of them.
         area_ranges: A of them, lowest and highest area in square pixels, both inside.
@@ -82,11 +82,11 @@ def match(
     Raises:
         ValueError: The images differ in number, a class id or a value is out of range.
     """
-    if len(truth) != len(found):
-        raise ValueError(f"labels of {len(truth)} images, detections of {len(found)}")
+    if len(truth) != len(detections):
+        raise ValueError(f"labels of {len(truth)} images, detections of {len(detections)}")
     images = len(truth)
     objects, truth_image = _all_objects(truth)
-    rects, scores, class_ids, image = _all_detections(found)
+    rects, scores, class_ids, image = _all_detections(detections)
     _check(objects.class_ids, classes, "an object")
     _check(class_ids, classes, "a detection")
 
@@ -173,13 +173,13 @@ def _chunks(count: Index) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _overlap(found: Float64Array, truth: Float64Array, crowd: Mask) -> Float64Array:
+def _overlap(result: Float64Array, truth: Float64Array, crowd: Mask) -> Float64Array:
     """IoU of rows of rectangles; with a crowd, the share of the detection inside it."""
-    start = np.maximum(found[:, :2], truth[:, :2])
-    shared = np.minimum(found[:, :2] + found[:, 2:], truth[:, :2] + truth[:, 2:]) - start
+    start = np.maximum(result[:, :2], truth[:, :2])
+    shared = np.minimum(result[:, :2] + result[:, 2:], truth[:, :2] + truth[:, 2:]) - start
     touching = (shared > 0).all(axis=1)
     inter = np.where(touching, shared[:, 0] * shared[:, 1], 0.0)
-    area = found[:, 2] * found[:, 3]
+    area = result[:, 2] * result[:, 3]
     union = np.where(crowd, area, area + truth[:, 2] * truth[:, 3] - inter)
     return np.divide(inter, union, out=np.zeros_like(inter), where=touching)
 
@@ -232,15 +232,15 @@ def _all_objects(truth: Sequence[Objects]) -> tuple[Objects, Int32Array]:
 
 
 def _all_detections(
-    found: Sequence[Detections],
+    detections: Sequence[Detections],
 ) -> tuple[Float64Array, Float64Array, Int32Array, Int32Array]:
-    boxes = np.concatenate([np.zeros((0, 4)), *(f.boxes for f in found)])
-    scores = np.concatenate([np.zeros(0), *(f.scores for f in found)])
-    ids = np.concatenate([np.zeros(0, np.int32), *(f.class_ids for f in found)])
+    boxes = np.concatenate([np.zeros((0, 4)), *(f.boxes for f in detections)])
+    scores = np.concatenate([np.zeros(0), *(f.scores for f in detections)])
+    ids = np.concatenate([np.zeros(0, np.int32), *(f.class_ids for f in detections)])
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
         raise ValueError("a detection has a box or a score that is not a finite number")
     rects = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-    return rects, scores, ids, _image_of([len(f) for f in found])
+    return rects, scores, ids, _image_of([len(f) for f in detections])
 
 
 def _image_of(counts: Sequence[int]) -> Int32Array:
@@ -249,5 +249,5 @@ def _image_of(counts: Sequence[int]) -> Int32Array:
 
 def _check(class_ids: Int32Array, classes: int, what: str) -> None:
     if len(class_ids) and not 0 <= int(class_ids.min()) <= int(class_ids.max()) < classes:
-        found = f"{class_ids.min()} to {class_ids.max()}"
-        raise ValueError(f"class ids of {what} are 0 to {classes - 1}, got {found}")
+        result = f"{class_ids.min()} to {class_ids.max()}"
+        raise ValueError(f"class ids of {what} are 0 to {classes - 1}, got {result}")

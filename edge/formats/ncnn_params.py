@@ -63,10 +63,10 @@ def kernel(params: Params) -> tuple[int, int]:
 
 def groups(params: Params) -> int:
     """Groups of a convolution; its outputs divide into them."""
-    found, outputs = whole(params, 7, 1, low=1), whole(params, 0, low=1)
-    if outputs % found:
-        raise ValueError(f"{outputs} outputs do not divide into {found} groups")
-    return found
+    result, outputs = whole(params, 7, 1, low=1), whole(params, 0, low=1)
+    if outputs % result:
+        raise ValueError(f"{outputs} outputs do not divide into {result} groups")
+    return result
 
 
 def inputs_per_output(params: Params) -> int:

@@ -59,12 +59,12 @@ def _one_or_per_channel_shape(params: Params, inputs: Sequence[Shape], _: int) -
 
 def _inner_product_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
     outputs = whole(params, 0, low=1)
-    wanted = whole(params, 2, low=1) // outputs
+    expected = whole(params, 2, low=1) // outputs
     shape = inputs[0]
-    if len(shape) == 2 and shape[1] == wanted:
+    if len(shape) == 2 and shape[1] == expected:
         return [(shape[0], outputs)]
-    if prod(shape) != wanted:
-        raise ValueError(f"the weights are for {wanted} values, the input is {shape}")
+    if prod(shape) != expected:
+        raise ValueError(f"the weights are for {expected} values, the input is {shape}")
     return [(outputs,)]
 
 
@@ -112,14 +112,14 @@ def _slice_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Sh
     axis = _axis(params, 1, shape)
     if len(sizes) != n:
         raise ValueError(f"{len(sizes)} sizes for {n} outputs")
-    left, found = shape[axis], []
+    left, result = shape[axis], []
     for index, size in enumerate(sizes):
         part = left // (n - index) if size == ABSENT else size
         if not isinstance(part, int) or not 0 < part <= left:
             raise ValueError(f"sizes {sizes} do not fit into the {shape[axis]} of axis {axis}")
         left -= part
-        found.append((*shape[:axis], part, *shape[axis + 1 :]))
-    return found
+        result.append((*shape[:axis], part, *shape[axis + 1 :]))
+    return result
 
 
 def _shuffle_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
@@ -147,9 +147,9 @@ def _interp_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[S
         out_h, out_w = int(height * real(params, 1, 1.0)), int(width * real(params, 2, 1.0))
     if kind not in (1, LINEAR, CUBIC):
         raise ValueError(f"parameter 0 (nearest, linear, cubic) is 1 to 3, got {kind}")
-    least = {LINEAR: 2, CUBIC: 4}.get(kind, 1)  # what the runtime reads without looking
-    if min(height, width) < least and (out_h, out_w) != (height, width):
-        raise ValueError(f"{height} x {width} is too small for it, {least} x {least} is wanted")
+    minimum = {LINEAR: 2, CUBIC: 4}.get(kind, 1)  # what the runtime reads without looking
+    if min(height, width) < minimum and (out_h, out_w) != (height, width):
+        raise ValueError(f"{height} x {width} is too small for it, {minimum} x {minimum} is wanted")
     return [(channels, out_h, out_w)]
 
 
@@ -159,18 +159,20 @@ def _reshape_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[
     shape = inputs[0]
     depth = shape[1:2] if len(shape) == 4 else (1,)
     full = (1, 1, 1, *shape)[-3:] if len(shape) < 3 else (shape[0], *shape[-2:])
-    wanted = [(whole(params, key, ABSENT), size) for key, size in zip((2, 1, 0), full, strict=True)]
+    expected = [
+        (whole(params, key, ABSENT), size) for key, size in zip((2, 1, 0), full, strict=True)
+    ]
     if whole(params, 2, ABSENT) != ABSENT and whole(params, 11, ABSENT) != ABSENT:
-        wanted.insert(1, (whole(params, 11), depth[0]))
-    while wanted and ABSENT in (asked for asked, _ in wanted):
-        del wanted[0]  # a shape ends where an axis is missing
-    found = [size if asked == 0 else asked for asked, size in wanted]
-    total, known = prod(shape), prod(size for size in found if size != -1)
-    if not found or found.count(-1) > 1 or known < 1 or total % known:
-        raise ValueError(f"{shape} does not reshape to {tuple(found)}")
-    result = tuple(total // known if size == -1 else size for size in found)
+        expected.insert(1, (whole(params, 11), depth[0]))
+    while expected and ABSENT in (asked for asked, _ in expected):
+        del expected[0]  # a shape ends where an axis is missing
+    results = [size if asked == 0 else asked for asked, size in expected]
+    total, known = prod(shape), prod(size for size in results if size != -1)
+    if not results or results.count(-1) > 1 or known < 1 or total % known:
+        raise ValueError(f"{shape} does not reshape to {tuple(results)}")
+    result = tuple(total // known if size == -1 else size for size in results)
     if prod(result) != total:
-        raise ValueError(f"{shape} does not reshape to {tuple(found)}")
+        raise ValueError(f"{shape} does not reshape to {tuple(results)}")
     return [result]
 
 
@@ -248,7 +250,7 @@ def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Sha
         return None
     if not len(starts) == len(ends) == len(axes) > 0:
         raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes")
-    found = list(inputs[0])
+    results = list(inputs[0])
     cut = [_axis({0: axis}, 0, inputs[0]) for axis in axes]
     if len(set(cut)) < len(cut):
         raise ValueError(f"axes {axes} name one twice")
@@ -259,8 +261,8 @@ def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Sha
         end = size if end == ABSENT else min(size, end) if end > 0 else size + end
         if not 0 <= start < end:
             raise ValueError(f"{low} to {high} is not within the {size} of axis {axis}")
-        found[axis] = end - start
-    return [tuple(found)]
+        results[axis] = end - start
+    return [tuple(results)]
 
 
 def _flatten_shape(_: Params, inputs: Sequence[Shape], __: int) -> Sequence[Shape]:

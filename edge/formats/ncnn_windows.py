@@ -21,10 +21,10 @@ _SAME_UPPER, _SAME_LOWER = -233, -234  # ncnn's codes for padding that keeps siz
 _REFLECT = 2
 
 
-def expect_channels(found: int, wanted: int) -> None:
+def expect_channels(value: int, expected: int) -> None:
     """Refuse an input of other channels than the weights are for."""
-    if found != wanted:
-        raise ValueError(f"the weights are for {wanted} input channels, the input has {found}")
+    if value != expected:
+        raise ValueError(f"the weights are for {expected} input channels, the input has {value}")
 
 
 def expect_rank3(shape: Shape) -> tuple[int, int, int]:
@@ -39,8 +39,8 @@ def convolution_shape(
 ) -> Sequence[Shape]:
     """Convolution."""
     outputs = whole(params, 0, low=1)
-    wanted = inputs_per_output(params) * (groups(params) if grouped else 1)
-    expect_channels(inputs[0][0], wanted)
+    expected = inputs_per_output(params) * (groups(params) if grouped else 1)
+    expect_channels(inputs[0][0], expected)
     kernel_h, kernel_w = kernel(params)
     if len(inputs[0]) == 1 and (kernel_h, kernel_w) == (1, 1) and not grouped:
         if whole(params, 8):  # the runtime computes it, but from the wrong numbers
@@ -92,8 +92,8 @@ def deconvolution_shape(
     if whole(params, 20) or whole(params, 21):
         return None
     channels, height, width = expect_rank3(inputs[0])
-    wanted = inputs_per_output(params) * (groups(params) if grouped else 1)
-    expect_channels(channels, wanted)
+    expected = inputs_per_output(params) * (groups(params) if grouped else 1)
+    expect_channels(channels, expected)
     kernel_h, kernel_w = kernel(params)
     stride_w, dilation_w = whole(params, 3, 1, low=1), whole(params, 2, 1, low=1)
     stride_h, dilation_h = whole(params, 13, stride_w, low=1), whole(params, 12, dilation_w, low=1)

@@ -38,8 +38,8 @@ def read(text: str, keys: Collection[str]) -> dict[str, Node]:
     Raises:
         ValueError: What a key holds is not read here, or the document is no map; says which line.
     """
-    if found := _CONTROL.search(text):
-        raise ValueError(f"a control character, {found[0]!r}, which YAML does not allow")
+    if match := _CONTROL.search(text):
+        raise ValueError(f"a control character, {match[0]!r}, which YAML does not allow")
     return _Reader(_BREAK.split(text)).document(keys)
 
 
@@ -58,12 +58,12 @@ class _Reader:
         if self._lines[self._at].lstrip().startswith("{"):
             node = self._value("", self._lines[self._at], 0, 0)
             whole = node if isinstance(node, dict) else {}
-            found = {key: value for key, value in whole.items() if key in keys}
+            results = {key: value for key, value in whole.items() if key in keys}
         else:
-            found = self._map(self._indent(), 0, keys)
+            results = self._map(self._indent(), 0, keys)
         if self._content() and self._lines[self._at].rstrip() != "...":
             raise self._error("wanted one document, a map of keys")
-        return found
+        return results
 
     def _content(self) -> bool:
         """Go to the next line that is neither blank nor a comment; whether there is one."""
@@ -107,7 +107,7 @@ class _Reader:
         return items
 
     def _map(self, indent: int, depth: int, keys: Collection[str] | None = None) -> dict[str, Node]:
-        found: dict[str, Node] = {}
+        results: dict[str, Node] = {}
         while self._content() and self._indent() == indent:
             line = self._lines[self._at]
             match = _KEY.match(line, indent)
@@ -116,11 +116,11 @@ class _Reader:
             key, rest = unquoted(match[1].rstrip(" \t")), line[match.end() :]
             if keys is not None and key not in keys and key != "<<":
                 self._skip(rest, indent)
-            elif key in found or key == "<<":
+            elif key in results or key == "<<":
                 raise self._error(f"the key {key!r} is there twice, or merges another map")
             else:
-                found[key] = self._value(key, rest, indent, depth)
-        return found
+                results[key] = self._value(key, rest, indent, depth)
+        return results
 
     def _value(self, key: str, rest: str, indent: int, depth: int) -> Node:
         """What follows a key or a dash: on its line, or on the deeper ones below."""

@@ -71,19 +71,19 @@ def _list(text: str, at: int, depth: int) -> tuple[list[Node], int]:
 
 
 def _map(text: str, at: int, depth: int) -> tuple[dict[str, Node], int]:
-    found: dict[str, Node] = {}
+    results: dict[str, Node] = {}
     at = _space(text, at)
     while text[at : at + 1] != "}":
         key, at = _scalar(text, at)
-        if key in found:
+        if key in results:
             raise ValueError(f"the key {key!r} is there twice")
-        found[key], at = "", _space(text, at)
+        results[key], at = "", _space(text, at)
         if text[at : at + 1] == ":":
             at = _space(text, at + 1)
             if text[at : at + 1] not in (",", "}"):
-                found[key], at = flow(text, at, depth + 1)
+                results[key], at = flow(text, at, depth + 1)
         at = _separator(text, at, "}")
-    return found, at + 1
+    return results, at + 1
 
 
 def _separator(text: str, at: int, closing: str) -> int:

@@ -26,13 +26,13 @@ class Buffers:
 
     def take(self, shape: Sequence[int]) -> UInt8Array:
         """An array of any content, C-contiguous."""
-        wanted = math.prod(shape)
-        self._bytes = max(self._bytes, wanted)
+        expected = math.prod(shape)
+        self._bytes = max(self._bytes, expected)
         # NumPy lets a view keep the first array over foreign memory alive: it lives the longest.
         block = self._block()
         root = np.frombuffer(block, np.uint8)
         weakref.finalize(root, self._free.append, block).atexit = False
-        return root[:wanted].reshape(shape)
+        return root[:expected].reshape(shape)
 
     def _block(self) -> bytearray:
         while self._free:

@@ -17,7 +17,7 @@ Bgr = tuple[int, int, int]
 _GOLDEN = 0.618034  # hues a golden section apart: neighboring classes differ most
 
 
-def annotate(frame: Frame, found: Detections, labels: Sequence[str]) -> UInt8Array:
+def annotate(frame: Frame, detections: Detections, labels: Sequence[str]) -> UInt8Array:
     """The frame's image with a box and "name 0.87" for each detection, best on top.
 
     OpenCV's fonts hold ASCII only before version 5, so any other character of a name is drawn
@@ -33,7 +33,12 @@ def annotate(frame: Frame, found: Detections, labels: Sequence[str]) -> UInt8Arr
     image = bgr(frame)
     height, width = image.shape[:2]
     line = max(1, round((height + width) / 500))
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist(), strict=True)
+    rows = zip(
+        detections.boxes.tolist(),
+        detections.scores.tolist(),
+        detections.class_ids.tolist(),
+        strict=True,
+    )
     for box, score, class_id in reversed(list(rows)):
         # Whole pixels inside the exclusive edges.
         x1, y1 = (min(max(int(v), 0), n - 1) for v, n in zip(box[:2], (width, height), strict=True))

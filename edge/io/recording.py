@@ -46,7 +46,7 @@ def encoded(item: Result | Failure) -> list[bytes | memoryview]:
         }  # fmt: skip
         planes = []
     else:
-        frame, found = item.frame, item.found
+        frame, detections = item.frame, item.detections
         planes = [np.ascontiguousarray(plane) for plane in frame.planes]
         head = {
             "frame": frame.index,
@@ -55,9 +55,9 @@ def encoded(item: Result | Failure) -> list[bytes | memoryview]:
             "captured": frame.captured,
             "format": frame.format,
             "shapes": [plane.shape for plane in planes],
-            "boxes": found.boxes.tolist(),
-            "scores": found.scores.tolist(),
-            "class_ids": found.class_ids.tolist(),
+            "boxes": detections.boxes.tolist(),
+            "scores": detections.scores.tolist(),
+            "class_ids": detections.class_ids.tolist(),
             "latency": astuple(item.latency),
         }
     text = json.dumps(head, separators=(",", ":")).encode()
@@ -172,11 +172,11 @@ def _item(head: dict[str, Any] | None, body: bytes) -> Result | Failure | None:
             return None
         captured = None if head["captured"] is None else float(head["captured"])
         frame = Frame(tuple(planes), form, *where, captured)
-        found = Detections(
+        detections = Detections(
             np.array(head["boxes"], np.float32).reshape(-1, 4),
             np.array(head["scores"], np.float32),
             np.array(head["class_ids"], np.int32),
         )
-        return Result(frame, found, Latency(*map(float, head["latency"])))
+        return Result(frame, detections, Latency(*map(float, head["latency"])))
     except (KeyError, ValueError, TypeError, IndexError, StopIteration, OverflowError):
         return None

@@ -14,7 +14,7 @@ from edge.types import Detections
 
 
 def write_results(
-    file: Path, found: Iterable[tuple[int, Detections]], category_ids: Mapping[int, int]
+    file: Path, detections: Iterable[tuple[int, Detections]], category_ids: Mapping[int, int]
 ) -> None:
     """Write a list of {"image_id", "category_id", "bbox": [left, top, width, height], "score"}.
 
@@ -23,7 +23,7 @@ def write_results(
 
     Args:
         file: Replaced as a whole, or left as it was.
-        found: Image id and what was found in that image.
+        detections: Image id and what was found in that image.
         category_ids: Class id to category id. Classes that are not in it are left out.
 
     Raises:
@@ -36,7 +36,7 @@ def write_results(
             "bbox": [x1, y1, x2 - x1, y2 - y1],
             "score": score,
         }
-        for image_id, each in found
+        for image_id, each in detections
         for (x1, y1, x2, y2), score, class_id in zip(
             each.boxes.tolist(), each.scores.tolist(), each.class_ids.tolist(), strict=True
         )

@@ -56,13 +56,13 @@ def look(frame: Frame) -> Look:
     return Look(cells, float(small.mean()), float(small.std()), detail)
 
 
-def fault(seen: Look) -> str | None:
+def fault(observed: Look) -> str | None:
     """Why nothing can be learned from an image: "black", "blank" or "blurred"; None where not."""
-    if seen.mean < _DARK and seen.spread < _DARK:
+    if observed.mean < _DARK and observed.spread < _DARK:
         return "black"
-    if seen.spread < _FLAT:
+    if observed.spread < _FLAT:
         return "blank"
-    return "blurred" if seen.detail < _BLURRED else None
+    return "blurred" if observed.detail < _BLURRED else None
 
 
 def alike(one: Look, other: Look) -> bool:

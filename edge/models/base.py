@@ -177,11 +177,11 @@ class OutputLayout(ABC):
         if self.per_level and not levels:
             raise ModelError(f"{name} needs strides, there are none")
         count = len(self.parts)
-        wanted = [
+        expected = [
             n * (levels if self.per_level else 1) for n in range(count - self.optional, count + 1)
         ]
-        if len(spec.output_names) not in wanted:
-            counts = " or ".join(map(str, wanted))
+        if len(spec.output_names) not in expected:
+            counts = " or ".join(map(str, expected))
             strides = f" for {levels} strides" if self.per_level else ""
             raise ModelError(
                 f"{name} reads {counts} outputs{strides}, got {len(spec.output_names)}"
@@ -233,7 +233,7 @@ class Recognition:
 class Recognize(Protocol):
     """Looks at a model's outputs."""
 
-    def __call__(self, seen: Seen) -> Recognition | None:
+    def __call__(self, probe: Seen) -> Recognition | None:
         """What this family makes of them, or None when they are not its own."""
 
 

@@ -16,18 +16,18 @@ from edge.types import Size
 STRIDE = 4
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    size = cells(seen.input, STRIDE)
-    maps = {n: v for n, v in seen.outputs.items() if v.ndim == 3}
+def _recognize(probe: Seen) -> Recognition | None:
+    size = cells(probe.input, STRIDE)
+    maps = {n: v for n, v in probe.outputs.items() if v.ndim == 3}
     heat = [name for name, values in maps.items() if values.shape[0] != 2]
     pairs = sorted(maps.keys() - set(heat), key=list(maps).index)
     shapes = {values.shape[1:] for values in maps.values()}
-    whole = len(maps) == len(seen.outputs) and shapes == {(size.height, size.width)}
+    whole = len(maps) == len(probe.outputs) and shapes == {(size.height, size.width)}
     if not whole or len(heat) != 1 or len(pairs) not in (1, 2):
         return None
     if len(pairs) == 2 and ("wh" in pairs[1] or "reg" in pairs[0]):
         pairs.reverse()
-    form = "heads-probability" if probabilities(seen, heat, None) else "heads"
+    form = "heads-probability" if probabilities(probe, heat, None) else "heads"
     return Recognition(
         form,
         maps[heat[0]].shape[0],

@@ -17,31 +17,31 @@ from edge.types import Size
 OFFICIAL = (92, 251)  # columns of the models for objects and for panoptic segmentation
 
 
-def pair(seen: Seen) -> tuple[str, str] | None:
+def pair(probe: Seen) -> tuple[str, str] | None:
     """The names of logits and boxes, when the outputs are (N, classes) and (N, 4)."""
-    tables = {n: v for n, v in seen.outputs.items() if v.ndim == 2}
+    tables = {n: v for n, v in probe.outputs.items() if v.ndim == 2}
     boxes = [n for n, v in tables.items() if v.shape[1] == 4]
     others = [n for n in tables if n not in boxes]
-    if len(seen.outputs) != 2 or len(boxes) != 1 or len(others) != 1:
+    if len(probe.outputs) != 2 or len(boxes) != 1 or len(others) != 1:
         return None
     same = len(tables[boxes[0]]) == len(tables[others[0]])
     return (others[0], boxes[0]) if same else None
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    names = pair(seen)
+def _recognize(probe: Seen) -> Recognition | None:
+    names = pair(probe)
     if names is None:
         return None
-    count, width = seen.outputs[names[0]].shape
-    if width not in OFFICIAL and not seen.chosen:
+    count, width = probe.outputs[names[0]].shape
+    if width not in OFFICIAL and not probe.chosen:
         return None
     return Recognition(
         "set", width - 1, names, f"{count} boxes with {width} logits, the last for no object"
     )
 
 
-def _recognize_yolos(seen: Seen) -> Recognition | None:
-    return _recognize(seen) if seen.chosen else None  # looks like DETR, and means the same
+def _recognize_yolos(probe: Seen) -> Recognition | None:
+    return _recognize(probe) if probe.chosen else None  # looks like DETR, and means the same
 
 
 _IMAGENET = Preprocessing(

@@ -18,14 +18,14 @@ from edge.types import Size
 STRIDES = (8, 16, 32, 64, 128)
 
 
-def _recognize(seen: Seen) -> Recognition | None:
+def _recognize(probe: Seen) -> Recognition | None:
     """Five levels of three maps. Their names are not to be trusted, so shapes decide."""
-    if len(seen.outputs) != 3 * len(STRIDES):
+    if len(probe.outputs) != 3 * len(STRIDES):
         return None
-    sizes = [cells(seen.input, stride) for stride in STRIDES]
+    sizes = [cells(probe.input, stride) for stride in STRIDES]
     place = {(size.height, size.width): i for i, size in enumerate(sizes)}
     slots: dict[tuple[int, int], str] = {}
-    for name, values in seen.outputs.items():
+    for name, values in probe.outputs.items():
         if values.ndim != 3 or values.shape[1:] not in place:
             return None
         slots[values.shape[0], place[values.shape[1:]]] = name
@@ -33,7 +33,7 @@ def _recognize(seen: Seen) -> Recognition | None:
     order = [(c, level) for c in (classes, 4, 1) for level in range(len(STRIDES))]
     if not classes or slots.keys() != set(order):
         return None
-    theirs = seen.input_name == "input_image"
+    theirs = probe.input_name == "input_image"
     return Recognition(
         "heads" if theirs else "heads-product",
         classes,

@@ -60,7 +60,7 @@ def read(metadata: Mapping[str, str]) -> Facts:
 
 def parse_yaml(text: str) -> dict[str, str]:
     """The top-level keys of a simple YAML file to their text; `names` may be a block."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     names: dict[int, str] = {}
     block = False
     for line in text[:_LIMIT].splitlines():
@@ -68,14 +68,14 @@ def parse_yaml(text: str) -> dict[str, str]:
             names[int(name[1])] = name[2].strip().strip("'\"")
         elif pair := _PAIR.fullmatch(line):
             block = pair[1] == "names" and not pair[2]
-            found[pair[1]] = pair[2]
-        elif line.strip().startswith("- ") and found:
-            key = list(found)[-1]
+            results[pair[1]] = pair[2]
+        elif line.strip().startswith("- ") and results:
+            key = list(results)[-1]
             item = line.strip()[2:]
-            found[key] = f"[{item}]" if not found[key] else f"{found[key][:-1]}, {item}]"
+            results[key] = f"[{item}]" if not results[key] else f"{results[key][:-1]}, {item}]"
     if names:
-        found["names"] = repr(names)
-    return found
+        results["names"] = repr(names)
+    return results
 
 
 def parse_rt_info(text: str) -> dict[str, str]:
@@ -87,12 +87,14 @@ def parse_rt_info(text: str) -> dict[str, str]:
     Source: OpenVINO's Model API, parameters in `rt_info`.
     """
     start = text.rfind("<rt_info>")  # those before are of layers
-    said = dict(_VALUE.findall(text[start : start + _LIMIT] if start >= 0 else ""))
-    found = {key: html.unescape(said[key]) for key in ("task", "imgsz", "names") if key in said}
-    if "labels" in said:
-        labels = [label.replace("_", " ") for label in html.unescape(said["labels"]).split()]
-        found.setdefault("names", repr(labels))
-    return found
+    message = dict(_VALUE.findall(text[start : start + _LIMIT] if start >= 0 else ""))
+    results = {
+        key: html.unescape(message[key]) for key in ("task", "imgsz", "names") if key in message
+    }
+    if "labels" in message:
+        labels = [label.replace("_", " ") for label in html.unescape(message["labels"]).split()]
+        results.setdefault("names", repr(labels))
+    return results
 
 
 def _literal(text: str) -> Any:

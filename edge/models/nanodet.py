@@ -25,11 +25,11 @@ OLD_STRIDES = (8, 16, 32)
 BINS = (8, 11)  # of the small models, and of the larger old ones
 
 
-def _recognize_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
-    found = table(seen)
-    if found is None or len(found[1]) != points(seen.input, strides):
+def _recognize_rows(probe: Seen, strides: tuple[int, ...]) -> Recognition | None:
+    result = table(probe)
+    if result is None or len(result[1]) != points(probe.input, strides):
         return None
-    name, rows = found
+    name, rows = result
     # Probabilities come first and the distributions' logits last, of both signs.
     for bins in BINS:
         classes = rows.shape[1] - 4 * bins
@@ -47,18 +47,18 @@ def _recognize_rows(seen: Seen, strides: tuple[int, ...]) -> Recognition | None:
     return None
 
 
-def _recognize_plus(seen: Seen) -> Recognition | None:
-    return _recognize_rows(seen, PLUS_STRIDES)
+def _recognize_plus(probe: Seen) -> Recognition | None:
+    return _recognize_rows(probe, PLUS_STRIDES)
 
 
-def _recognize_old(seen: Seen) -> Recognition | None:
+def _recognize_old(probe: Seen) -> Recognition | None:
     scores = tuple(f"cls_pred_stride_{stride}" for stride in OLD_STRIDES)
     boxes = tuple(f"dis_pred_stride_{stride}" for stride in OLD_STRIDES)
-    if seen.outputs.keys() == {*scores, *boxes}:
-        classes = seen.outputs[scores[0]].shape[-1]
+    if probe.outputs.keys() == {*scores, *boxes}:
+        classes = probe.outputs[scores[0]].shape[-1]
         names = scores + boxes
         return Recognition("split-rows", classes, names, "outputs named by stride", OLD_STRIDES)
-    return _recognize_rows(seen, OLD_STRIDES)
+    return _recognize_rows(probe, OLD_STRIDES)
 
 
 _BGR = Preprocessing(

@@ -19,14 +19,14 @@ from edge.models.shapes import MOST_ROWS, STRIDES, levels, table
 from edge.types import Size
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    shapes = {name: values.shape for name, values in seen.outputs.items()}
+def _recognize(probe: Seen) -> Recognition | None:
+    shapes = {name: values.shape for name, values in probe.outputs.items()}
     pairs = [(name, shape) for name, shape in shapes.items() if len(shape) == 2]
     if len(shapes) == 2:
         for name, shape in pairs:
             (other,) = shapes.keys() - {name}
             if shape[1] == 4 and len(shapes[other]) == 2 and shapes[other][1] == shape[0] != 4:
-                strides = levels(seen.input, shape[0], 1, STRIDES)
+                strides = levels(probe.input, shape[0], 1, STRIDES)
                 if strides is not None:
                     return Recognition(
                         "boxes-scores",
@@ -39,17 +39,17 @@ def _recognize(seen: Seen) -> Recognition | None:
                 return Recognition(
                     "end2end", None, (name,), "a table of 6 columns and a count: suppression inside"
                 )
-    found = table(seen)
-    if found is not None and found[1].shape[1] > 4:
-        strides = levels(seen.input, len(found[1]), 1, STRIDES)
-        objectness_of_one = (found[1][:, 4] == 1).all()
+    result = table(probe)
+    if result is not None and result[1].shape[1] > 4:
+        strides = levels(probe.input, len(result[1]), 1, STRIDES)
+        objectness_of_one = (result[1][:, 4] == 1).all()
         # Rows of YOLOv6 and YOLOX have the same shape: to be told, not guessed.
-        if strides is not None and seen.chosen and not objectness_of_one:
+        if strides is not None and probe.chosen and not objectness_of_one:
             return Recognition(
                 "rows",
-                found[1].shape[1] - 4,
-                (found[0],),
-                f"a table with a row for each of the {len(found[1])} cells",
+                result[1].shape[1] - 4,
+                (result[0],),
+                f"a table with a row for each of the {len(result[1])} cells",
                 strides[::-1],
             )
     return None

@@ -25,26 +25,26 @@ from edge.types import Size
 MOST = 300
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    if seen.outputs.keys() == {"labels", "boxes", "scores"}:
+def _recognize(probe: Seen) -> Recognition | None:
+    if probe.outputs.keys() == {"labels", "boxes", "scores"}:
         names = ("boxes", "scores", "labels")
         return Recognition("end2end", None, names, "outputs labels, boxes and scores")
-    names6 = small_table(seen, 6)
+    names6 = small_table(probe, 6)
     if names6 is not None:
-        largest = float(np.abs(seen.outputs[names6][:, :4]).max(initial=0))
+        largest = float(np.abs(probe.outputs[names6][:, :4]).max(initial=0))
         relative = 0 < largest <= 2
         evidence = "a table of 6 columns with boxes in fractions of the input"
         return Recognition("end2end_6", None, (names6,), evidence) if relative else None
-    found = table(seen)
-    if found is not None and len(found[1]) == MOST and found[1].shape[1] > 4:
-        name, rows = found
+    result = table(probe)
+    if result is not None and len(result[1]) == MOST and result[1].shape[1] > 4:
+        name, rows = result
         evidence = f"a table of {MOST} rows with boxes in fractions of the input"
         relative = float(np.abs(rows).max()) <= 2
         return Recognition("rows", rows.shape[1] - 4, (name,), evidence) if relative else None
-    pair = detr.pair(seen)
+    pair = detr.pair(probe)
     if pair is not None:
-        count, width = seen.outputs[pair[0]].shape
-        if width not in detr.OFFICIAL and (count == MOST or seen.chosen):
+        count, width = probe.outputs[pair[0]].shape
+        if width not in detr.OFFICIAL and (count == MOST or probe.chosen):
             return Recognition("set", width, pair, f"{count} boxes with {width} logits")
     return None
 

@@ -41,31 +41,31 @@ def points(input_size: Size, strides: Sequence[int]) -> int:
     return sum(size.height * size.width for size in maps)
 
 
-def pyramid(seen: Seen, strides: Sequence[int]) -> Pyramid | None:
+def pyramid(probe: Seen, strides: Sequence[int]) -> Pyramid | None:
     """The outputs as (channels, H, W) maps at these strides, or None when they are not."""
-    expected = [cells(seen.input, stride) for stride in strides]
-    by_size = {v.shape[1:]: name for name, v in seen.outputs.items() if v.ndim == 3}
+    expected = [cells(probe.input, stride) for stride in strides]
+    by_size = {v.shape[1:]: name for name, v in probe.outputs.items() if v.ndim == 3}
     names = [by_size.get((size.height, size.width)) for size in expected]
-    channels = {values.shape[0] for values in seen.outputs.values() if values.ndim}
-    if len(seen.outputs) != len(strides) or len(channels) != 1 or None in names:
+    channels = {values.shape[0] for values in probe.outputs.values() if values.ndim}
+    if len(probe.outputs) != len(strides) or len(channels) != 1 or None in names:
         return None
     return Pyramid(tuple(name for name in names if name is not None), channels.pop())
 
 
-def table(seen: Seen) -> tuple[str, AnyArray] | None:
+def table(probe: Seen) -> tuple[str, AnyArray] | None:
     """The one output, when it is a table of rows and columns; else None."""
-    if len(seen.outputs) != 1:
+    if len(probe.outputs) != 1:
         return None
-    ((name, values),) = seen.outputs.items()
+    ((name, values),) = probe.outputs.items()
     return (name, values) if values.ndim == 2 else None
 
 
-def small_table(seen: Seen, width: int) -> str | None:
+def small_table(probe: Seen, width: int) -> str | None:
     """The name of the one output, when it is a table of so many columns and few rows."""
-    found = table(seen)
-    if found is None:
+    result = table(probe)
+    if result is None:
         return None
-    name, rows = found
+    name, rows = result
     return name if rows.shape[1] == width and len(rows) <= MOST_ROWS else None
 
 
@@ -77,9 +77,9 @@ def levels(input_size: Size, rows: int, anchors: int, known: Strides) -> tuple[i
     return None
 
 
-def probabilities(seen: Seen, names: Sequence[str], last: int | None) -> bool:
+def probabilities(probe: Seen, names: Sequence[str], last: int | None) -> bool:
     """Whether the channels up to `last` of these outputs hold nothing outside 0 to 1."""
-    parts = [seen.outputs[name][:last] for name in names]
+    parts = [probe.outputs[name][:last] for name in names]
     return all(part.min(initial=0) >= 0 and part.max(initial=0) <= 1 for part in parts)
 
 
@@ -116,14 +116,14 @@ def unbatched(output: Tensor, axes: int) -> Tensor:
     return replace(output, values=values)
 
 
-def expect_channels(what: str, found: int, wanted: int) -> None:
+def expect_channels(what: str, value: int, expected: int) -> None:
     """Check that an output has as many columns or channels as the labels call for.
 
     Raises:
         ModelError: It has not.
     """
-    if found != wanted:
-        raise ModelError(f"an output has {found} {what}; the model's labels call for {wanted}")
+    if value != expected:
+        raise ModelError(f"an output has {value} {what}; the model's labels call for {expected}")
 
 
 @lru_cache(maxsize=8)

@@ -15,12 +15,12 @@ from edge.models.layouts import BoxesScores
 from edge.types import Size
 
 
-def _recognize(seen: Seen) -> Recognition | None:
+def _recognize(probe: Seen) -> Recognition | None:
     """Never by itself: priors cannot be seen. A package says what they are."""
-    names = detr.pair(seen)
-    if names is None or not seen.chosen:
+    names = detr.pair(probe)
+    if names is None or not probe.chosen:
         return None
-    width = seen.outputs[names[0]].shape[1]
+    width = probe.outputs[names[0]].shape[1]
     evidence = "scores and offsets; strides and anchors must be given in the package"
     return Recognition("priors", width - 1, names, evidence)
 

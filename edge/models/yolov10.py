@@ -18,13 +18,13 @@ from edge.models.shapes import small_table
 from edge.types import Size
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    name = small_table(seen, 6)
+def _recognize(probe: Seen) -> Recognition | None:
+    name = small_table(probe, 6)
     if name is None:
         return None
-    boxes = np.abs(seen.outputs[name][:, :4])
+    boxes = np.abs(probe.outputs[name][:, :4])
     relative = 0 < float(boxes.max(initial=0)) <= 2
-    if relative and not seen.chosen:
+    if relative and not probe.chosen:
         return None
     return Recognition(
         "end2end_6",

@@ -15,11 +15,11 @@ from edge.models.yolov7tiny import ANCHORS
 from edge.types import Size
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    rows = recognize_rows(seen)
+def _recognize(probe: Seen) -> Recognition | None:
+    rows = recognize_rows(probe)
     if rows is not None:  # older releases call it `output`, as YOLOv7 does
-        return rows if rows.outputs == ("output0",) or seen.chosen else None
-    return recognize_heads(seen, (ANCHORS, P6_ANCHORS))
+        return rows if rows.outputs == ("output0",) or probe.chosen else None
+    return recognize_heads(probe, (ANCHORS, P6_ANCHORS))
 
 
 YOLOV5 = Family(

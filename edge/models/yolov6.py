@@ -22,25 +22,25 @@ from edge.models.shapes import STRIDES, levels, probabilities, pyramid, small_ta
 from edge.types import Size
 
 
-def recognize(seen: Seen) -> Recognition | None:
+def recognize(probe: Seen) -> Recognition | None:
     """Three maps of C + 4 channels, a table with a row for each of their cells, or the end."""
-    if {"num_dets", "det_boxes", "det_scores", "det_classes"} == seen.outputs.keys():
+    if {"num_dets", "det_boxes", "det_scores", "det_classes"} == probe.outputs.keys():
         return Recognition(
             "end2end",
             None,
             ("det_boxes", "det_scores", "det_classes"),
             "outputs det_boxes, det_scores, det_classes: suppression is inside",
         )
-    rows7 = small_table(seen, 7)
-    if rows7 is not None and (rows7 == "outputs" or seen.chosen):
+    rows7 = small_table(probe, 7)
+    if rows7 is not None and (rows7 == "outputs" or probe.chosen):
         return Recognition(
             "end2end_7",
             None,
             (rows7,),
             "a table of 7 columns called outputs: suppression is inside",
         )
-    heads = pyramid(seen, (8, 16, 32))
-    if heads is not None and heads.channels > 4 and probabilities(seen, heads.names, -4):
+    heads = pyramid(probe, (8, 16, 32))
+    if heads is not None and heads.channels > 4 and probabilities(probe, heads.names, -4):
         return Recognition(
             "heads",
             heads.channels - 4,
@@ -48,13 +48,13 @@ def recognize(seen: Seen) -> Recognition | None:
             f"three maps of {heads.channels} channels at strides 8, 16, 32",
             (8, 16, 32),
         )
-    found = table(seen)
-    if found is None or found[1].shape[1] < 6:
+    result = table(probe)
+    if result is None or result[1].shape[1] < 6:
         return None
-    name, rows = found
-    strides = levels(seen.input, len(rows), 1, STRIDES)
-    certain = seen.input_name == "image_arrays" or (rows[:, 4] == 1).all()
-    if strides is None or not (certain or seen.chosen):
+    name, rows = result
+    strides = levels(probe.input, len(rows), 1, STRIDES)
+    certain = probe.input_name == "image_arrays" or (rows[:, 4] == 1).all()
+    if strides is None or not (certain or probe.chosen):
         return None
     return Recognition(
         "rows",

@@ -17,10 +17,10 @@ from edge.types import Size
 STRIDES = (8, 16, 32, 64)
 
 
-def recognize(seen: Seen) -> Recognition | None:
+def recognize(probe: Seen) -> Recognition | None:
     """Four maps of C + 4 channels at strides 8, 16, 32, 64."""
-    heads = pyramid(seen, STRIDES)
-    if heads is None or heads.channels <= 4 or not probabilities(seen, heads.names, -4):
+    heads = pyramid(probe, STRIDES)
+    if heads is None or heads.channels <= 4 or not probabilities(probe, heads.names, -4):
         return None
     return Recognition(
         "heads",

@@ -41,13 +41,13 @@ P6_ANCHORS: Anchors = (  # of the models with a fourth level, YOLOv5's too
 )
 
 
-def recognize_rows(seen: Seen) -> Recognition | None:
+def recognize_rows(probe: Seen) -> Recognition | None:
     """A table with three rows for each cell, and 5 + C columns."""
-    found = table(seen)
-    if found is None or found[1].shape[1] < 6:
+    result = table(probe)
+    if result is None or result[1].shape[1] < 6:
         return None
-    name, rows = found
-    strides = levels(seen.input, len(rows), 3, STRIDES)
+    name, rows = result
+    strides = levels(probe.input, len(rows), 3, STRIDES)
     if strides is None:
         return None
     return Recognition(
@@ -60,12 +60,12 @@ def recognize_rows(seen: Seen) -> Recognition | None:
     )
 
 
-def recognize_heads(seen: Seen, known: Sequence[Anchors]) -> Recognition | None:
+def recognize_heads(probe: Seen, known: Sequence[Anchors]) -> Recognition | None:
     """Raw maps of three anchors, three or four levels of them."""
     for anchors, strides in zip(known, STRIDES, strict=False):
-        found = _maps(seen, strides)
-        if found is not None:
-            names, classes = found
+        result = _maps(probe, strides)
+        if result is not None:
+            names, classes = result
             return Recognition(
                 "heads",
                 classes,
@@ -78,32 +78,32 @@ def recognize_heads(seen: Seen, known: Sequence[Anchors]) -> Recognition | None:
     return None
 
 
-def _maps(seen: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | None:
-    heads = pyramid(seen, strides)
+def _maps(probe: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | None:
+    heads = pyramid(probe, strides)
     if heads is not None:  # as the convolution leaves them: logits, of both signs
         classes = heads.channels // 3 - 5
-        raw = not probabilities(seen, heads.names, -4)  # those would be YOLOv6's
+        raw = not probabilities(probe, heads.names, -4)  # those would be YOLOv6's
         return (heads.names, classes) if raw and heads.channels % 3 == 0 < classes else None
-    by_size = {v.shape[1:3]: n for n, v in seen.outputs.items() if v.ndim == 4 and len(v) == 3}
-    sizes = [cells(seen.input, stride) for stride in strides]
+    by_size = {v.shape[1:3]: n for n, v in probe.outputs.items() if v.ndim == 4 and len(v) == 3}
+    sizes = [cells(probe.input, stride) for stride in strides]
     names = [by_size.get((size.height, size.width)) for size in sizes]
-    widths = {values.shape[-1] for values in seen.outputs.values() if values.ndim}
-    if len(seen.outputs) != len(strides) or None in names or len(widths) != 1:
+    widths = {values.shape[-1] for values in probe.outputs.values() if values.ndim}
+    if len(probe.outputs) != len(strides) or None in names or len(widths) != 1:
         return None
     classes = widths.pop() - 5
     return (tuple(name for name in names if name), classes) if classes > 0 else None
 
 
-def _recognize(seen: Seen) -> Recognition | None:
-    rows7 = small_table(seen, 7)
-    if rows7 is not None and (rows7 != "outputs" or seen.chosen):
+def _recognize(probe: Seen) -> Recognition | None:
+    rows7 = small_table(probe, 7)
+    if rows7 is not None and (rows7 != "outputs" or probe.chosen):
         return Recognition(
             "end2end_7", None, (rows7,), "a table of 7 columns: suppression is inside"
         )
-    found = recognize_rows(seen)
-    if found is not None:
-        return found if found.outputs != ("output0",) or seen.chosen else None
-    return recognize_heads(seen, (ANCHORS, P6_ANCHORS))
+    result = recognize_rows(probe)
+    if result is not None:
+        return result if result.outputs != ("output0",) or probe.chosen else None
+    return recognize_heads(probe, (ANCHORS, P6_ANCHORS))
 
 
 YOLOV7 = Family(

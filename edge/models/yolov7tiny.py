@@ -17,10 +17,10 @@ ANCHORS: Anchors = (
 )
 
 
-def _recognize(seen: Seen) -> Recognition | None:
+def _recognize(probe: Seen) -> Recognition | None:
     """Raw maps. Decoded rows look like YOLOv7's, and mean the same."""
-    found = recognize_rows(seen) if seen.chosen else None
-    return found or recognize_heads(seen, (ANCHORS,))
+    result = recognize_rows(probe) if probe.chosen else None
+    return result or recognize_heads(probe, (ANCHORS,))
 
 
 YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognize=_recognize)

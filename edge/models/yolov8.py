@@ -29,17 +29,17 @@ _ROWS = 300  # of exports that end with the best boxes; of these more columns th
 _MORE_COLUMNS = {6 + _MASKS: "segmentation", 6 + _KEYPOINTS: "pose", 6 + 1: "oriented-box"}
 
 
-def _recognize(seen: Seen) -> Recognition | None:
+def _recognize(probe: Seen) -> Recognition | None:
     """A table with a column for each cell and 4 + C planes, or raw maps of 16 bins.
 
     Raises:
         UnsupportedModelError: A model for another task than detection.
     """
     for strides in STRIDES:
-        heads = pyramid(seen, strides)
+        heads = pyramid(probe, strides)
         if heads is not None and heads.channels > 4 * BINS:
             classes = heads.channels - 4 * BINS
-            if not probabilities(seen, heads.names, -4):  # those would be YOLOv6's
+            if not probabilities(probe, heads.names, -4):  # those would be YOLOv6's
                 return Recognition(
                     "heads",
                     classes,
@@ -48,17 +48,17 @@ def _recognize(seen: Seen) -> Recognition | None:
                     f"{', '.join(map(str, strides))}: {4 * BINS} for distances, {classes} classes",
                     strides,
                 )
-    _refuse_masks(seen)
-    found = table(seen)
-    if found is not None and not seen.chosen:
-        _refuse_rows(found[1])
-    if found is None or found[1].shape[0] < 5:
+    _refuse_masks(probe)
+    result = table(probe)
+    if result is not None and not probe.chosen:
+        _refuse_rows(result[1])
+    if result is None or result[1].shape[0] < 5:
         return None
-    name, planes = found
-    strides_found = levels(seen.input, planes.shape[1], 1, STRIDES)
+    name, planes = result
+    strides_found = levels(probe.input, planes.shape[1], 1, STRIDES)
     if strides_found is None:
         return None
-    if not seen.chosen:
+    if not probe.chosen:
         _refuse_other_tasks(planes)
     fractions = float(np.abs(planes[:4]).max()) <= 2  # pixels are far more
     return Recognition(
@@ -72,8 +72,8 @@ def _recognize(seen: Seen) -> Recognition | None:
     )
 
 
-def _refuse_masks(seen: Seen) -> None:
-    shapes = [values.shape for values in seen.outputs.values()]
+def _refuse_masks(probe: Seen) -> None:
+    shapes = [values.shape for values in probe.outputs.values()]
     if any(len(shape) == 3 and shape[0] == _MASKS for shape in shapes) and any(
         len(shape) == 2 and shape[0] > 4 + _MASKS for shape in shapes
     ):

@@ -17,20 +17,20 @@ from edge.models.shapes import STRIDES, levels, table
 from edge.types import Size
 
 
-def _recognize(seen: Seen) -> Recognition | None:
+def _recognize(probe: Seen) -> Recognition | None:
     """A table with a row for each cell whose objectness is not 1 throughout."""
-    found = table(seen)
-    if found is None or found[1].shape[1] < 6:
+    result = table(probe)
+    if result is None or result[1].shape[1] < 6:
         return None
-    name, rows = found
-    strides = levels(seen.input, len(rows), 1, STRIDES[:1])
+    name, rows = result
+    strides = levels(probe.input, len(rows), 1, STRIDES[:1])
     scores = rows[:, 4:]
     probable = scores.min(initial=0) >= 0 and scores.max(initial=0) <= 1
-    other = seen.input_name == "image_arrays" or (scores[:, 0] == 1).all() or not probable
-    if strides is None or (other and not seen.chosen):
+    other = probe.input_name == "image_arrays" or (scores[:, 0] == 1).all() or not probable
+    if strides is None or (other and not probe.chosen):
         return None
     # Decoded centers lie all over the image, raw ones inside their cells.
-    decoded = float(np.abs(rows[:, :2]).max()) > min(seen.input.height, seen.input.width) / 2
+    decoded = float(np.abs(rows[:, :2]).max()) > min(probe.input.height, probe.input.width) / 2
     return Recognition(
         "rows" if decoded else "raw-rows",
         rows.shape[1] - 5,

@@ -149,7 +149,7 @@ class _Engine:
             self._queues.end(queue)
 
     def _read_all(self, queue: FrameQueue) -> None:
-        most = self._max_frames if queue.policy == "wait" else None
+        limit = self._max_frames if queue.policy == "wait" else None
         given = 0
         for item in queue.feed.source:
             if isinstance(item, Event):
@@ -161,7 +161,7 @@ class _Engine:
                 return
             else:
                 given += 1
-            if given == most:
+            if given == limit:
                 return
 
     # --- one thread that detects, and ends everything -------------------------------------------

@@ -23,7 +23,7 @@ HALF = ("ncnn", "mnn")  # the runtimes that compute in float16 where the CPU doe
 def main() -> None:
     """Print the detections of each model, runtime and precision."""
     image = Conveyor(1, Size(480, 640)).render(0)[0]
-    found = {}
+    results = {}
     for word in sys.argv[1:]:
         precision, _, name = word.partition("=")
         model = Path(name)
@@ -35,11 +35,11 @@ def main() -> None:
             with Detector.load(model, **chosen, score_threshold=LEAST) as detector:
                 columns = detector(image)
                 each = zip(columns.boxes, columns.scores, columns.class_ids, strict=True)
-                found[f"{backend} {detector.backend.precision}"] = [
+                results[f"{backend} {detector.backend.precision}"] = [
                     {"class_id": int(c), "confidence": float(s), "box": box.tolist()}
                     for box, s, c in each
                 ]
-    print(json.dumps(found))
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

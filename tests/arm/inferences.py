@@ -70,25 +70,25 @@ def products(model: Path) -> int:
     network = read_network(read.artifacts[0].files["param"], read.artifacts[0].files["bin"])
     size = read.spec.input
     shapes = blob_shapes(network, {network.inputs[0]: (3, size.height, size.width)})
-    found = 0
+    result = 0
     for layer in network.layers:
         if "onvolution" in layer.type:  # each weight meets every pixel of the smaller side
             blob = (layer.inputs if layer.type.startswith("De") else layer.outputs)[0]
-            found += layer.weights[0].values.size * prod(shapes[blob][1:])
-    return found
+            result += layer.weights[0].values.size * prod(shapes[blob][1:])
+    return result
 
 
 def main() -> None:
     """Count what the file lacks."""
     arm = Path(os.environ.get("EDGE_ARM") or ROOT / "build" / "arm")
-    told: dict[str, Any] = json.loads(COUNTS.read_text()) if COUNTS.exists() else {}
+    message: dict[str, Any] = json.loads(COUNTS.read_text()) if COUNTS.exists() else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         board = {"cortex-a72": boards.pi4(folder / "pi4"), "cortex-a76": boards.pi5(folder / "pi5")}
         for root in board.values():
             boards.completed(root, arm / "sysroot")
         for model, path in MODELS.items():
-            known = told.setdefault(model, {"products": products(path)})
+            known = message.setdefault(model, {"products": products(path)})
             missing: dict[str, list[str]] = {cpu: [] for cpu in board}
             for made, backend, precision in files(path, folder):
                 for cpu, chosen in runs(backend, precision):
@@ -99,7 +99,7 @@ def main() -> None:
                 command = ["bash", HERE / "count", "inferences", *missing[cpu]]
                 done = subprocess.run(command, env=chosen, stdout=subprocess.PIPE, check=True)
                 known[cpu] |= json.loads(done.stdout)
-                COUNTS.write_text(json.dumps(told, indent=2) + "\n")
+                COUNTS.write_text(json.dumps(message, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -126,11 +126,11 @@ def nms(count: int, **options: Any) -> Run:
 
 def heads(channels: int, seed: int) -> list[Tensor]:
     """Logits of three levels of a 320x320 input, about one in 25 above 0.25 as a probability."""
-    found = []
+    results = []
     for i, side in enumerate((40, 20, 10)):
         values = (fractions(seed + i, channels, side, side) - np.float32(0.8)) * np.float32(8)
-        found.append(Tensor(values))
-    return found
+        results.append(Tensor(values))
+    return results
 
 
 def anchors(*, objectness: bool) -> Run:
@@ -233,61 +233,61 @@ def statistics() -> Run:
     return run
 
 
-def columns(found: Candidates) -> Sequence[AnyArray]:
-    if not 100 < len(found.scores) < 20000:
-        raise AssertionError(f"the inputs no longer test much: {len(found.scores)} candidates")
-    return [found.boxes, found.scores, found.class_ids]
+def columns(candidates: Candidates) -> Sequence[AnyArray]:
+    if not 100 < len(candidates.scores) < 20000:
+        raise AssertionError(f"the inputs no longer test much: {len(candidates.scores)} candidates")
+    return [candidates.boxes, candidates.scores, candidates.class_ids]
 
 
 def counted() -> Mapping[str, Callable[[], Run]]:
     """Those whose instructions are counted too, by a name that says what they are given."""
-    found: dict[str, Callable[[], Run]] = {}
+    results: dict[str, Callable[[], Run]] = {}
     small, odd, input_ = Size(480, 640), Size(233, 417), Size(320, 320)
     formats: tuple[PixelFormat, ...] = ("BGR", "RGB", "GRAY", "NV12", "I420", "YUYV")
     for format_ in formats:
-        found[f"letterbox {format_}"] = partial(letterbox, format_, small, input_)
-    found["letterbox BGR 500x375"] = partial(letterbox, "BGR", Size(375, 500), input_)
-    found["letterbox odd size"] = partial(letterbox, "BGR", odd, Size(416, 288))
-    found["letterbox enlarging"] = partial(letterbox, "BGR", Size(97, 61), input_)
-    found["letterbox unscaled"] = partial(letterbox, "BGR", small, Size(640, 640))
-    found["letterbox NHWC"] = partial(letterbox, "BGR", small, input_, layout="NHWC")
+        results[f"letterbox {format_}"] = partial(letterbox, format_, small, input_)
+    results["letterbox BGR 500x375"] = partial(letterbox, "BGR", Size(375, 500), input_)
+    results["letterbox odd size"] = partial(letterbox, "BGR", odd, Size(416, 288))
+    results["letterbox enlarging"] = partial(letterbox, "BGR", Size(97, 61), input_)
+    results["letterbox unscaled"] = partial(letterbox, "BGR", small, Size(640, 640))
+    results["letterbox NHWC"] = partial(letterbox, "BGR", small, input_, layout="NHWC")
     for dtype in ("uint8", "int8"):
         name = f"letterbox NHWC {dtype}"
-        found[name] = partial(letterbox, "BGR", small, input_, layout="NHWC", dtype=dtype)
-    found["distances"] = distances
-    found["distances multi-label"] = partial(distances, multi_label=True)
-    found["distances logits"] = partial(distances, logits=True)
-    found["distances 16 bins"] = partial(distances, bins=16)
-    found["distances int8"] = partial(distances, codes=True)
-    found["rows"] = rows
-    found["rows planar"] = partial(rows, planar=True)
-    found["rows objectness"] = partial(rows, objectness=True)
-    found["distances sparse"] = partial(distances, sparse=True)
-    found["distances sparse int8"] = partial(distances, sparse=True, codes=True)
-    found["rows sparse"] = partial(rows, sparse=True)
-    found["rows sparse planar"] = partial(rows, sparse=True, planar=True)
-    found["nms 50"] = partial(nms, 50)
-    found["nms 2000"] = partial(nms, 2000)
-    found["nms 2000 agnostic"] = partial(nms, 2000, class_agnostic=True)
-    return found
+        results[name] = partial(letterbox, "BGR", small, input_, layout="NHWC", dtype=dtype)
+    results["distances"] = distances
+    results["distances multi-label"] = partial(distances, multi_label=True)
+    results["distances logits"] = partial(distances, logits=True)
+    results["distances 16 bins"] = partial(distances, bins=16)
+    results["distances int8"] = partial(distances, codes=True)
+    results["rows"] = rows
+    results["rows planar"] = partial(rows, planar=True)
+    results["rows objectness"] = partial(rows, objectness=True)
+    results["distances sparse"] = partial(distances, sparse=True)
+    results["distances sparse int8"] = partial(distances, sparse=True, codes=True)
+    results["rows sparse"] = partial(rows, sparse=True)
+    results["rows sparse planar"] = partial(rows, sparse=True, planar=True)
+    results["nms 50"] = partial(nms, 50)
+    results["nms 2000"] = partial(nms, 2000)
+    results["nms 2000 agnostic"] = partial(nms, 2000, class_agnostic=True)
+    return results
 
 
 def cases() -> Mapping[str, Callable[[], Run]]:
     """Every kernel."""
-    found = dict(counted())
-    found["distances center-ness"] = centerness
-    found["anchors"] = partial(anchors, objectness=True)
-    found["anchors without objectness"] = partial(anchors, objectness=False)
-    found["centers"] = centers
-    found["peaks"] = peaks
-    found["boxes softmax"] = partial(boxes_apart, activation="softmax", background="last")
-    found["boxes sigmoid best"] = partial(boxes_apart, activation="sigmoid", limit=300)
-    found["boxes priors"] = partial(boxes_apart, activation="sigmoid", variances=(0.1, 0.2))
-    found["soft nms linear"] = partial(softened, "linear")
-    found["soft nms gaussian"] = partial(softened, "gaussian")
-    found["merge"] = merged
-    found["statistics"] = statistics
-    return found
+    results = dict(counted())
+    results["distances center-ness"] = centerness
+    results["anchors"] = partial(anchors, objectness=True)
+    results["anchors without objectness"] = partial(anchors, objectness=False)
+    results["centers"] = centers
+    results["peaks"] = peaks
+    results["boxes softmax"] = partial(boxes_apart, activation="softmax", background="last")
+    results["boxes sigmoid best"] = partial(boxes_apart, activation="sigmoid", limit=300)
+    results["boxes priors"] = partial(boxes_apart, activation="sigmoid", variances=(0.1, 0.2))
+    results["soft nms linear"] = partial(softened, "linear")
+    results["soft nms gaussian"] = partial(softened, "gaussian")
+    results["merge"] = merged
+    results["statistics"] = statistics
+    return results
 
 
 def digest(results: Sequence[AnyArray], flip: bool = False) -> str:
@@ -310,7 +310,7 @@ def hashes(flip: str = "", only: str = "") -> dict[str, str]:
     Raises:
         AssertionError: The targets of this CPU disagree.
     """
-    found = {}
+    results = {}
     for name, prepare in cases().items():
         if only not in ("", name):
             continue
@@ -318,8 +318,8 @@ def hashes(flip: str = "", only: str = "") -> dict[str, str]:
         by_target = {t: digest(run(t), flip=name == flip) for t in ops.targets()}
         if len(set(by_target.values())) != 1:
             raise AssertionError(f"{name}: the targets disagree: {by_target}")
-        found[name] = by_target[ops.target()]
-    return found
+        results[name] = by_target[ops.target()]
+    return results
 
 
 if __name__ == "__main__":

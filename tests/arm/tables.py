@@ -145,15 +145,15 @@ def imports() -> list[str]:
 def inferences() -> list[str]:
     """A table of all models."""
     rows = ["| model | runtime | precision | Cortex-A72 | Cortex-A76 |", "|---|---|---|---|---|"]
-    for model, found in read("inferences.json").items():
-        by_cpu = [found["cortex-a72"], found["cortex-a76"]]
+    for model, result in read("inferences.json").items():
+        by_cpu = [result["cortex-a72"], result["cortex-a76"]]
         for name in (f"{runtime}:{each}" for runtime in RUNTIMES for each in PRECISIONS):
             if not any(name in each for each in by_cpu):
                 continue
             runtime, _, precision = name.partition(":")
-            cells = [_count(found["products"], each.get(name)) for each in by_cpu]
-            told = precision.replace("-direct", ", no Winograd")
-            rows.append(f"| {model} | {runtime} | {told} | {' | '.join(cells)} |")
+            cells = [_count(result["products"], each.get(name)) for each in by_cpu]
+            message = precision.replace("-direct", ", no Winograd")
+            rows.append(f"| {model} | {runtime} | {message} | {' | '.join(cells)} |")
     return rows
 
 

@@ -126,26 +126,26 @@ def test_float_detections_are_those_of_this_machine(cpu, model, shared):
 
 def test_half_precision_detections_are_close_to_float(pi5, model, shared):
     image = images(shared)[0]
-    found = detections(pi5.python(*arguments(model, image, "fp16")))
-    assert agree(found, here(model, image), score=0.03, iou=0.9)  # seen: .021, .93
+    result = detections(pi5.python(*arguments(model, image, "fp16")))
+    assert agree(result, here(model, image), score=0.03, iou=0.9)  # seen: .021, .93
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_runtime_finds_on_arm_what_it_finds_here(emulated, expected, backend):
-    wanted = expected[f"{backend} fp32"]
-    assert sum(d["confidence"] > 0.25 for d in wanted) >= 2
-    assert agree(emulated[f"{backend} fp32"], wanted, score=0.002, iou=0.99)
+    expectation = expected[f"{backend} fp32"]
+    assert sum(d["confidence"] > 0.25 for d in expectation) >= 2
+    assert agree(emulated[f"{backend} fp32"], expectation, score=0.002, iou=0.99)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_runtime_finds_in_int8_on_arm_what_it_finds_here(emulated, expected, backend):
-    wanted = expected[f"{backend} int8"]
-    assert sum(d["confidence"] > 0.3 for d in wanted) >= 2
+    expectation = expected[f"{backend} int8"]
+    assert sum(d["confidence"] > 0.3 for d in expectation) >= 2
     # Codes that lie between two differ by one, and the network hands that on. Seen: .006.
-    assert agree(emulated[f"{backend} int8"], wanted, score=0.02, iou=0.9, sure=0.3)
-    assert not agree(wanted, expected[f"{backend} fp32"], score=0.02, iou=0.9, sure=0.3)
+    assert agree(emulated[f"{backend} int8"], expectation, score=0.02, iou=0.9, sure=0.3)
+    assert not agree(expectation, expected[f"{backend} fp32"], score=0.02, iou=0.9, sure=0.3)
 
 
 @pytest.mark.slow
@@ -154,17 +154,19 @@ def test_half_precision_is_close_where_the_cpu_has_it(cpu, emulated, expected, b
     name = f"{backend} fp16"
     assert (name in emulated) == (cpu.cpu == "cortex-a76")
     if name in emulated:
-        wanted = expected[f"{backend} fp32"]
-        assert agree(emulated[name], wanted, score=0.03, iou=0.9)
-        assert not agree(emulated[name], wanted, score=1e-5, iou=0.9)  # it was other arithmetic
+        expectation = expected[f"{backend} fp32"]
+        assert agree(emulated[name], expectation, score=0.03, iou=0.9)
+        assert not agree(
+            emulated[name], expectation, score=1e-5, iou=0.9
+        )  # it was other arithmetic
 
 
 def test_the_tensorflow_of_old_systems_finds_the_same(pi4, models, expected, tmp_path):
     spoken = package.read(models["fp32"])
     only = replace(spoken, artifacts=tuple(a for a in spoken.artifacts if a.backend == "tflite"))
     write(only, tmp_path / "tflite.edge")
-    found = json.loads(pi4.python(*script({"fp32": tmp_path / "tflite.edge"}, ["fp32"])))
-    assert agree(found["tflite fp32"], expected["tflite fp32"], score=0.002, iou=0.99)
+    result = json.loads(pi4.python(*script({"fp32": tmp_path / "tflite.edge"}, ["fp32"])))
+    assert agree(result["tflite fp32"], expected["tflite fp32"], score=0.002, iou=0.99)
 
 
 def test_the_bundled_detector_finds_the_parts(pi4):
@@ -215,23 +217,23 @@ def test_a_camera_shows_what_this_machine_sees_and_comes_back_from_every_trouble
     chosen = os.environ | {"EDGE_ARM": str(arm_folder)}
     done = subprocess.run(command, env=chosen, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    exact, seen, status, troubles, last = done.stdout.splitlines()
+    exact, observed, status, troubles, last = done.stdout.splitlines()
     assert (status, last) == ("status 0", "status 0")
     assert json.loads(exact) == [True] * 5
     expected = here(model, tmp_path / "photograph.png")
-    assert agree(json.loads(seen)["detections"], expected, score=0.002, iou=0.99)
+    assert agree(json.loads(observed)["detections"], expected, score=0.002, iou=0.99)
 
-    found = json.loads(troubles)
-    assert [name for name, _ in found["events"]] == [
+    result = json.loads(troubles)
+    assert [name for name, _ in result["events"]] == [
         *("connecting", "connected"),
         *("lost", "waiting", "connecting", "connected"),  # unplugged
         *("lost", "waiting", "connecting", "connected"),  # a streaming error
     ]
-    assert found["events"][2][1] == "/dev/video0: No such device; it is unplugged"
-    assert found["frames"] == list(range(70))
-    assert found["forward"]
-    assert found["dark"] == 0
-    kinds = {code: form for code, (form, _, _) in found["formats"].items()}
+    assert result["events"][2][1] == "/dev/video0: No such device; it is unplugged"
+    assert result["frames"] == list(range(70))
+    assert result["forward"]
+    assert result["dark"] == 0
+    kinds = {code: form for code, (form, _, _) in result["formats"].items()}
     same = {"YUYV": "YUYV", "NV12": "NV12"}
     assert kinds == {**same, "YU12": "I420", "BGR3": "BGR", "RGB3": "RGB", "GRAY": "GRAY"}
-    assert all(mean > 30 for _, _, mean in found["formats"].values())
+    assert all(mean > 30 for _, _, mean in result["formats"].values())

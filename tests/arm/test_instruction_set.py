@@ -26,14 +26,14 @@ def instructions(file: Path) -> set[str]:
     """
     command = ["aarch64-linux-gnu-objdump", "-d", "--no-show-raw-insn", file]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found, before = set(), ""
+    result, before = set(), ""
     for match in filter(None, map(LINE.match, listing.splitlines())):
         code = match["code"].replace("\t", " ").strip()
         guarded = before.startswith("cbz w16,") or RUNTIME.match(code)
         if "<" not in code and not guarded:
-            found.add(code)
+            result.add(code)
         before = code
-    return found
+    return result
 
 
 def refused(codes: set[str], folder: Path) -> set[str]:
@@ -42,8 +42,8 @@ def refused(codes: set[str], folder: Path) -> set[str]:
     source = folder / "again.s"
     source.write_text("".join(f"{code}\n" for code in ordered))
     command = ["aarch64-linux-gnu-as", "-march=armv8-a", "-o", folder / "again.o", source]
-    said = subprocess.run(command, capture_output=True, text=True).stderr
-    return {ordered[int(n) - 1] for n in re.findall(r"again\.s:(\d+): Error", said)}
+    text = subprocess.run(command, capture_output=True, text=True).stderr
+    return {ordered[int(n) - 1] for n in re.findall(r"again\.s:(\d+): Error", text)}
 
 
 @pytest.mark.parametrize("numpy", ["1", "2"])

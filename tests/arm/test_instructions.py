@@ -25,21 +25,21 @@ def count(folder: Path, numpy: str, what: str) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-def exceeded(found: dict[str, int], committed: dict[str, int]) -> dict[str, str]:
+def exceeded(results: dict[str, int], committed: dict[str, int]) -> dict[str, str]:
     """The kernels that take more than is committed, and the ones that nobody has counted."""
     return {
         name: f"{n} instructions, committed: {committed.get(name)}"
-        for name, n in found.items()
+        for name, n in results.items()
         if name != "compiler" and n > ALLOWED * committed.get(name, 0) + BEYOND
     }
 
 
 @pytest.mark.parametrize("numpy", FILES)
 def test_no_kernel_executes_more_than_is_committed(arm_folder, numpy):
-    found, committed = count(arm_folder, numpy, "kernels"), json.loads(FILES[numpy].read_text())
-    if found["compiler"] != committed["compiler"]:
-        pytest.skip(f"counted with {committed['compiler']}, here is {found['compiler']}")
-    more = exceeded(found, committed)
+    result, committed = count(arm_folder, numpy, "kernels"), json.loads(FILES[numpy].read_text())
+    if result["compiler"] != committed["compiler"]:
+        pytest.skip(f"counted with {committed['compiler']}, here is {result['compiler']}")
+    more = exceeded(result, committed)
     assert not more, f"NUMPY={numpy} bash tests/arm/count kernels > {FILES[numpy].name}"
 
 
@@ -77,12 +77,12 @@ def test_vectors_save_two_thirds_of_the_instructions(arm_folder):
 
 
 def test_the_counts_without_vectors_are_of_this_source(arm_folder):
-    found = count(arm_folder, "1", "scalar")
+    result = count(arm_folder, "1", "scalar")
     committed = json.loads((HERE / "instructions.scalar.json").read_text())
-    if found["compiler"] != committed["compiler"]:
-        pytest.skip(f"counted with {committed['compiler']}, here is {found['compiler']}")
-    more = exceeded(found, committed)
-    fewer = exceeded(committed, found)
+    if result["compiler"] != committed["compiler"]:
+        pytest.skip(f"counted with {committed['compiler']}, here is {result['compiler']}")
+    more = exceeded(result, committed)
+    fewer = exceeded(committed, result)
     assert not more | fewer, "NUMPY=1 bash tests/arm/count scalar > instructions.scalar.json"
 
 

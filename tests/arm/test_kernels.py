@@ -34,8 +34,8 @@ def test_this_machine_gives_the_committed_bits_on_every_target():
 
 
 def test_one_wrong_bit_is_noticed():
-    found = on_this_machine("--flip", "distances")
-    assert {name for name in COMMITTED if found[name] != COMMITTED[name]} == {"distances"}
+    result = on_this_machine("--flip", "distances")
+    assert {name for name in COMMITTED if result[name] != COMMITTED[name]} == {"distances"}
 
 
 def test_an_x86_cpu_without_avx_gives_the_committed_bits(arm_folder):
@@ -59,9 +59,9 @@ def broken(extension: Path, case: str) -> bytes:
     size, start = int(row[2], 16), int(row[5], 16)
     content = bytearray(extension.read_bytes())
     words = struct.iter_unpack("<I", content[start : start + size])
-    found = [start + 4 * i for i, (word,) in enumerate(words) if word & mask == code]
-    assert found
-    for at in found:
+    results = [start + 4 * i for i, (word,) in enumerate(words) if word & mask == code]
+    assert results
+    for at in results:
         struct.pack_into("<I", content, at, struct.unpack_from("<I", content, at)[0] ^ flip)
     return bytes(content)
 
@@ -82,13 +82,13 @@ def test_a_kernel_that_is_broken_only_on_arm_is_noticed(pi5, case, tmp_path):
     for file, same in ((extension, False), (package / extension.name, True)):
         if same:
             extension.write_bytes(file.read_bytes())
-        found = json.loads(pi5.python("-c", code, "--case", case))
-        assert (found == {case: COMMITTED[case]}) == same
+        result = json.loads(pi5.python("-c", code, "--case", case))
+        assert (result == {case: COMMITTED[case]}) == same
 
 
 def test_arm_runs_its_simd_target(arm):
-    found = arm.python("-c", "from edge import ops; print(ops.target())")
-    assert found.strip() == "neon"
+    result = arm.python("-c", "from edge import ops; print(ops.target())")
+    assert result.strip() == "neon"
 
 
 def test_arm_raises_what_the_kernels_throw(arm):

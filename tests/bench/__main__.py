@@ -45,14 +45,14 @@ def machine() -> dict[str, str]:
     }
 
 
-def markdown(found: list[Comparison], about: dict[str, str]) -> str:
+def markdown(results: list[Comparison], about: dict[str, str]) -> str:
     """One row per job and peer."""
     lines = [", ".join(f"{key} {value}" for key, value in about.items()), ""]
     lines += [
         "| job | cache | edge, µs | peer | peer, µs | peer / edge |",
         "|---|---|---|---|---|---|",
     ]
-    for item in found:
+    for item in results:
         for peer, ratio in item.ratios.items():
             lines.append(
                 f"| {item.job} | {item.cache} | {item.micros['edge']:.1f} | {peer} "
@@ -70,16 +70,16 @@ def main() -> None:
     cv2.setNumThreads(1)
     beside = Path(__file__).resolve().parents[3] / "shared"
     shared = Path(os.environ.get("EDGE_SHARED") or beside)
-    found = []
+    result = []
     for item in run(shared, options.only):
-        found.append(item)
+        result.append(item)
         peers = "  ".join(f"{name} {ratio:.2f}x" for name, ratio in item.ratios.items())
         print(f"{item.job} ({item.cache}): {item.micros['edge']:.1f} µs;  {peers}", flush=True)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         about = machine()
-        (options.out / "kernels.md").write_text(markdown(found, about))
-        results = {"machine": about, "jobs": [asdict(item) for item in found]}
+        (options.out / "kernels.md").write_text(markdown(result, about))
+        results = {"machine": about, "jobs": [asdict(item) for item in result]}
         (options.out / "kernels.json").write_text(json.dumps(results, indent=1) + "\n")
 
 

@@ -56,34 +56,34 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
 
     def posed(network) -> tuple[SearchContext, QuantSpec]:
         first = everything(network, inputs, scheme)
-        seen = observe(network, inputs, ranged(first))
-        problem = pose(network, model, inputs, seen, first, options.judges)
+        observed = observe(network, inputs, ranged(first))
+        problem = pose(network, model, inputs, observed, first, options.held_out)
         never = float_layers.refused(problem) | dict.fromkeys(
             first_and_last(network) if options.ends else (), ""
         )
         return problem, problem.with_floats(first, never)
 
     problem, spec = posed(graph)
-    said = opinions(problem)
-    yield "min-max", problem, problem.with_ranges(spec, said["min-max"])
-    yield "least divergence (entropy)", problem, problem.with_ranges(spec, said["entropy"])
-    spec, _ = best_for_all(problem, spec, said)
+    answer = opinions(problem)
+    yield "min-max", problem, problem.with_ranges(spec, answer["min-max"])
+    yield "least divergence (entropy)", problem, problem.with_ranges(spec, answer["entropy"])
+    spec, _ = best_for_all(problem, spec, answer)
     yield "best observer for all", problem, spec
 
-    factors, _ = equalization.chosen(graph, model, inputs, problem.judges, scheme)
+    factors, _ = equalization.chosen(graph, model, inputs, problem.held_out, scheme)
     if factors:
         problem, spec = posed(equalized(graph, factors))
-        said = opinions(problem)
-        spec, _ = best_for_all(problem, spec, said)
+        answer = opinions(problem)
+        spec, _ = best_for_all(problem, spec, answer)
         yield "+ equalization", problem, spec
-    never = float_layers.share(problem, problem.scheme(spec).floats)
+    never = float_layers.share(problem, problem.scheme(spec).float_layers)
     apart = float_layers.depthwise(problem, spec, {}, options.float_budget + never)
     if apart is not None:
-        spec, _ = best_for_all(problem, apart, said)
+        spec, _ = best_for_all(problem, apart, answer)
         yield "+ depthwise layers float", problem, spec
     if options.search:
         cost = sensitivity.alone(problem, spec)
-        spec = ranges_per_tensor.search(problem, spec, said, cost, options.search)
+        spec = ranges_per_tensor.search(problem, spec, answer, cost, options.search)
         yield f"+ clips of {options.search} tensors searched", problem, spec
     ways = {
         "+ ranges, scales, biases learned, channel-wise term alone": Learning(
@@ -93,8 +93,8 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
         "+ the same and channel-wise on the neck": Learning(options.steps, necks=CHANNEL_WEIGHT),
         "+ without the neck, codes of weights learned too": Learning(options.steps, weights=True),
     }
-    for name, how in ways.items():
-        yield name, problem, learn(problem, spec, how, options.seed)
+    for name, method in ways.items():
+        yield name, problem, learn(problem, spec, method, options.seed)
 
 
 def main() -> None:
@@ -102,26 +102,26 @@ def main() -> None:
     images = open_images(options.data, (), strict=False)
     order = np.random.default_rng(options.seed).permutation(len(images)).tolist()
     observed = list(images.at(order[: options.images]).images())
-    judged = list(images.at(order[options.images :][: options.judged]).images())
+    held_out = list(images.at(order[options.images :][: options.held_out]).images())
     reference = None
     before = process_time()
     print(
         f"{options.model.name}, {options.target}: {len(observed)} images observed, "
-        f"{len(judged)} judge, {options.steps} steps of learning\n"
+        f"{len(held_out)} judge, {options.steps} steps of learning\n"
     )
     print("| step | objective | weights alone | activations alone | AP/AP50 | all alike | CPU s |")
     print("|---|---|---|---|---|---|---|")
     for name, problem, spec in steps(observed, options):
         seconds = process_time() - before
-        find = partial(detections, model=problem.model, images=judged)
+        find = partial(detections, model=problem.model, images=held_out)
         reference = reference or find(problem.graph)
         rounded = simulate(problem.graph, plan(problem.graph, spec, options.target))
-        found = find(rounded)
-        by_class = agreement(reference, found, classes=len(problem.model.labels))
-        alike = agree(reference, found)
+        result = find(rounded)
+        by_class = agreement(reference, result, classes=len(problem.model.labels))
+        same = agree(reference, result)
         parts = (problem.loss(spec, rounds).total for rounds in ("all", "weights", "activations"))
         losses = " | ".join(f"{loss:.4f}" for loss in parts)
-        shown = " | ".join(f"{100 * a.ap:.1f}/{100 * a.ap50:.1f}" for a in (by_class, alike))
+        shown = " | ".join(f"{100 * a.ap:.1f}/{100 * a.ap50:.1f}" for a in (by_class, same))
         print(f"| {name} | {losses} | {shown} | {seconds:.0f} |", flush=True)
         before = process_time()
 

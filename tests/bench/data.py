@@ -49,7 +49,7 @@ def samples(shared: Path, size: int, count: int = 8) -> list[Sample]:
     model = shared / "models" / "yolov6lite" / "yolov6-lite-s"
     if net.load_param(f"{model}.param") or net.load_model(f"{model}.bin"):
         raise RuntimeError(f"could not load {model}")
-    found = []
+    results = []
     for path in sorted((shared / "data" / "coco" / "val").rglob("*.jpg"))[:count]:
         image = cv2.imread(str(path))
         ratio = min(size / image.shape[0], size / image.shape[1])
@@ -64,5 +64,5 @@ def samples(shared: Path, size: int, count: int = 8) -> list[Sample]:
         planes = _planes(heads)
         columns = np.ones((planes.shape[1], 85), np.float32)
         columns[:, :4], columns[:, 5:] = planes[:4].T, planes[4:].T
-        found.append(Sample(image, heads, columns, planes))
-    return found
+        results.append(Sample(image, heads, columns, planes))
+    return results

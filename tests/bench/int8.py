@@ -73,13 +73,13 @@ class Task:
     Attributes:
         model: Float.
         calibrated: Images to calibrate on.
-        judged: Others, with labels.
+        held_out: Others, with labels.
         ends: Whether to see what it is with all in INT8 but the first layer and the last.
     """
 
     model: str
     calibrated: str
-    judged: str
+    held_out: str
     ends: bool = False
 
 
@@ -103,16 +103,16 @@ class Subject:
         judges: To judge by at most.
     """
 
-    def __init__(self, task: Task, shared: Path, images: int, judges: int) -> None:
+    def __init__(self, task: Task, shared: Path, images: int, held_out: int) -> None:
         opened = checkpoints.open_model([shared / task.model], Overrides())
         labels = opened.package.spec.labels
         data = open_images(str(shared / task.calibrated), labels, strict=False)
-        held = open_images(str(shared / task.judged), labels, strict=True)
-        calibration_set = divide(data, held.at(range(min(judges, len(held)))), images, seed=0)
-        self.observed, self.judged = calibration_set.observed, calibration_set.judged
-        seen = islice(self.observed.images(), 8)
-        self.graph, self.model, _ = canonical(opened.package, seen)
-        self.truth = _truth(self.judged)
+        held = open_images(str(shared / task.held_out), labels, strict=True)
+        calibration_set = divide(data, held.at(range(min(held_out, len(held)))), images, seed=0)
+        self.observed, self.held_out = calibration_set.observed, calibration_set.held_out
+        observed = islice(self.observed.images(), 8)
+        self.graph, self.model, _ = canonical(opened.package, observed)
+        self.truth = _truth(self.held_out)
         self.ends = task.ends
 
     @cached_property
@@ -121,7 +121,7 @@ class Subject:
         return Inputs.of(self.observed.images(), self.model)
 
     @cached_property
-    def wanted(self) -> list[Detections]:
+    def expected(self) -> list[Detections]:
         """What the float network finds."""
         return self._find(float_artifact("onnxruntime", self.graph))
 
@@ -145,15 +145,15 @@ class Subject:
 
     def measure(self, artifact: Artifact) -> Row:
         """A file in its runtime, compared with float and with labels."""
-        found = self._find(artifact)
-        return row(artifact.backend, self.wanted, found, self.truth, len(self.model.labels))
+        result = self._find(artifact)
+        return row(artifact.backend, self.expected, result, self.truth, len(self.model.labels))
 
     def packed(self, artifact: Artifact) -> Package:
         """A file as a package."""
         return Package("bench", self.model, (artifact,))
 
     def _find(self, artifact: Artifact) -> list[Detections]:
-        images = self.judged.images()
+        images = self.held_out.images()
         packed = self.packed(artifact)
         backend, kind = artifact.backend, artifact.precision
         return find(packed, backend, kind, images, lambda _: None, threads=1)
@@ -238,8 +238,8 @@ def ai_edge(subject: Subject) -> Artifact:
     tool = quantizer.Quantizer(files["tflite"], recipe.static_wi8_ai8())
     inputs, name = subject.inputs, subject.graph.inputs[0]
     images = [{name: inputs.real(i).transpose(0, 2, 3, 1)} for i in range(len(inputs))]
-    seen = tool.calibrate({"serving_default": images})
-    data = bytes(tool.quantize(seen).quantized_model)
+    observed = tool.calibrate({"serving_default": images})
+    data = bytes(tool.quantize(observed).quantized_model)
     return Artifact("tflite", "int8", {"tflite": data}, "NHWC")
 
 
@@ -292,7 +292,7 @@ def compared(subject: Subject, recipe: str) -> tuple[list[dict[str, Any]], dict[
         if graph is not None and planned is not None:
             known = len(planned.layers), float_operations(graph, planned)
         rows.append({"way": name, "int8": known, **asdict(measured)})
-        print(f"  {name}, {artifact.backend}: {measured.alike}", file=sys.stderr, flush=True)
+        print(f"  {name}, {artifact.backend}: {measured.agreement}", file=sys.stderr, flush=True)
     return rows, {target: ours[target] for target in TARGETS}
 
 
@@ -302,11 +302,11 @@ def compared(subject: Subject, recipe: str) -> tuple[list[dict[str, Any]], dict[
 def speed(subject: Subject, files: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     """Milliseconds of an inference in float and in INT8, of each runtime."""
     rows = []
-    image = next(subject.judged.images())
+    image = next(subject.held_out.images())
     for target, int8 in files.items():
         kind: Precision = DEFAULT_RECONNECT.get(target, "fp32")
-        floats = float_artifact(target, subject.graph, half=kind == "fp16")
-        entries = [(subject.packed(a), target, a.precision) for a in (floats, int8)]
+        float_layers = float_artifact(target, subject.graph, half=kind == "fp16")
+        entries = [(subject.packed(a), target, a.precision) for a in (float_layers, int8)]
         times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
         milliseconds = dict(zip(("float", "int8"), (1e3 * times).tolist(), strict=True))
         rows.append({"target": target, **milliseconds})
@@ -324,29 +324,29 @@ def markdown(results: Mapping[str, Any]) -> str:
         "precision | AP | change, 95 % |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, found in results.items():
-        lines += [_row(name, each) for each in found["rows"]]
+    for name, result in results.items():
+        lines += [_row(name, each) for each in result["rows"]]
     lines += ["", "| model | runtime | float | INT8 | float / INT8 |", "|---|---|---|---|---|"]
-    for name, found in results.items():
+    for name, result in results.items():
         lines += [
             f"| {name} | {each['target']} | {each['float']:.1f} ms | {each['int8']:.1f} ms | "
             f"{each['float'] / each['int8']:.2f} |"
-            for each in found["speed"]
+            for each in result["speed"]
         ]
-    lines += ["", *dict.fromkeys(found["circumstances"] for found in results.values())]
+    lines += ["", *dict.fromkeys(result["circumstances"] for result in results.values())]
     return "\n".join(lines)
 
 
-def _row(name: str, found: Mapping[str, Any]) -> str:
-    alike, change = found["alike"], found["labels"]["AP"]
+def _row(name: str, results: Mapping[str, Any]) -> str:
+    agreement, change = results["alike"], results["labels"]["AP"]
     cells = [
         name,
-        found["way"],
-        found["name"],
-        *(("", "") if found["int8"] is None else _size(*found["int8"])),
-        f"{100 * alike['ap']:.1f} / {100 * alike['ap50']:.1f}",
-        _percent(alike["recall"]),
-        _percent(alike["precision"]),
+        results["way"],
+        results["name"],
+        *(("", "") if results["int8"] is None else _size(*results["int8"])),
+        f"{100 * agreement['ap']:.1f} / {100 * agreement['ap50']:.1f}",
+        _percent(agreement["recall"]),
+        _percent(agreement["precision"]),
         f"{100 * change['after']:.1f} of {100 * change['before']:.1f}",
         f"{100 * (change['after'] - change['before']):+.1f} "
         f"({100 * change['low']:+.1f} … {100 * change['high']:+.1f})",
@@ -354,8 +354,8 @@ def _row(name: str, found: Mapping[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _size(layers: int, floats: float) -> tuple[str, str]:
-    return str(layers), f"{100 * floats:.1f} %"
+def _size(layers: int, float_layers: float) -> tuple[str, str]:
+    return str(layers), f"{100 * float_layers:.1f} %"
 
 
 def _percent(value: float) -> str:
@@ -370,7 +370,7 @@ def circumstances(subject: Subject) -> str:
     load = os.getloadavg()[0]
     return (
         f"{here.cpu}, one thread, load {load:.1f}; {runtimes}; calibrated on "
-        f"{len(subject.observed)} images, judged on {len(subject.judged)} others."
+        f"{len(subject.observed)} images, judged on {len(subject.held_out)} others."
     )
 
 
@@ -391,7 +391,7 @@ def main() -> int:
         if args.only not in name:
             continue
         print(name, file=sys.stderr, flush=True)
-        subject = Subject(task, shared, args.images, args.judges)
+        subject = Subject(task, shared, args.images, args.held_out)
         rows, files = compared(subject, args.recipe)
         results[name] = {
             "rows": rows,

@@ -36,7 +36,7 @@ def _ours(candidates) -> object:
     return ops.nms(candidates.boxes, candidates.scores, candidates.class_ids, iou_threshold=IOU)
 
 
-def rows(found: list[Sample], plain: Plain, threshold: float) -> list[dict[str, Call]]:
+def rows(results: list[Sample], plain: Plain, threshold: float) -> list[dict[str, Call]]:
     numba = peers.numba_nms()
     return [
         _present({
@@ -49,11 +49,11 @@ def rows(found: list[Sample], plain: Plain, threshold: float) -> list[dict[str, 
             ),
             "plain C++": plain.rows(s.rows, threshold, IOU),
         })
-        for s in found
+        for s in results
     ]  # fmt: skip
 
 
-def planes(found: list[Sample], plain: Plain, threshold: float) -> list[dict[str, Call]]:
+def planes(results: list[Sample], plain: Plain, threshold: float) -> list[dict[str, Call]]:
     numba, torch = peers.numba_nms(), peers.torch_nms()
     graph = peers.onnx_nms(threshold, IOU)
 
@@ -77,7 +77,7 @@ def planes(found: list[Sample], plain: Plain, threshold: float) -> list[dict[str
             "ONNX NonMaxSuppression": graph and (lambda p=s.planes: graph(p)),
             "plain C++": plain.planes(s.planes, threshold, IOU),
         })
-        for s in found
+        for s in results
     ]  # fmt: skip
 
 
@@ -89,16 +89,16 @@ def codes_of(planes_: np.ndarray) -> tuple[np.ndarray, float, int]:
     return np.ascontiguousarray(codes), 1 / 255, -128
 
 
-def memory_floor(found: list[Sample], plain: Plain) -> Iterator[Comparison]:
+def memory_floor(results: list[Sample], plain: Plain) -> Iterator[Comparison]:
     """Decoding alone against reading the same memory, out of the cache.
 
     "the call alone" decodes 16 points: what Python and its own memory cost when they are cold.
     """
     jobs = {
-        "decode rows f32": [(Tensor(s.rows), s.rows, True) for s in found],
-        "decode planes f32": [(Tensor(s.planes.T), s.planes, False) for s in found],
+        "decode rows f32": [(Tensor(s.rows), s.rows, True) for s in results],
+        "decode planes f32": [(Tensor(s.planes.T), s.planes, False) for s in results],
     }
-    quantized = [codes_of(s.planes) for s in found]
+    quantized = [codes_of(s.planes) for s in results]
     jobs["decode planes i8"] = [(Tensor(c.T, scale, z), c, False) for c, scale, z in quantized]
 
     def decode(tensor: Tensor, objectness: bool) -> Call:
@@ -116,9 +116,9 @@ def memory_floor(found: list[Sample], plain: Plain) -> Iterator[Comparison]:
         yield compare(job, cases, cache="evicted", rounds=120)
 
 
-def codes(found: list[Sample]) -> list[dict[str, Call]]:
+def codes(results: list[Sample]) -> list[dict[str, Call]]:
     cases = []
-    for sample in found:
+    for sample in results:
         values, scale, zero = codes_of(sample.planes)
         tensor = Tensor(values.T, scale, zero)
         cases.append({
@@ -132,9 +132,9 @@ def codes(found: list[Sample]) -> list[dict[str, Call]]:
     return cases
 
 
-def distances(found: list[Sample], plain: Plain) -> list[dict[str, Call]]:
+def distances(results: list[Sample], plain: Plain) -> list[dict[str, Call]]:
     cases = []
-    for sample in found:
+    for sample in results:
         tensors = [Tensor(head) for head in sample.heads]
         cases.append({
             "edge": lambda t=tensors: _ours(
@@ -173,9 +173,9 @@ ANCHORS = (
 )
 
 
-def anchors(found: list[Sample], plain: Plain) -> list[dict[str, Call]]:
+def anchors(results: list[Sample], plain: Plain) -> list[dict[str, Call]]:
     cases = []
-    for seed, sample in enumerate(found):
+    for seed, sample in enumerate(results):
         heads = anchor_heads(sample, seed)
         tensors = [Tensor(head) for head in heads]
         cases.append({
@@ -260,29 +260,29 @@ def run(shared: Path, only: str = "") -> Iterator[Comparison]:
     """All jobs whose name contains `only`, one after the other."""
     plain = Plain()
 
-    def wanted(job: str) -> bool:
+    def expected(job: str) -> bool:
         return only in job
 
-    if any(wanted(job) for job in ("decode", "heads", "rows", "planes")):
+    if any(expected(job) for job in ("decode", "heads", "rows", "planes")):
         large = samples(shared, 640)
         for threshold, rounds in ((0.25, 80), (0.03, 40), (0.001, 16)):
-            if wanted("decode"):
+            if expected("decode"):
                 job = f"decode rows 8400x85 + NMS, {threshold}"
                 yield compare(job, rows(large, plain, threshold), rounds=rounds)
                 job = f"decode planes 84x8400 + NMS, {threshold}"
                 yield compare(job, planes(large, plain, threshold), rounds=rounds)
-        if wanted("decode"):
+        if expected("decode"):
             yield from memory_floor(large, plain)
             yield compare("decode planes i8 + NMS, 0.25", codes(large))
-        if wanted("heads"):
+        if expected("heads"):
             yield compare("YOLOv7 heads 640 + NMS, 0.25", anchors(large, plain))
             small = samples(shared, 320)
             yield compare("YOLOv6Lite heads 320 + NMS, 0.25", distances(small, plain))
-    if wanted("NMS"):
+    if expected("NMS"):
         yield compare("NMS of 3000 crowd boxes", suppression(plain, 3000), rounds=24)
         yield compare("NMS of 100 boxes", suppression(plain, 100))
         yield compare("NMS of 10 boxes", suppression(plain, 10))
-    if wanted("letterbox"):
+    if expected("letterbox"):
         photograph = cv2.imread(str(min((shared / "data/coco/val").rglob("*.jpg"))))
         for height, width in ((480, 640), (720, 1280), (1080, 1920)):
             image = cv2.resize(photograph, (width, height), interpolation=cv2.INTER_CUBIC)

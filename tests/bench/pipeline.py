@@ -117,14 +117,16 @@ def plain(opened, video: Path, folder: Path) -> int:
         heads = [np.array(extractor.extract(name)[1]) for name in names]
         boxes, scores, ids = python_distances(heads, strides, 0.25)
         kept = opencv_nms(boxes, scores, ids, 0.45) if len(boxes) else []
-        found = []
+        results = []
         for i in np.asarray(kept, int).ravel():
             x1, y1, x2, y2 = ((boxes[i] - [left, top, left, top]) / scale).tolist()
             cv2.rectangle(image, (int(x1), int(y1)), (int(x2), int(y2)), (0, 255, 0), 2)
             text = f"{ids[i]} {scores[i]:.2f}"
             cv2.putText(image, text, (int(x1), int(y1)), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 255))
-            found.append({"class": int(ids[i]), "score": float(scores[i]), "box": [x1, y1, x2, y2]})
-        lines.write(json.dumps(found) + "\n")
+            results.append(
+                {"class": int(ids[i]), "score": float(scores[i]), "box": [x1, y1, x2, y2]}
+            )
+        lines.write(json.dumps(results) + "\n")
         if writer is None:
             codec = cv2.VideoWriter_fourcc(*"mp4v")
             writer = cv2.VideoWriter(str(folder / "plain.mp4"), codec, rate, (width, height))

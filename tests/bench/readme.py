@@ -38,8 +38,8 @@ def edge(*words: str | Path) -> dict[str, Any]:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if not done.stdout:
         raise SystemExit(f"{' '.join(command)}: status {done.returncode}, no answer")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    results: dict[str, Any] = json.loads(done.stdout)
+    return results
 
 
 def accuracy(models: dict[str, Path], data: Path) -> list[str]:
@@ -50,11 +50,11 @@ def accuracy(models: dict[str, Path], data: Path) -> list[str]:
         for artifact in artifacts if name.endswith("-S") else artifacts[:1]:
             backend = artifact["backend"]
             words = ["--model", model, "--backend", backend, "--threads", "1", "--data", data]
-            found = edge("eval", *words)
+            result = edge("eval", *words)
             size = sum(artifact["bytes"].values()) / 1e6
             rows.append(
-                f"| {name} | {backend} {found['precision']} | {found['AP']:.4f} | "
-                f"{found['AP50']:.4f} | {size:.1f} MB |"
+                f"| {name} | {backend} {result['precision']} | {result['AP']:.4f} | "
+                f"{result['AP50']:.4f} | {size:.1f} MB |"
             )
     return rows
 
@@ -70,7 +70,7 @@ def speed(model: Path, seconds: str) -> tuple[list[str], bool]:
     )  # fmt: skip
     board = report.board
     versions = {k: v for run in report.runs for k, v in run.versions.items()}
-    told = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    message = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     governors = {
         clock.governor or "unknown"
         for run in report.runs
@@ -79,7 +79,7 @@ def speed(model: Path, seconds: str) -> tuple[list[str], bool]:
     }
     rows = [
         f"{board.model or 'Virtual machine'}, {board.cpu}, {board.cores} cores, Linux "
-        f"{board.kernel}, governor {', '.join(sorted(governors)) or 'unknown'}; {told}. Median of "
+        f"{board.kernel}, governor {', '.join(sorted(governors)) or 'unknown'}; {message}. Median of "
         f"{report.settings['repetitions']} processes that take turns, {seconds} of measuring each, "
         f"frames of 640x480, network input 320x320; frame age with a camera of 30 frames/s.",
         "",

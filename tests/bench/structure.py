@@ -36,14 +36,14 @@ def sizes() -> dict[str, dict[str, int]]:
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    results: dict[str, Counter[str]] = defaultdict(Counter)
     for name in listed.stdout.splitlines():
         path = ROOT / name
         if path.suffix in SUFFIXES and path.is_file() and len(path.relative_to(ROOT).parts) > 1:
-            found[name.partition("/")[0]] += Counter(
+            results[name.partition("/")[0]] += Counter(
                 files=1, lines=len(path.read_text().splitlines())
             )
-    return {name: dict(count) for name, count in sorted(found.items())}
+    return {name: dict(count) for name, count in sorted(results.items())}
 
 
 @cache
@@ -60,11 +60,11 @@ def _parts(path: Path) -> tuple[str, ...]:
 
 def imports() -> Edges:
     """Which module imports which, in functions too, and how many lines do."""
-    found: Edges = Counter()
+    result: Edges = Counter()
     for name, path in modules().items():
         for node in ast.walk(ast.parse(path.read_text())):
-            found.update((name, other) for other in set(_imported(node)) - {name})
-    return found
+            result.update((name, other) for other in set(_imported(node)) - {name})
+    return result
 
 
 def _imported(node: ast.AST) -> Iterable[str]:
@@ -95,7 +95,8 @@ def circles(edges: Edges) -> list[frozenset[str]]:
         below[a].add(b)
     while True:  # until everything that is reached is reached in one step
         more = {
-            a: found.union(*(below[b] for b in found if b in below)) for a, found in below.items()
+            a: result.union(*(below[b] for b in result if b in below))
+            for a, result in below.items()
         }
         if more == below:
             break
@@ -127,7 +128,7 @@ def floors(edges: Edges) -> dict[str, int]:
 def trace(run: Callable[[], object]) -> Edges:
     """How often code of one module of ours, whatever lies between, calls code of another."""
     owners = {str(path): name for name, path in modules().items()}
-    found: Edges = Counter()
+    result: Edges = Counter()
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         owner = owners.get(frame.f_code.co_filename)
@@ -139,14 +140,14 @@ def trace(run: Callable[[], object]) -> Edges:
         if above is not None and above.f_code.co_name != "<module>":
             caller = owners[above.f_code.co_filename]
             if caller != owner:
-                found[caller, owner] += 1
+                result[caller, owner] += 1
 
     sys.setprofile(note)
     try:
         run()
     finally:
         sys.setprofile(None)
-    return found
+    return result
 
 
 def calibrate() -> None:
@@ -175,7 +176,7 @@ def main() -> None:
     rooms = between_rooms(edges)
     rings = circles(rooms)
     ring = {name: group for group in rings for name in group}
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "sizes": sizes(),
         "imports": {
             "modules": len(modules()),
@@ -196,7 +197,7 @@ def main() -> None:
         walked = between_rooms(calls)
         up = [(a, b) for a, b in calls if room(a) != room(b) and level[room(b)] > level[room(a)]]
         within = [pair for pair in walked if ring.get(pair[0], 0) == ring.get(pair[1], 1)]
-        found["edge calibrate"] = {
+        results["edge calibrate"] = {
             "modules": len({name for pair in calls for name in pair}),
             "rooms": len({name for pair in walked for name in pair}),
             "pairs of modules": len(calls),
@@ -204,7 +205,7 @@ def main() -> None:
             "pairs of rooms within a circle": len(within),
             "callbacks": [f"{a} -> {b}" for a, b in sorted(up)],
         }
-    print(json.dumps(found, indent=1))
+    print(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

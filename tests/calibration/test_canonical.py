@@ -47,28 +47,28 @@ def image(networks):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("network", "form", "said", "cut"), EXPORTS)
-def test_an_export_finds_the_same_in_every_runtime(network, form, said, cut, tmp_path):
+@pytest.mark.parametrize(("network", "form", "answer", "cut"), EXPORTS)
+def test_an_export_finds_the_same_in_every_runtime(network, form, answer, cut, tmp_path):
     networks = pytest.importorskip("networks")
     path = networks.write_onnx(tmp_path, network, form, Size(192, 192))
-    opened = open_model([path], said)
+    opened = open_model([path], answer)
     written = for_targets(opened, tuple(BACKENDS), precision="fp32").package
     assert written.spec.form == cut
     # Without suppression, which turns a hair's breadth into a box more or less.
     rules = {"iou_threshold": 1.0, "max_detections": 10_000, "precision": "fp32", "threads": 1}
-    found = {}
+    results = {}
     for backend in BACKENDS:
         with Detector.load(written, backend=backend, **rules) as one:
-            found[backend] = one(image(networks))
+            results[backend] = one(image(networks))
     with Detector.load(opened.package, **rules) as whole:
         as_it_came = whole(image(networks))
-    wanted = found.pop("onnxruntime")
-    assert len(wanted) > 50
+    expected = results.pop("onnxruntime")
+    assert len(expected) > 50
     if not form.startswith("end2end"):  # those suppress inside the file
-        assert not apart(as_it_came, wanted, 0.25, NEAR)
-    for backend, boxes in found.items():
-        alike, most = (WINOGRAD, 0.02 * len(wanted)) if backend == "mnn" else (NEAR, 0)
-        assert len(apart(boxes, wanted, 0.25, alike)) <= most, backend
+        assert not apart(as_it_came, expected, 0.25, NEAR)
+    for backend, boxes in results.items():
+        agreement, limit = (WINOGRAD, 0.02 * len(expected)) if backend == "mnn" else (NEAR, 0)
+        assert len(apart(boxes, expected, 0.25, agreement)) <= limit, backend
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -85,11 +85,12 @@ def test_an_ncnn_model_goes_into_every_runtime(shared, size):
     ]
     assert [a.precision for a in written.package.artifacts] == ["fp32", "fp16", "fp16", "fp32"]
     assert written.package.spec.form == "split"
-    told = " ".join(written.evidence)
-    assert "cut at the outputs of its last convolutions" in told
-    assert "files are compared in the image given" in told
+    message = " ".join(written.evidence)
+    assert "cut at the outputs of its last convolutions" in message
+    assert "files are compared in the image given" in message
     assert (
-        re.findall(r"agrees with ONNX Runtime, SQNR \d\d+ dB or more, (\d+) b", told) == ["200"] * 3
+        re.findall(r"agrees with ONNX Runtime, SQNR \d\d+ dB or more, (\d+) b", message)
+        == ["200"] * 3
     )
 
 

@@ -40,11 +40,11 @@ def test_the_onnx_file_computes_what_the_checkpoint_does(nano, tiny, tmp_path):
     for file, form in ((nano, "heads"), (tiny, "raw")):
         checkpoint = checkpoint_to_onnx(file, tmp_path / "x.onnx", input_=SIZE, form=form)
         session = ort.InferenceSession(str(tmp_path / "x.onnx"))
-        found = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        result = session.run(None, {session.get_inputs()[0].name: x.numpy()})
         net = trained(checkpoint.name)
         with torch.no_grad():
             levels = net(x)
-        for get, level in zip(found, levels, strict=True):
+        for get, level in zip(result, levels, strict=True):
             want = level if form == "raw" else torch.cat([level.classes.sigmoid(), level.boxes], 1)
             # The nano went through half precision: 11 bits of each weight.
             limit = 0.05 if file is nano else 1e-3
@@ -53,30 +53,32 @@ def test_the_onnx_file_computes_what_the_checkpoint_does(nano, tiny, tmp_path):
 
 def test_the_usual_form_is_decoded_and_the_file_says_what_it_is(nano, tiny, tmp_path):
     for file, output, count in ((nano, "outputs", 126), (tiny, "output", 378)):
-        found = convert([file], tmp_path / "x.onnx", input_=SIZE)
+        results = convert([file], tmp_path / "x.onnx", input_=SIZE)
         written = onnx.load(tmp_path / "x.onnx")
         (result,) = written.graph.output
         assert result.name == output
         assert [d.dim_value for d in result.type.tensor_type.shape.dim] == [1, count, 85]
-        told = {entry.key: entry.value for entry in written.metadata_props}
-        assert told["stride"] == "32"
-        assert ast.literal_eval(told["imgsz"]) == [96, 64]
+        message = {entry.key: entry.value for entry in written.metadata_props}
+        assert message["stride"] == "32"
+        assert ast.literal_eval(message["imgsz"]) == [96, 64]
         if file is tiny:
-            assert ast.literal_eval(told["names"])[79] == "class 79"
-            assert ast.literal_eval(told["anchors"])[2][2] == (373.0, 326.0)
-            assert found.family == "yolov7-tiny"
-            assert found.notes[0].startswith("yolov7-tiny, 80 classes, training form, from 'model'")
+            assert ast.literal_eval(message["names"])[79] == "class 79"
+            assert ast.literal_eval(message["anchors"])[2][2] == (373.0, 326.0)
+            assert results.family == "yolov7-tiny"
+            assert results.notes[0].startswith(
+                "yolov7-tiny, 80 classes, training form, from 'model'"
+            )
         else:
-            assert "names" not in told
-            assert found.family == "yolov6"
-            assert found.notes[0].startswith("yolov6n-v3, 80 classes, training form, from 'ema'")
+            assert "names" not in message
+            assert results.family == "yolov6"
+            assert results.notes[0].startswith("yolov6n-v3, 80 classes, training form, from 'ema'")
 
 
 def test_labels_given_take_the_place_of_the_file_s(tiny, tmp_path):
     names = [f"thing {i}" for i in range(80)]
     convert([tiny], tmp_path / "x.onnx", input_=SIZE, labels=names)
-    told = {one.key: one.value for one in onnx.load(tmp_path / "x.onnx").metadata_props}
-    assert ast.literal_eval(told["names"])[3] == "thing 3"
+    message = {one.key: one.value for one in onnx.load(tmp_path / "x.onnx").metadata_props}
+    assert ast.literal_eval(message["names"])[3] == "thing 3"
     with pytest.raises(ValueError, match="2 labels for 80 classes"):
         convert([tiny], tmp_path / "y.onnx", input_=SIZE, labels=["a", "b"])
     assert not (tmp_path / "y.onnx").exists()

@@ -63,17 +63,17 @@ def exported(tmp_path_factory):
     }
 
 
-def assert_near(found, wanted):
+def assert_near(result, expected):
     """Within 1e-4 of the largest value, of boxes and of probabilities each for themselves.
 
     Pixels reach hundreds here; float32 itself differs by 2e-5 of that from double precision.
     """
-    assert found.shape == wanted.shape
-    assert found.size
-    parts = ([..., slice(0, 4)], [..., slice(4, None)]) if found.shape[-1] > 4 else ([...],)
+    assert result.shape == expected.shape
+    assert result.size
+    parts = ([..., slice(0, 4)], [..., slice(4, None)]) if result.shape[-1] > 4 else ([...],)
     for part in map(tuple, parts):
-        limit = 1e-4 * max(1, np.abs(wanted[part]).max())
-        assert np.abs(found[part] - wanted[part]).max() <= limit
+        limit = 1e-4 * max(1, np.abs(expected[part]).max())
+        assert np.abs(result[part] - expected[part]).max() <= limit
 
 
 def in_order(outputs):
@@ -96,9 +96,9 @@ def test_names_shapes_and_opset_are_upstream_s(exported, name, form):
     assert [one.name for one in model.graph.input] == [input_name]
     assert [entry.version for entry in model.opset_import] == [opset]
     assert {node.domain for node in model.graph.node} == {""}
-    for found, (wanted, shape) in zip(model.graph.output, outputs.items(), strict=True):
-        assert re.fullmatch(wanted.strip(), found.name)
-        dims = found.type.tensor_type.shape.dim
+    for result, (expected, shape) in zip(model.graph.output, outputs.items(), strict=True):
+        assert re.fullmatch(expected.strip(), result.name)
+        dims = result.type.tensor_type.shape.dim
         assert tuple(0 if dim.dim_param else dim.dim_value for dim in dims) == shape
 
 
@@ -106,15 +106,15 @@ def test_names_shapes_and_opset_are_upstream_s(exported, name, form):
 def test_onnx_runtime_gives_what_torch_gives(exported, name, form):
     x = image(SIZE)
     with torch.no_grad():
-        wanted = module(trained(name), form, SIZE, RULES.get(form, RULE))(x)
-    found = run(exported[name, form], x)
-    wanted = (wanted,) if torch.is_tensor(wanted) else wanted
-    assert len(found) == len(wanted)
-    wanted = [tensor.numpy() for tensor in wanted]
-    assert [array.dtype for array in found] == [array.dtype for array in wanted]
+        expected = module(trained(name), form, SIZE, RULES.get(form, RULE))(x)
+    result = run(exported[name, form], x)
+    expected = (expected,) if torch.is_tensor(expected) else expected
+    assert len(result) == len(expected)
+    expected = [tensor.numpy() for tensor in expected]
+    assert [array.dtype for array in result] == [array.dtype for array in expected]
     if form.startswith("end2end"):  # equal scores may come in either order
-        found, wanted = [in_order(found)], [in_order(wanted)]
-    for get, want in zip(found, wanted, strict=True):
+        result, expected = [in_order(result)], [in_order(expected)]
+    for get, want in zip(result, expected, strict=True):
         assert_near(get, want)
 
 
@@ -163,8 +163,8 @@ def by_hand(x, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_boxes_follow_the_formulas(exported, name):
     x = image(SIZE)
-    found = run(exported[name, "grid" if name == "yolov7-tiny" else "decoded"], x)[0]
-    assert_near(found[0, :, :4], by_hand(x, name))
+    result = run(exported[name, "grid" if name == "yolov7-tiny" else "decoded"], x)[0]
+    assert_near(result[0, :, :4], by_hand(x, name))
 
 
 @pytest.mark.parametrize(("name", "form"), [one for one in EVERY if one[1].startswith("end2end")])
@@ -177,21 +177,21 @@ def test_suppression_keeps_the_best_of_what_overlaps(exported, name, form):
         best = scores.argmax(1)
         offset = corners + best[:, None].astype(np.float32) * np.float32(640)
         kept = greedy(offset, scores.max(1), RULE)
-        wanted = np.concatenate(
+        expected = np.concatenate(
             [np.zeros((len(kept), 1)), corners[kept], best[kept, None], scores.max(1)[kept, None]],
             1,
         )
-        found = run(exported[name, form], x)[0]
+        result = run(exported[name, form], x)[0]
     else:
         pairs = [(i, c) for c in range(80) for i in greedy(corners, scores[:, c], STRICT)]
         pairs.sort(key=lambda pair: -scores[pair])
-        wanted = np.array([[*corners[i], scores[i, c], c] for i, c in pairs])
+        expected = np.array([[*corners[i], scores[i, c], c] for i, c in pairs])
         count, boxes, score, labels = (one[0] for one in run(exported[name, form], x))
         assert count[0] == len(pairs) == len(score) - 1
         assert (score[-1], labels[-1]) == (0, -1)  # the row that upstream appends
-        found = np.concatenate([boxes, score[:, None], labels[:, None]], 1)[:-1]
-    assert len(wanted) > 3
-    assert_near(found, wanted)
+        result = np.concatenate([boxes, score[:, None], labels[:, None]], 1)[:-1]
+    assert len(expected) > 3
+    assert_near(result, expected)
 
 
 def greedy(boxes, scores, rule):
@@ -232,9 +232,9 @@ def test_one_class_of_yolov7_scores_by_objectness(tmp_path):
     rule = Suppression(score_threshold=0.0, iou_threshold=0.99, limit=5)
     with torch.no_grad():
         rows = module(net, "grid", SIZE)(x)
-        found = module(net, "end2end", SIZE, rule)(x)
+        result = module(net, "end2end", SIZE, rule)(x)
     best = rows[0, :, 4].sort(descending=True).values[:3]
-    torch.testing.assert_close(found[:3, 6], best)
+    torch.testing.assert_close(result[:3, 6], best)
 
 
 @pytest.mark.parametrize(
@@ -258,11 +258,11 @@ def test_an_open_batch_takes_any_number_of_images(tmp_path, name, form):
 def test_suppression_of_several_images_says_whose_a_box_is(tmp_path):
     path = write_onnx(tmp_path, "yolov6n-v2", "end2end", SIZE, suppression=RULE, any_batch=True)
     x = image(SIZE, count=2)
-    found = run(path, x)[0]
+    result = run(path, x)[0]
     for i in range(2):
-        wanted = run(path, x[i : i + 1])[0]
-        assert len(wanted) > 3
-        assert_near(found[found[:, 0] == i][:, 1:], wanted[:, 1:])
+        expected = run(path, x[i : i + 1])[0]
+        assert len(expected) > 3
+        assert_near(result[result[:, 0] == i][:, 1:], expected[:, 1:])
     with pytest.raises(ValueError, match="of one image"):
         write_onnx(tmp_path, "yolov6n-v2", "end2end-ort", SIZE, any_batch=True)
 

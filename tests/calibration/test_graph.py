@@ -88,7 +88,7 @@ def test_an_output_that_equals_another_tensor_that_is_fixed_is_copied():
 
 
 @pytest.mark.parametrize(
-    ("node", "wanted"),
+    ("node", "expected"),
     [
         (Node("Silu", "n", ("x",), ("y",)), lambda x: x / (1 + np.exp(-x))),
         (
@@ -97,12 +97,12 @@ def test_an_output_that_equals_another_tensor_that_is_fixed_is_copied():
         ),
     ],
 )
-def test_composites_are_written_as_plain_onnx(node, wanted):
+def test_composites_are_written_as_plain_onnx(node, expected):
     graph = build([node], inputs={"x": (1, 6, 4, 5)}, outputs=["y"], constants={})
     assert graph.shapes["y"] == (1, 6, 4, 5)
     x = np.random.default_rng(0).standard_normal((1, 6, 4, 5)).astype(np.float32)
     session = onnxruntime.InferenceSession(to_model(graph).SerializeToString())
-    np.testing.assert_allclose(session.run(None, {"x": x})[0], wanted(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], expected(x), rtol=1e-5, atol=1e-6)
 
 
 def test_an_attribute_of_another_type_is_named():

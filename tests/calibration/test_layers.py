@@ -23,7 +23,7 @@ def graph():
 @pytest.fixture(scope="module")
 def contracts():
     read = api.read_configuration(str(ROOT / "pyproject.toml"))
-    chosen = [found for found in read["contracts_options"] if found["name"] in FLOORS]
+    chosen = [result for result in read["contracts_options"] if result["name"] in FLOORS]
     assert len(chosen) == len(FLOORS)
     return [layers.LayersContract(c["name"], read["session_options"], c) for c in chosen]
 

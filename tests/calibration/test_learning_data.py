@@ -189,8 +189,8 @@ def test_copies_under_other_names_are_said(tmp_path):
 
 
 def test_rendered_images_are_told_apart_by_their_address():
-    few, more = (open_dataset(f"test:conveyor?seed=1&frames={n}&size=160x120") for n in (2, 5))
-    assert len(apart(more.samples, few.samples)) == 3
+    subset, more = (open_dataset(f"test:conveyor?seed=1&frames={n}&size=160x120") for n in (2, 5))
+    assert len(apart(more.samples, subset.samples)) == 3
     other = open_dataset("test:conveyor?seed=2&frames=2&size=160x120")
     assert len(apart(more.samples, other.samples)) == 5
 

@@ -28,19 +28,19 @@ def disagreements(package: Package, photos: list[Path]) -> tuple[dict[str, list[
     import cv2
 
     images = {path.name: cv2.imread(str(path)) for path in photos}
-    found = {}
+    results = {}
     for backend in BACKENDS:
         rules = {"backend": backend, "precision": "fp32", "threads": 1}
         with Detector.load(package, **rules, score_threshold=THRESHOLD) as detector:
-            found[backend] = {name: detector(image) for name, image in images.items()}
-    wanted = found["onnxruntime"]
+            results[backend] = {name: detector(image) for name, image in images.items()}
+    expected = results["onnxruntime"]
     wrong = {
         f"{backend} {name}": parted
         for backend in OTHERS
         for name in images
-        if (parted := apart(found[backend][name], wanted[name], THRESHOLD))
+        if (parted := apart(results[backend][name], expected[name], THRESHOLD))
     }
-    return wrong, sum(map(len, wanted.values()))
+    return wrong, sum(map(len, expected.values()))
 
 
 def everywhere(model: Path, photo: Path) -> Package:
@@ -84,4 +84,4 @@ def test_what_differs_is_told_from_what_does_not():
     for box, score, label in ((1.0, 0.0, 0), (0.0, 0.006, 0), (0.0, 0.0, 1)):
         other = Detections(one.boxes[:1] + np.float32(box), one.scores[:1] - np.float32(score),
                            one.class_ids[:1] + np.int32(label))  # fmt: skip
-        assert [told[:7] for told in apart(one, other, THRESHOLD)] == ["too muc", "missing"]
+        assert [message[:7] for message in apart(one, other, THRESHOLD)] == ["too muc", "missing"]

@@ -12,15 +12,15 @@ from edge.board import Clock
 
 
 def test_knows_a_raspberry_pi_4(tmp_path):
-    found = board.identify(boards.pi4(tmp_path))
-    assert found.model == "Raspberry Pi 4 Model B Rev 1.4"
-    assert (found.cpu, found.cores, found.machine) == ("4 x Cortex-A72", 4, "aarch64")
-    assert found.features == {"asimd"}
-    assert found.kernel == "6.12.47+rpt-rpi-v8"
-    assert found.system == "Debian GNU/Linux 12"
-    assert found.memory == 3885396 * 1024
-    assert found.is_raspberry_pi
-    assert not found.is_jetson
+    result = board.identify(boards.pi4(tmp_path))
+    assert result.model == "Raspberry Pi 4 Model B Rev 1.4"
+    assert (result.cpu, result.cores, result.machine) == ("4 x Cortex-A72", 4, "aarch64")
+    assert result.features == {"asimd"}
+    assert result.kernel == "6.12.47+rpt-rpi-v8"
+    assert result.system == "Debian GNU/Linux 12"
+    assert result.memory == 3885396 * 1024
+    assert result.is_raspberry_pi
+    assert not result.is_jetson
 
 
 def test_knows_a_raspberry_pi_5_by_its_arithmetic(tmp_path):
@@ -34,10 +34,10 @@ def test_a_raspberry_pi_4_has_no_half_arithmetic(tmp_path):
 
 
 def test_knows_a_jetson(tmp_path):
-    found = board.identify(boards.orin(tmp_path))
-    assert found.is_jetson
-    assert not found.is_raspberry_pi
-    assert found.cpu == "6 x Cortex-A78AE"
+    result = board.identify(boards.orin(tmp_path))
+    assert result.is_jetson
+    assert not result.is_raspberry_pi
+    assert result.cpu == "6 x Cortex-A78AE"
 
 
 def test_names_both_kinds_of_core(tmp_path):
@@ -60,9 +60,9 @@ def test_knows_a_pc(tmp_path):
             "sys/class/hwmon/hwmon0/temp1_input": "61500\n",
         },
     )
-    found, state = board.identify(root), board.state(root)
-    assert (found.model, found.cpu) == ("ACME Box 3000", "Some CPU @ 3 GHz")
-    assert found.features == {"avx2", "fma", "avx512_vnni"}
+    result, state = board.identify(root), board.state(root)
+    assert (result.model, result.cpu) == ("ACME Box 3000", "Some CPU @ 3 GHz")
+    assert result.features == {"avx2", "fma", "avx512_vnni"}
     assert state.clocks == (Clock("all", "", 2400.5, None),)
     assert state.throttle_count == 7
     assert state.hottest == 61.5
@@ -133,9 +133,9 @@ def test_counts_the_overcurrent_events_of_a_jetson(tmp_path):
 
 
 def test_a_machine_that_tells_nothing_is_no_error(tmp_path):
-    found, state = board.identify(tmp_path), board.state(tmp_path)
-    assert (found.model, found.cpu, found.memory, found.features) == ("", "", None, frozenset())
-    assert found.cores >= 1
+    result, state = board.identify(tmp_path), board.state(tmp_path)
+    assert (result.model, result.cpu, result.memory, result.features) == ("", "", None, frozenset())
+    assert result.cores >= 1
     assert (state.clocks, dict(state.temperatures), state.limits) == ((), {}, ())
     assert (state.busy, state.available, state.hottest, state.throttle_count) == (None,) * 4
 
@@ -162,7 +162,7 @@ def test_work_on_this_machine_shows():
 
 
 def test_says_something_of_this_machine():
-    found = board.identify()
-    assert found.kernel
-    assert found.machine
-    assert found.memory is None or found.memory > 1 << 20
+    result = board.identify()
+    assert result.kernel
+    assert result.machine
+    assert result.memory is None or result.memory > 1 << 20

@@ -25,9 +25,9 @@ def test_it_is_int8_small_and_says_where_it_comes_from():
 
 def test_without_arguments_it_says_what_it_saw(capsys):
     assert main(["run", "--threads", "1", "--source", bundled.SOURCE]) == 0
-    said = capsys.readouterr().err
-    assert "of 100 frames" in said
-    assert all(label in said for label in LABELS)  # the first 100 frames show every class
+    text = capsys.readouterr().err
+    assert "of 100 frames" in text
+    assert all(label in text for label in LABELS)  # the first 100 frames show every class
 
 
 def test_another_model_needs_a_source(tmp_path, capsys):

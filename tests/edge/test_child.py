@@ -31,8 +31,8 @@ def test_gives_the_task_and_takes_the_answer(module):
 def test_the_child_knows_when_it_was_started(module):
     name = module("child.answer(lambda task: {'started': task['started']})")
     before = time.monotonic()
-    found = child.call(name, {}, timeout=60)["started"]
-    assert before <= found <= time.monotonic()
+    result = child.call(name, {}, timeout=60)["started"]
+    assert before <= result <= time.monotonic()
 
 
 def test_what_libraries_print_does_not_spoil_the_answer(module):

@@ -46,29 +46,29 @@ IMAGE = np.zeros((128, 128, 3), np.uint8)
 
 class TestDetections:
     def test_are_in_image_pixels_best_first(self):
-        found = Detector(SPEC, FixedBackend(ROWS))(IMAGE)
-        np.testing.assert_array_equal(found.class_ids, [1, 0, 0])
-        np.testing.assert_array_equal(found.scores, np.array([0.9, 0.7, 0.6], np.float32))
-        np.testing.assert_allclose(found.boxes[0], [48, 48, 80, 80])
+        result = Detector(SPEC, FixedBackend(ROWS))(IMAGE)
+        np.testing.assert_array_equal(result.class_ids, [1, 0, 0])
+        np.testing.assert_array_equal(result.scores, np.array([0.9, 0.7, 0.6], np.float32))
+        np.testing.assert_allclose(result.boxes[0], [48, 48, 80, 80])
 
     def test_are_clipped_to_the_image_and_lie_in_it(self):
-        found = Detector(SPEC, FixedBackend(ROWS))(IMAGE)
-        np.testing.assert_allclose(found.boxes[1], [0, 56, 112, 72])
+        result = Detector(SPEC, FixedBackend(ROWS))(IMAGE)
+        np.testing.assert_allclose(result.boxes[1], [0, 56, 112, 72])
 
     def test_the_threshold_is_exceeded_not_met(self):
         threshold = float(np.float32(0.6))
-        found = Detector(SPEC, FixedBackend(ROWS), score_threshold=threshold)(IMAGE)
-        np.testing.assert_array_equal(found.class_ids, [1, 0])
+        result = Detector(SPEC, FixedBackend(ROWS), score_threshold=threshold)(IMAGE)
+        np.testing.assert_array_equal(result.class_ids, [1, 0])
 
     def test_are_limited_in_number_and_to_classes(self):
         assert len(Detector(SPEC, FixedBackend(ROWS[:4]), max_detections=1)(IMAGE)) == 1
         for classes in (["cat"], [0], ["0"]):
-            found = Detector(SPEC, FixedBackend(ROWS), classes=classes)(IMAGE)
-            np.testing.assert_array_equal(found.class_ids, [0, 0])
+            result = Detector(SPEC, FixedBackend(ROWS), classes=classes)(IMAGE)
+            np.testing.assert_array_equal(result.class_ids, [0, 0])
 
     def test_every_class_of_a_box_counts_when_multi_label(self):
-        found = Detector(SPEC, FixedBackend(ROWS), multi_label=True)(IMAGE)
-        np.testing.assert_array_equal(found.class_ids, [1, 0, 0])
+        result = Detector(SPEC, FixedBackend(ROWS), multi_label=True)(IMAGE)
+        np.testing.assert_array_equal(result.class_ids, [1, 0, 0])
         strict = Detector(SPEC, FixedBackend(ROWS[2:3]), multi_label=True)(IMAGE)
         np.testing.assert_array_equal(strict.class_ids, [0, 1])
 
@@ -81,28 +81,28 @@ class TestDetections:
         candidates = reference.decode_rows(Tensor(rows), objectness=True, score_threshold=0.3)
         options = {"iou_threshold": 0.4, "class_agnostic": agnostic}
         if nms == "merge":
-            wanted = reference.merge(*candidates, **options)
+            expectation = reference.merge(*candidates, **options)
         elif nms == "soft":
             kept, scores = reference.soft_nms(
                 *candidates, decay="linear", score_threshold=0.3, **options
             )
-            wanted = candidates[0][kept], scores, candidates[2][kept]
+            expectation = candidates[0][kept], scores, candidates[2][kept]
         else:
             kept = reference.nms(*candidates, **options)
-            wanted = [column[kept] for column in candidates]
+            expectation = [column[kept] for column in candidates]
         rules = {"score_threshold": 0.3, "iou_threshold": 0.4, "nms": nms}
         detector = Detector(SPEC, FixedBackend(rows), agnostic_nms=agnostic, **rules)
-        found = detector(np.zeros((64, 64, 3), np.uint8))
-        np.testing.assert_array_equal(found.scores, wanted[1])
-        np.testing.assert_array_equal(found.class_ids, wanted[2])
-        np.testing.assert_array_equal(found.boxes, wanted[0].clip(0, 64))
-        assert 0 < len(found) < len(candidates[1])
+        detections = detector(np.zeros((64, 64, 3), np.uint8))
+        np.testing.assert_array_equal(detections.scores, expectation[1])
+        np.testing.assert_array_equal(detections.class_ids, expectation[2])
+        np.testing.assert_array_equal(detections.boxes, expectation[0].clip(0, 64))
+        assert 0 < len(detections) < len(candidates[1])
 
     def test_of_a_gray_image_and_of_a_frame(self):
         detector = Detector(SPEC, FixedBackend(ROWS))
         assert len(detector(np.zeros((128, 128), np.uint8))) == 3
         result = detector.run(Frame.of(IMAGE))
-        assert len(result.found) == 3
+        assert len(result.detections) == 3
         assert result.latency.total >= result.latency.inference >= 0
 
     def test_the_network_sees_the_letterboxed_image(self):
@@ -128,10 +128,10 @@ class TestQuantizedInputs:
         coded.input = TensorSpec("images", (1, 3, 64, 64), dtype, "NCHW", scale, zero_point)
         coded.tensor = np.zeros(coded.input.shape, dtype)
         Detector(SPEC, coded)(image)
-        found = scale * (coded.tensor.astype(np.float64) - zero_point)
+        result = scale * (coded.tensor.astype(np.float64) - zero_point)
         limits = scale * (np.array([np.iinfo(dtype).min, np.iinfo(dtype).max]) - zero_point)
-        wanted = np.clip(real.tensor, *limits)
-        assert np.abs(found - wanted).max() <= scale / 2 + 1e-6
+        expectation = np.clip(real.tensor, *limits)
+        assert np.abs(result - expectation).max() <= scale / 2 + 1e-6
 
 
 class TestOptions:
@@ -187,12 +187,12 @@ class TestOfficialModel:
         total = 0
         with Detector.load(lite, threads=1) as detector:
             for frame in frames:
-                found = detector.run(frame).found
+                detections = detector.run(frame).detections
                 boxes, scores, ids = expected(detector, frame)
-                np.testing.assert_array_equal(found.scores, scores)
-                np.testing.assert_array_equal(found.class_ids, ids)
-                np.testing.assert_array_equal(found.boxes, boxes)
-                total += len(found)
+                np.testing.assert_array_equal(detections.scores, scores)
+                np.testing.assert_array_equal(detections.class_ids, ids)
+                np.testing.assert_array_equal(detections.boxes, boxes)
+                total += len(detections)
         assert total > 200
 
     def test_runs_at_another_size(self, lite, shared):

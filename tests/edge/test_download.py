@@ -50,7 +50,7 @@ def test_a_file_that_is_there_and_right_is_not_fetched(target):
     target.write_bytes(CONTENT)
     with serving(refuses(500)) as server:
         assert fetch(server.url, target, hashes=GOOD) == SHA256
-        assert not server.seen
+        assert not server.requests
 
 
 def test_a_file_that_is_there_and_wrong_is_replaced(target):
@@ -64,7 +64,7 @@ def test_a_file_that_is_there_and_wrong_is_replaced(target):
 def test_a_cut_connection_is_continued_where_it_was(target):
     with serving(cut(CONTENT, 100_000), cut(CONTENT, 0), whole(CONTENT)) as server:
         fetch(server.url, target, hashes=GOOD, retry=QUICK)
-        asked = [headers.get("range") for _, headers in server.seen]
+        asked = [headers.get("range") for _, headers in server.requests]
     assert asked[1] == "bytes=100000-"
     assert target.read_bytes() == CONTENT
     assert names(target) == ["x.bin"]
@@ -73,12 +73,12 @@ def test_a_cut_connection_is_continued_where_it_was(target):
 def test_a_connection_that_is_cut_again_and_again_brings_the_file_while_it_gets_on(target):
     with serving(crumbles(CONTENT, 70_000)) as server:
         fetch(server.url, target, hashes=GOOD, retry=RetryPolicy(20, 2, 0.01))
-        assert len(server.seen) == 4
+        assert len(server.requests) == 4
     assert target.read_bytes() == CONTENT
     with serving(crumbles(CONTENT[::-1], 10)) as server:
         with pytest.raises(DownloadError, match="kept for the next time"):
             fetch(server.url, target.with_name("y"), retry=RetryPolicy(20, 2, 0.01))
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
 
 
 def test_what_was_cut_off_is_continued_by_the_next_call(target):
@@ -88,8 +88,8 @@ def test_what_was_cut_off_is_continued_by_the_next_call(target):
         assert names(target) == [".x.bin.json", ".x.bin.part"]
         server.replies[:] = [whole(CONTENT)]
         fetch(server.url, target, hashes=GOOD, retry=QUICK)
-        assert server.seen[-1][1]["range"] == "bytes=70000-"
-        assert server.seen[-1][1]["if-range"] == '"v1"'
+        assert server.requests[-1][1]["range"] == "bytes=70000-"
+        assert server.requests[-1][1]["if-range"] == '"v1"'
     assert target.read_bytes() == CONTENT
 
 
@@ -104,7 +104,7 @@ def test_another_version_is_not_glued_to_the_beginning_of_the_first(target):
 def test_a_file_whose_version_has_no_name_begins_anew(target, tag):
     with serving(cut(CONTENT, 70_000, tag), whole(CONTENT, tag)) as server:
         fetch(server.url, target, hashes=GOOD, retry=QUICK)
-        assert "range" not in server.seen[1][1]
+        assert "range" not in server.requests[1][1]
     assert target.read_bytes() == CONTENT
 
 
@@ -113,7 +113,7 @@ def test_a_part_of_another_address_is_not_continued(target):
         with pytest.raises(DownloadError):
             fetch(f"{server.url}/a", target, retry=RetryPolicy(20, 1, 0))
         fetch(f"{server.url}/b", target, hashes=GOOD, retry=QUICK)
-        assert "range" not in server.seen[1][1]
+        assert "range" not in server.requests[1][1]
 
 
 def test_a_part_longer_than_the_file_is_thrown_away(target):
@@ -169,17 +169,17 @@ def test_a_stalled_server_is_given_up(target):
 def test_a_stalled_server_that_recovers_is_continued(target):
     with serving(stalls(CONTENT, 1000), whole(CONTENT)) as server:
         fetch(server.url, target, hashes=GOOD, retry=RetryPolicy(2, 3, 0.01))
-        assert server.seen[1][1]["range"] == "bytes=1000-"
+        assert server.requests[1][1]["range"] == "bytes=1000-"
 
 
 def test_redirects_are_followed_and_continued(target):
     with serving(cut(CONTENT, 70_000), redirects("/b"), whole(CONTENT)) as server:
         server.replies.insert(0, redirects("/a"))
         fetch(server.url, target, hashes=GOOD, retry=QUICK)
-        assert [path for path, _ in server.seen] == ["/", "/a", "/", "/b"] or [
-            path for path, _ in server.seen
+        assert [path for path, _ in server.requests] == ["/", "/a", "/", "/b"] or [
+            path for path, _ in server.requests
         ] == ["", "/a", "", "/b"]
-        assert server.seen[-1][1]["range"] == "bytes=70000-"
+        assert server.requests[-1][1]["range"] == "bytes=70000-"
     assert target.read_bytes() == CONTENT
 
 
@@ -210,7 +210,7 @@ def test_only_passing_refusals_are_asked_again(target, status, tries):
     with serving(refuses(status)) as server:
         with pytest.raises(DownloadError, match=f"the server says {status}"):
             fetch(server.url, target, retry=QUICK)
-        assert len(server.seen) == tries
+        assert len(server.requests) == tries
     assert names(target) == []
 
 

@@ -47,9 +47,9 @@ def test_every_form_is_recognized_and_finds_something(exported, name):
     assert (spec.family, spec.form, spec.input) == (family, form, SIZE)
     assert len(spec.labels) == 80
     with Detector.load(opened.package, threads=1) as detector:
-        found = detector(photo())
-    assert len(found) > 3
-    assert (np.diff(found.scores) <= 0).all()
+        detections = detector(photo())
+    assert len(detections) > 3
+    assert (np.diff(detections.scores) <= 0).all()
 
 
 def test_raw_maps_of_yolov7_need_to_be_told_whose_they_are(exported):

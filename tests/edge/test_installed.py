@@ -18,7 +18,7 @@ def test_gives_the_versions_of_what_is_there():
 
 
 def test_circumstances_name_python_ours_and_the_runtime():
-    found = installed.circumstances("ncnn")
-    assert found["python"] == platform.python_version()
-    assert found["edge-yolo"] == edge.__version__
-    assert {"numpy", "ncnn"} <= found.keys()
+    result = installed.circumstances("ncnn")
+    assert result["python"] == platform.python_version()
+    assert result["edge-yolo"] == edge.__version__
+    assert {"numpy", "ncnn"} <= result.keys()

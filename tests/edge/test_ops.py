@@ -64,8 +64,8 @@ class TestLetterbox:
             value=(114, 114, 114),
         )
         for target in ops.targets():
-            found = boxed(Frame.of(image), geometry, color="BGR", target=target)
-            np.testing.assert_array_equal(found, expected)
+            result = boxed(Frame.of(image), geometry, color="BGR", target=target)
+            np.testing.assert_array_equal(result, expected)
 
     @pytest.mark.parametrize(
         ("image", "target_size"),
@@ -122,8 +122,8 @@ class TestLetterbox:
         geometry = Letterbox.fit(Size(h, w), Size(size, size))
         expected = reference.letterbox(image, geometry)
         for target in ops.targets():
-            found = boxed(Frame.of(image), geometry, target=target)
-            np.testing.assert_array_equal(found, expected)
+            result = boxed(Frame.of(image), geometry, target=target)
+            np.testing.assert_array_equal(result, expected)
 
     @settings(max_examples=100, deadline=None)
     @given(st.integers(0, 9999), sides, sides, sides, st.sampled_from(["NV12", "I420", "YUYV"]))
@@ -132,8 +132,8 @@ class TestLetterbox:
         geometry = Letterbox.fit(frame.size, Size(size, size))
         expected = reference.letterbox(reference.yuv_to_bgr(frame), geometry)
         for target in ops.targets():
-            found = boxed(frame, geometry, target=target)
-            np.testing.assert_array_equal(found, expected)
+            result = boxed(frame, geometry, target=target)
+            np.testing.assert_array_equal(result, expected)
 
     @pytest.mark.parametrize(
         ("pixel_format", "code"),
@@ -152,11 +152,11 @@ class TestLetterbox:
         geometry = Letterbox.fit(frame.size, Size(*size))
         inner = (geometry.resized.width, geometry.resized.height)
         expected = cv2.resize(cv2.cvtColor(packed, code), inner, interpolation=cv2.INTER_LINEAR)
-        found = boxed(frame, geometry)[geometry.top :, geometry.left :][: inner[1], : inner[0]]
-        difference = np.abs(found.astype(int) - expected)
+        result = boxed(frame, geometry)[geometry.top :, geometry.left :][: inner[1], : inner[0]]
+        difference = np.abs(result.astype(int) - expected)
         assert difference.max() <= 2
         assert (difference > 0).mean() < 0.1
-        swapped = np.abs(found[..., ::-1].astype(int) - expected)  # red for blue: must not pass
+        swapped = np.abs(result[..., ::-1].astype(int) - expected)  # red for blue: must not pass
         assert swapped.max() > 2
 
     def test_refuses_planes_that_are_no_frame(self):

@@ -15,15 +15,15 @@ seeds = st.integers(0, 9999)
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1e-45, 3e38]
 
 
-def equal(found, expected, *, exact=True):
+def equal(result, expected, *, exact=True):
     boxes, scores, class_ids = expected
-    np.testing.assert_array_equal(found.class_ids, class_ids)
+    np.testing.assert_array_equal(result.class_ids, class_ids)
     if exact:
-        np.testing.assert_array_equal(found.boxes, boxes)
-        np.testing.assert_array_equal(found.scores, scores)
+        np.testing.assert_array_equal(result.boxes, boxes)
+        np.testing.assert_array_equal(result.scores, scores)
     else:
-        np.testing.assert_allclose(found.boxes, boxes, rtol=1e-5, atol=1e-4)
-        np.testing.assert_allclose(found.scores, scores, rtol=2e-6)  # softmax adds floats up
+        np.testing.assert_allclose(result.boxes, boxes, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(result.scores, scores, rtol=2e-6)  # softmax adds floats up
 
 
 def sprinkle(rng, values: np.ndarray, share: float = 0.02) -> np.ndarray:
@@ -76,13 +76,13 @@ class TestRows:
 
     def test_the_threshold_itself_is_not_above_it(self):
         rows = Tensor(np.array([[5, 5, 2, 2, 0.5], [5, 5, 2, 2, 0.50001]], np.float32))
-        found = ops.decode_rows(rows, objectness=False, score_threshold=0.5)
-        assert found.scores.tolist() == pytest.approx([0.50001])
+        candidates = ops.decode_rows(rows, objectness=False, score_threshold=0.5)
+        assert candidates.scores.tolist() == pytest.approx([0.50001])
 
     def test_the_lowest_of_equal_classes_wins(self):
         rows = np.full((1, 30), 0.7, np.float32)
-        found = ops.decode_rows(Tensor(rows), objectness=False, score_threshold=0.5)
-        assert found.class_ids.tolist() == [0]
+        candidates = ops.decode_rows(Tensor(rows), objectness=False, score_threshold=0.5)
+        assert candidates.class_ids.tolist() == [0]
 
     @pytest.mark.parametrize(
         ("rows", "error", "message"),
@@ -172,8 +172,8 @@ class TestCodes:
         }
         expected = reference.decode_distances([scores], **options)
         for target in ops.targets():
-            found = ops.decode_distances([scores], **options, target=target)
-            equal(found, expected, exact=not logits and bins == 1)
+            candidates = ops.decode_distances([scores], **options, target=target)
+            equal(candidates, expected, exact=not logits and bins == 1)
 
     @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
     def test_refuse_a_scale_that_is_none(self, scale):
@@ -240,8 +240,10 @@ class TestDistances:
                 options["boxes"] = [Tensor(v[classes:]) for v in views]
                 views = [v[:classes] for v in views]
             for target in ops.targets():
-                found = ops.decode_distances([Tensor(v) for v in views], **options, target=target)
-                equal(found, expected)
+                candidates = ops.decode_distances(
+                    [Tensor(v) for v in views], **options, target=target
+                )
+                equal(candidates, expected)
 
     @pytest.mark.parametrize(
         ("heads", "strides", "error", "message"),
@@ -287,8 +289,8 @@ class TestCenterness:
         }
         expected = reference.decode_distances(heads, **options)
         for target in ops.targets():
-            found = ops.decode_distances(heads, **options, target=target)
-            equal(found, expected, exact=not logits)
+            candidates = ops.decode_distances(heads, **options, target=target)
+            equal(candidates, expected, exact=not logits)
 
     def test_has_the_dtype_of_its_head(self):
         head = Tensor(np.zeros((5, 2, 2), np.float32))
@@ -340,10 +342,10 @@ class TestCenters:
         expected = reference.decode_centers(heads, **options)
         for target in ops.targets():
             scores, boxes, objects = apart
-            found = ops.decode_centers(
+            candidates = ops.decode_centers(
                 scores, boxes=boxes, objectness=objects, **options, target=target
             )
-            equal(found, expected, exact=False)
+            equal(candidates, expected, exact=False)
 
     @pytest.mark.parametrize(
         ("boxes", "objects", "error", "message"),
@@ -417,8 +419,8 @@ class TestAnchors:
             )
         for target in ops.targets():
             for views in (heads, apart, last):
-                found = ops.decode_anchors(views, **options, target=target)
-                equal(found, expected, exact=False)
+                candidates = ops.decode_anchors(views, **options, target=target)
+                equal(candidates, expected, exact=False)
 
     def test_refuses_channels_that_the_anchors_do_not_divide(self):
         head = Tensor(np.zeros((20, 2, 2), np.float32))
@@ -447,8 +449,8 @@ class TestPeaks:
         options = {"stride": 4, "score_threshold": 0.4, "logits": logits, "limit": limit}
         expected = reference.decode_peaks(heat, sizes, offsets, **options)
         for target in ops.targets():
-            found = ops.decode_peaks(heat, sizes, offsets, **options, target=target)
-            equal(found, expected, exact=not logits)
+            candidates = ops.decode_peaks(heat, sizes, offsets, **options, target=target)
+            equal(candidates, expected, exact=not logits)
 
 
 class TestBoxes:
@@ -479,8 +481,8 @@ class TestBoxes:
         planar = Tensor(np.asfortranarray(scores.values))
         for target in ops.targets():
             for view in (scores, planar):
-                found = ops.decode_boxes(view, boxes, **options, target=target)
-                equal(found, expected, exact=activation == "none")
+                candidates = ops.decode_boxes(view, boxes, **options, target=target)
+                equal(candidates, expected, exact=activation == "none")
 
     @settings(max_examples=30, deadline=None)
     @given(seeds)

@@ -49,8 +49,8 @@ class TestNms:
         }
         expected = reference.nms(boxes, scores, ids, **options)
         for target in ops.targets():
-            found = ops.nms(boxes, scores, ids, **options, target=target)
-            np.testing.assert_array_equal(found, expected)
+            detections = ops.nms(boxes, scores, ids, **options, target=target)
+            np.testing.assert_array_equal(detections, expected)
 
     def test_equals_the_reference_on_many(self):
         boxes, scores, ids = random_boxes(5, 900, classes=2)
@@ -84,8 +84,8 @@ class TestNms:
     def test_takes_columns_of_a_table(self):
         boxes, scores, ids = random_boxes(1, 50)
         table = np.concatenate([boxes, scores[:, None]], axis=1)
-        found = ops.nms(table[:, :4], table[:, 4], np.repeat(ids, 2)[::2])
-        np.testing.assert_array_equal(found, ops.nms(boxes, scores, ids))
+        detections = ops.nms(table[:, :4], table[:, 4], np.repeat(ids, 2)[::2])
+        np.testing.assert_array_equal(detections, ops.nms(boxes, scores, ids))
 
     @pytest.mark.parametrize(
         ("change", "error", "message"),
@@ -127,7 +127,7 @@ class TestOnnxVectors:
     """The examples of the ONNX standard's NonMaxSuppression."""
 
     @staticmethod
-    def run(boxes, scores, most=None, iou_threshold=0.0, score_threshold=None, center=False):
+    def run(boxes, scores, limit=None, iou_threshold=0.0, score_threshold=None, center=False):
         """Batch and class by class, as the operator does."""
         selected = []
         for batch, (b, s) in enumerate(zip(boxes, scores, strict=True)):
@@ -143,7 +143,7 @@ class TestOnnxVectors:
                     row[above],
                     np.zeros(len(above), np.int32),
                     iou_threshold=float(iou_threshold),
-                    max_detections=most,
+                    max_detections=limit,
                 )
                 selected += [[batch, class_id, above[k]] for k in kept]
         return np.array(selected, np.int64).reshape(-1, 3)
@@ -160,16 +160,16 @@ class TestOnnxVectors:
         assert len(cases) >= 9
         for node, case in cases:
             center = any(a.name == "center_point_box" and a.i for a in node.attribute)
-            boxes, scores, most, iou_threshold, *rest = case["inputs"]
-            found = self.run(
+            boxes, scores, limit, iou_threshold, *rest = case["inputs"]
+            result = self.run(
                 boxes,
                 scores,
-                int(most.item()),
+                int(limit.item()),
                 iou_threshold.item(),
                 rest[0].item() if rest else None,
                 center,
             )
-            np.testing.assert_array_equal(found, case["outputs"][0], err_msg=case["name"])
+            np.testing.assert_array_equal(result, case["outputs"][0], err_msg=case["name"])
 
 
 class TestSoftNms:
@@ -216,14 +216,14 @@ class TestMerge:
     @given(st.integers(0, 9999), st.integers(0, 60), st.booleans())
     def test_equals_the_reference(self, seed, n, class_agnostic):
         boxes, scores, ids = random_boxes(seed, n)
-        found = ops.merge(boxes, scores, ids, class_agnostic=class_agnostic)
+        result = ops.merge(boxes, scores, ids, class_agnostic=class_agnostic)
         expected = reference.merge(boxes, scores, ids, class_agnostic=class_agnostic)
-        np.testing.assert_array_equal(found.boxes, expected[0])
-        np.testing.assert_array_equal(found.scores, expected[1])
-        np.testing.assert_array_equal(found.class_ids, expected[2])
+        np.testing.assert_array_equal(result.boxes, expected[0])
+        np.testing.assert_array_equal(result.scores, expected[1])
+        np.testing.assert_array_equal(result.class_ids, expected[2])
 
     def test_two_boxes_become_their_weighted_mean(self):
         boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10]], np.float32)
-        found = ops.merge(boxes, np.array([0.75, 0.25], np.float32), np.zeros(2, np.int32))
-        np.testing.assert_allclose(found.boxes, [[0.25, 0, 10.25, 10]])
-        assert found.scores.tolist() == [0.5]
+        result = ops.merge(boxes, np.array([0.75, 0.25], np.float32), np.zeros(2, np.int32))
+        np.testing.assert_allclose(result.boxes, [[0.25, 0, 10.25, 10]])
+        assert result.scores.tolist() == [0.5]

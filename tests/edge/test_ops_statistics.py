@@ -58,8 +58,8 @@ class TestMagnitudes:
         ops.add_magnitudes(array[: n // 2], counts)
         ops.add_magnitudes(array[n // 2 :], counts)
         exact = np.percentile(np.abs(array), percent, method="inverted_cdf")
-        found = ops.magnitude_percentile(counts, percent)
-        assert exact <= found <= exact * (1 + 1 / 127)
+        result = ops.magnitude_percentile(counts, percent)
+        assert exact <= result <= exact * (1 + 1 / 127)
 
     def test_of_nothing_are_zero(self):
         assert ops.magnitude_percentile(np.zeros(ops.MAGNITUDES, np.int64), 99) == 0

@@ -287,9 +287,9 @@ class TestManifest:
         text = file.read_text()
         assert text.count(f'form = "{new}"') == 1
         file.write_text(text.replace(new, old))
-        found = package.read(tmp_path / "a.edge")
-        assert found.spec == spec
-        package.write(found, tmp_path / "b.edge")
+        result = package.read(tmp_path / "a.edge")
+        assert result.spec == spec
+        package.write(result, tmp_path / "b.edge")
         assert (tmp_path / "b.edge" / package.MANIFEST).read_text() == text
 
     def test_refuses_bytes_that_are_not_text(self):

@@ -106,8 +106,8 @@ def test_versions_agree(sdist, wheel):
 
 
 def test_the_installed_command_runs(installed):
-    said = call(installed / "venv/bin/edge", "--version", cwd=installed)
-    assert said.strip() == f"edge {edge.__version__}"
+    text = call(installed / "venv/bin/edge", "--version", cwd=installed)
+    assert text.strip() == f"edge {edge.__version__}"
 
 
 def test_the_installed_kernels_run(installed):
@@ -125,6 +125,6 @@ def test_a_missing_extra_is_named(installed, shared):
     model = shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
     image = min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
     command = ["run", "--model", model, "--source", image, "--json"]
-    said = call(installed / "venv/bin/edge", *command, cwd=installed, status=1)
-    assert "pip install 'edge-yolo[opencv]'" in said
-    assert "Traceback" not in said
+    text = call(installed / "venv/bin/edge", *command, cwd=installed, status=1)
+    assert "pip install 'edge-yolo[opencv]'" in text
+    assert "Traceback" not in text

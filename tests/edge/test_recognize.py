@@ -34,8 +34,8 @@ class TestOfficialFiles:
         assert open_model([lite.with_suffix(".bin"), lite]) == open_model([lite])
 
     def test_what_the_user_says_counts(self, lite):
-        said = Overrides(input=Size(256, 512), labels=tuple("abcd" * 20), name="mine", license="X")
-        opened = open_model([lite], said).package
+        text = Overrides(input=Size(256, 512), labels=tuple("abcd" * 20), name="mine", license="X")
+        opened = open_model([lite], text).package
         assert (opened.spec.input, opened.name, opened.license) == (Size(256, 512), "mine", "X")
         assert opened.spec.labels == tuple("abcd" * 20)
 
@@ -54,14 +54,14 @@ class TestOfficialFiles:
         }
 
 
-@pytest.mark.parametrize("told", [5, "it", ["it"], True])
-def test_whatever_a_package_tells_of_its_recognition_is_repeated(told, tmp_path):
+@pytest.mark.parametrize("message", [5, "it", ["it"], True])
+def test_whatever_a_package_tells_of_its_recognition_is_repeated(message, tmp_path):
     spec = ModelSpec("yolov6", "rows", Size(64, 64), ("a",))
     artifact = package.Artifact("ncnn", "fp32", {"param": b"x", "bin": b"y"})
-    provenance = {"recognized": told}
+    provenance = {"recognized": message}
     package.write(package.Package("a", spec, (artifact,), "", provenance), tmp_path / "a.edge")
     evidence = open_model([tmp_path / "a.edge"]).evidence
-    assert evidence == ("model.toml says so", str(told[0] if told == ["it"] else told))
+    assert evidence == ("model.toml says so", str(message[0] if message == ["it"] else message))
 
 
 OTHER_TASKS = {

@@ -102,8 +102,8 @@ def test_a_name_that_was_masked_stays_whatever_the_password_is():
 )
 def test_the_shortest_password_is_found_where_the_whole_address_is_repeated(address):
     remember(address)
-    for said in (address, repr(address), str(Path(address)), f"x{address}y"):
-        assert masked(address).removeprefix("images:").replace("//", "/") in redacted(said).replace(
+    for text in (address, repr(address), str(Path(address)), f"x{address}y"):
+        assert masked(address).removeprefix("images:").replace("//", "/") in redacted(text).replace(
             "//", "/"
         )
 

@@ -68,15 +68,15 @@ class TestLetterbox:
         ],
     )
     def test_places_the_image(self, image, placement, resized, top, left):
-        found = Letterbox.fit(image, Size(320, 320), placement)
-        assert (found.resized, found.top, found.left) == (resized, top, left)
+        result = Letterbox.fit(image, Size(320, 320), placement)
+        assert (result.resized, result.top, result.left) == (resized, top, left)
 
     @given(sides, sides, sides, sides, st.sampled_from(["center", "top-left", "stretch"]))
     def test_lies_inside_and_touches_two_sides(self, h, w, height, width, placement):
-        found = Letterbox.fit(Size(h, w), Size(height, width), placement)
-        assert 0 <= found.top <= height - found.resized.height
-        assert 0 <= found.left <= width - found.resized.width
-        assert found.resized.height == height or found.resized.width == width
+        result = Letterbox.fit(Size(h, w), Size(height, width), placement)
+        assert 0 <= result.top <= height - result.resized.height
+        assert 0 <= result.left <= width - result.resized.width
+        assert result.resized.height == height or result.resized.width == width
 
     @given(sides, sides, st.sampled_from(["center", "top-left", "stretch"]))
     def test_boxes_come_back(self, h, w, placement):
@@ -102,10 +102,10 @@ class TestLetterbox:
 class TestDetections:
     def test_rows_are_selected_together(self):
         boxes = np.arange(12, dtype=np.float32).reshape(3, 4)
-        found = Detections(
+        detections = Detections(
             boxes, np.array([0.9, 0.5, 0.1], np.float32), np.arange(3, dtype=np.int32)
         )
-        kept = found[found.scores > 0.3]
+        kept = detections[detections.scores > 0.3]
         assert len(kept) == 2
         np.testing.assert_array_equal(kept.boxes, boxes[:2])
         np.testing.assert_array_equal(kept.class_ids, [0, 1])

@@ -34,16 +34,16 @@ def instructions(file: Path) -> dict[str, Counter[str]]:
     """
     command = ["objdump", "-d", "--no-show-raw-insn", file]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found: dict[str, Counter[str]] = {}
+    results: dict[str, Counter[str]] = {}
     codes: Counter[str] = Counter()
     for line in text.splitlines():
         if member := MEMBER.match(line):
-            codes = found.setdefault(Path(member[1]).name, Counter())
+            codes = results.setdefault(Path(member[1]).name, Counter())
         elif (match := LINE.match(line)) and "<" not in match["code"]:
             code = PLACE.sub("0(%rip)", " ".join(match["code"].split()))
             if not PASSED_OVER.match(code):
                 codes[code] += 1
-    return found
+    return results
 
 
 def newer(codes: Counter[str]) -> Counter[str]:
@@ -54,8 +54,8 @@ def newer(codes: Counter[str]) -> Counter[str]:
         source.write_text("".join(f"{code}\n" for code in ordered))
         # corei7 is Nehalem, the CPU that x86-64-v2 describes.
         command = ["as", "-march=corei7", "-o", source.with_suffix(".o"), source]
-        said = subprocess.run(command, capture_output=True, text=True).stderr
-    lines = re.findall(r"again\.s:(\d+): Error", said)
+        text = subprocess.run(command, capture_output=True, text=True).stderr
+    lines = re.findall(r"again\.s:(\d+): Error", text)
     return Counter({ordered[int(n) - 1]: codes[ordered[int(n) - 1]] for n in lines})
 
 
@@ -64,10 +64,10 @@ def misplaced(extension: Path, archive: Path) -> Counter[str]:
     objects = instructions(archive)
     guarded = newer(objects.pop(GUARDED))
     (linked,) = instructions(extension).values()
-    found = newer(linked) - guarded
+    result = newer(linked) - guarded
     for codes in objects.values():
-        found += newer(codes)
-    return found
+        result += newer(codes)
+    return result
 
 
 if __name__ == "__main__":

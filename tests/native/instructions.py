@@ -49,10 +49,10 @@ def instructions(program: Path, *arguments: str) -> int:
     done = subprocess.run(
         [*command, str(program), *arguments], capture_output=True, text=True, check=True
     )
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if found is None:
+    match = re.search(r"Collected : (\d+)", done.stderr)
+    if match is None:
         raise RuntimeError(f"callgrind gave no count: {done.stderr}")
-    return int(found[1])
+    return int(match[1])
 
 
 def counts(program: Path) -> dict[str, int]:
@@ -66,6 +66,6 @@ def counts(program: Path) -> dict[str, int]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        found = {"compiler": compiler(), **counts(build(Path(folder)))}
-    json.dump(found, sys.stdout, indent=2)
+        results = {"compiler": compiler(), **counts(build(Path(folder)))}
+    json.dump(results, sys.stdout, indent=2)
     sys.stdout.write("\n")

@@ -14,9 +14,9 @@ WRITTEN = json.loads(Path(__file__).with_name("instructions.json").read_text())
 ALLOWED = 1.01
 
 
-def grown(found: dict[str, int]) -> dict[str, float]:
+def grown(results: dict[str, int]) -> dict[str, float]:
     """Kernel to how much of its count it executes, where that is more than allowed."""
-    ratios = {name: found[name] / count for name, count in WRITTEN.items() if name != "compiler"}
+    ratios = {name: results[name] / count for name, count in WRITTEN.items() if name != "compiler"}
     return {name: ratio for name, ratio in ratios.items() if ratio > ALLOWED}
 
 
@@ -35,6 +35,6 @@ def test_no_kernel_grew(tmp_path):
         pytest.skip(f"counts are of {instructions.TARGET}, which does not run here")
     if instructions.compiler() != WRITTEN["compiler"]:
         pytest.skip(f"counts are of {WRITTEN['compiler']}, not {instructions.compiler()}")
-    found = instructions.counts(instructions.build(tmp_path))
-    assert found.keys() == WRITTEN.keys() - {"compiler"}
-    assert not grown(found)
+    result = instructions.counts(instructions.build(tmp_path))
+    assert result.keys() == WRITTEN.keys() - {"compiler"}
+    assert not grown(result)

@@ -44,17 +44,17 @@ def hard_sigmoid(graph: Graph, node: Node) -> Change | None:
         return None
     if node.op == "Div" and graph.scalar(node.inputs[1]) is None:
         return None
-    found = _clipped_shift(graph, scaled[0])
-    if found is not None:
-        clip, add, source = found
+    result = _clipped_shift(graph, scaled[0])
+    if result is not None:
+        clip, add, source = result
         attributes = {"alpha": 1 / 6, "beta": 0.5}
         new = Node("HardSigmoid", node.name, (source,), node.outputs, attributes)
         return Change((add, clip, node), (new,))
     product = sole_producer(graph, scaled[0], "Mul")
     for name in product.inputs if product else ():
-        found = _clipped_shift(graph, name)
-        if product is not None and found is not None and other_operand(product, name) == found[2]:
-            clip, add, source = found
+        result = _clipped_shift(graph, name)
+        if product is not None and result is not None and other_operand(product, name) == result[2]:
+            clip, add, source = result
             return Change((add, clip, product, node), (unary("HardSwish", node, source),))
     return None
 
@@ -109,9 +109,9 @@ def gelu(graph: Graph, node: Node) -> Change | None:
         scale = sole_producer(graph, erf.inputs[0], "Div", "Mul") if erf else None
         scaled = constant_operand(graph, scale) if scale else None
         if add and erf and scale and scaled:
-            wanted = _SQRT2 if scale.op == "Div" else 1 / _SQRT2
+            expected = _SQRT2 if scale.op == "Div" else 1 / _SQRT2
             other = leaves[1 - leaves.index(name)]
-            if near(scaled[1], wanted) and scaled[0] == other:
+            if near(scaled[1], expected) and scaled[0] == other:
                 erf_part = other
                 matched += [add, erf, scale]
     if erf_part is None:

@@ -28,9 +28,9 @@ def constant_operand(graph: Graph, node: Node) -> tuple[str, float] | None:
     return None
 
 
-def near(value: float, wanted: float) -> bool:
-    """Whether a constant is meant to be `wanted`, whatever the exporter's rounding."""
-    return abs(value - wanted) <= 1e-4 * abs(wanted)
+def near(value: float, expected: float) -> bool:
+    """Whether a constant is meant to be `expected`, whatever the exporter's rounding."""
+    return abs(value - expected) <= 1e-4 * abs(expected)
 
 
 def unary(op: str, node: Node, source: str) -> Node:

@@ -183,6 +183,6 @@ def _window(index: AnyArray | None) -> tuple[int, int, int, int] | None:
     places, windows = index.shape
     stride = int(index[0, 1] - index[0, 0]) if windows > 1 else 1
     dilation = int(index[1, 0] - index[0, 0]) if places > 1 else 1
-    wanted = dilation * np.arange(places)[:, None] + stride * np.arange(windows)
-    regular = min(stride, dilation) > 0 and np.array_equal(index, wanted)
+    expected = dilation * np.arange(places)[:, None] + stride * np.arange(windows)
+    regular = min(stride, dilation) > 0 and np.array_equal(index, expected)
     return (places, windows, stride, dilation) if regular else None

@@ -31,14 +31,18 @@ _WARM_UP = 10
 
 
 def learn(
-    problem: SearchContext, spec: QuantSpec, how: Learning, seed: int, teacher: Graph | None = None
+    problem: SearchContext,
+    spec: QuantSpec,
+    options: Learning,
+    seed: int,
+    teacher: Graph | None = None,
 ) -> QuantSpec:
     """The best spec on the way of a descent; the one that it starts from, if none is better.
 
     Args:
         problem: The network and all images.
         spec: Where to start.
-        how: See there.
+        options: See there.
         seed: Of the order and augmentation of the images.
         teacher: With heads of the same shapes; None for the network itself in float.
 
@@ -46,79 +50,79 @@ def learn(
         CalibrationError: A graph has an operator that is not known in torch.
     """
     graph = problem.graph
-    if how.necks and teacher is None:  # another network's features mean something else
+    if options.necks and teacher is None:  # another network's features mean something else
         graph = graph.rebuilt(outputs=(*graph.outputs, *necks(graph, problem.model)))
     network = TorchGraph(graph)
     student = Student(problem, spec, network)
     samples = TrainingSamples(problem, network if teacher is None else TorchGraph(teacher))
-    kinds = [kind for kind in _RATES if how.weights or kind != "weights"]
+    kinds = [kind for kind in _RATES if options.weights or kind != "weights"]
     optimizer = torch.optim.Adam(
         [{"params": student.parameters(kind), "lr": _RATES[kind]} for kind in kinds]
     )
-    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, how.steps))
+    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, options.steps))
     random = np.random.default_rng(seed)
     learners = _learners(problem)
-    best, least = spec, _judged(student, samples, problem, how)
+    best, minimum = spec, _judged(student, samples, problem, options)
     order: list[int] = []
-    for step in range(how.steps):
+    for step in range(options.steps):
         chosen: list[TrainingSample] = []
         while len(chosen) < min(_BATCH, len(learners)):
             order = order or random.permutation(learners).tolist()
-            chosen.append(draw(random, order.pop(), crops=how.crops))
+            chosen.append(draw(random, order.pop(), crops=options.crops))
         optimizer.zero_grad()
-        loss = _loss(student, samples, chosen, how)
+        loss = _loss(student, samples, chosen, options)
         loss.backward()
         optimizer.step()
         pace.step()
-        problem.tell(step + 1, how.steps)
-        if (step + 1) % max(how.steps // _LOOKS, 1) == 0:
-            found = _judged(student, samples, problem, how)
-            if found < least:
-                best, least = student.spec(), found
+        problem.progress(step + 1, options.steps)
+        if (step + 1) % max(options.steps // _LOOKS, 1) == 0:
+            result = _judged(student, samples, problem, options)
+            if result < minimum:
+                best, minimum = student.spec(), result
     return best
 
 
 def _loss(
-    student: Student, samples: TrainingSamples, chosen: list[TrainingSample], how: Learning
+    student: Student, samples: TrainingSamples, chosen: list[TrainingSample], options: Learning
 ) -> Tensor:
     images = [samples.image(sample) for sample in chosen]
-    wanted = [samples.wanted(*pair) for pair in zip(chosen, images, strict=True)]
+    expected = [samples.expected(*pair) for pair in zip(chosen, images, strict=True)]
     outputs = student(torch.cat(images))
-    found = [
+    results = [
         samples.inside([values[i : i + 1] for values in outputs], sample)
         for i, sample in enumerate(chosen)
     ]
-    loss = _weighed(found, wanted, how)
+    loss = _weighed(results, expected, options)
     pairs = [
         channel_wise(ours.flatten(0, 1).flatten(1), theirs.flatten(0, 1).flatten(1))
-        for one, other in zip(found, wanted, strict=True)
+        for one, other in zip(results, expected, strict=True)
         for ours, theirs in zip(one.necks, other.necks, strict=True)
     ]
-    return loss + how.necks * torch.stack(pairs).mean() if pairs else loss
+    return loss + options.necks * torch.stack(pairs).mean() if pairs else loss
 
 
 def _judged(
-    student: Student, samples: TrainingSamples, problem: SearchContext, how: Learning
+    student: Student, samples: TrainingSamples, problem: SearchContext, options: Learning
 ) -> float:
     """What is made less, by the images that judge."""
-    found, wanted = [], []
+    result, expected = [], []
     with torch.no_grad():
-        for index in problem.judges:
+        for index in problem.held_out:
             image = samples.image(TrainingSample(index))
-            found.append(samples.inside(student(image), TrainingSample(index)))
-            wanted.append(samples.wanted(TrainingSample(index), image))
-    return float(_weighed(found, wanted, how))
+            result.append(samples.inside(student(image), TrainingSample(index)))
+            expected.append(samples.expected(TrainingSample(index), image))
+    return float(_weighed(result, expected, options))
 
 
-def _weighed(found: list[Said], wanted: list[Said], how: Learning) -> Tensor:
-    ours, theirs = ([said.levels for said in each] for each in (found, wanted))
-    return distance(ours, theirs, channels_weight=how.channels, heads_weight=how.heads)
+def _weighed(results: list[Said], expected: list[Said], options: Learning) -> Tensor:
+    ours, theirs = ([outputs.levels for outputs in each] for each in (results, expected))
+    return distance(ours, theirs, channels_weight=options.channels, heads_weight=options.heads)
 
 
 def _learners(problem: SearchContext) -> list[int]:
     """The images to learn from: not those that judge, unless there are hardly others."""
     every = range(len(problem.inputs))
-    others = [index for index in every if index not in problem.judges]
+    others = [index for index in every if index not in problem.held_out]
     return others if len(others) >= _BATCH else list(every)
 
 

@@ -54,8 +54,8 @@ def channel_wise(student: Tensor, teacher: Tensor) -> Tensor:
 
     Source: Shu et al. 2021, arXiv:2011.13256, eq. 4, with a temperature of 1.
     """
-    wanted, found = (values.log_softmax(-1) for values in (teacher, student))
-    return (wanted.exp() * (wanted - found)).sum(-1).mean()
+    expected, results = (values.log_softmax(-1) for values in (teacher, student))
+    return (expected.exp() * (expected - results)).sum(-1).mean()
 
 
 def _channels(level: Level) -> Tensor:
@@ -63,6 +63,6 @@ def _channels(level: Level) -> Tensor:
     return torch.cat([part.reshape(-1, part.shape[-2] * part.shape[-1]) for part in parts])
 
 
-def _divergence(wanted: Tensor, theirs: Tensor, ours: Tensor) -> Tensor:
+def _divergence(expected: Tensor, theirs: Tensor, ours: Tensor) -> Tensor:
     own = functional.softplus(theirs)
-    return functional.softplus(ours) - own - wanted * (ours - theirs)
+    return functional.softplus(ours) - own - expected * (ours - theirs)

@@ -68,14 +68,14 @@ class TrainingSamples:
             photo.copy_(_enlarged(photo, sample.window))
         return image.flip(3) if sample.mirrored else image
 
-    def wanted(self, sample: TrainingSample, image: Tensor) -> Said:
+    def expected(self, sample: TrainingSample, image: Tensor) -> Said:
         """What the teacher says."""
         known = self._known.get(sample)
         if known is None:
             with torch.no_grad():
-                said = self._teacher(image)
-            known = self.inside(said, sample)
-            size = sum(values.nbytes for values in said)
+                outputs = self._teacher(image)
+            known = self.inside(outputs, sample)
+            size = sum(values.nbytes for values in outputs)
             if sample.window is None and size <= self._left:  # other windows do not come again
                 self._known[sample] = known
                 self._left -= size

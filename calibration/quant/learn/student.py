@@ -50,8 +50,12 @@ class Student:
             self._steps[name] = _parameter(np.log(layer.weight_scales))
             self._biases[name] = _parameter(layer.bias)
             # In codes, so that one rate suits all. They are learned beside the model's weights.
-            moves = problem.scheme(spec).layers[name].moves
-            start = np.zeros(layer.weight.shape, np.float32) if moves is None else moves
+            rounding_offsets = problem.scheme(spec).layers[name].rounding_offsets
+            start = (
+                np.zeros(layer.weight.shape, np.float32)
+                if rounding_offsets is None
+                else rounding_offsets
+            )
             self._moves[name] = _parameter(start.reshape(layer.weight.shape))
             unit = layer.weight_scales.reshape(-1, 1, 1, 1)
             self._units[name] = torch.from_numpy(unit)
@@ -66,10 +70,10 @@ class Student:
 
     def __call__(self, image: Tensor) -> list[Tensor]:
         """The outputs, rounded as the plan says."""
-        found: list[Tensor] = self._network(
+        results: list[Tensor] = self._network(
             image, weigh=self._weigh, reads=self._reads, gives=self._gives
         )
-        return found
+        return results
 
     def spec(self) -> QuantSpec:
         """What was learned."""
@@ -92,8 +96,12 @@ class Student:
         weight = self._own[name]
         nearest = weight_codes(weight.numpy(), scales).astype(np.int16)
         learned = weight + self._units[name] * self._moves[name].detach()
-        moves = weight_codes(learned.numpy(), scales) - nearest
-        return np.clip(moves, -127, 127).astype(np.int8).reshape(-1) if moves.any() else None
+        rounding_offsets = weight_codes(learned.numpy(), scales) - nearest
+        return (
+            np.clip(rounding_offsets, -127, 127).astype(np.int8).reshape(-1)
+            if rounding_offsets.any()
+            else None
+        )
 
     def _start(self, name: str) -> Tensor:
         """Logarithms: of the reach of a symmetric grid, else of what is below and above zero."""
@@ -130,12 +138,12 @@ class Student:
 
     def _reads(self, node: Node, values: Tensor) -> Tensor:
         """A layer rounds what is not kept as codes."""
-        if node.name not in self._plan.layers or node.inputs[0] in self._plan.stored:
+        if node.name not in self._plan.layers or node.inputs[0] in self._plan.kept_in_int8:
             return values
         return self._round(node.inputs[0], values)
 
     def _gives(self, name: str, values: Tensor) -> Tensor:
-        return self._round(name, values) if name in self._plan.stored else values
+        return self._round(name, values) if name in self._plan.kept_in_int8 else values
 
     def _round(self, name: str, values: Tensor) -> Tensor:
         grid = self._plan.tensors[name]

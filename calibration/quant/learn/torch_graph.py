@@ -58,9 +58,9 @@ class TorchGraph:
         """
         graph = self.graph
         gives = gives or (lambda _, values: values)
-        found: dict[str, Tensor] = {graph.inputs[0]: gives(graph.inputs[0], image)}
+        results: dict[str, Tensor] = {graph.inputs[0]: gives(graph.inputs[0], image)}
         for index, node in enumerate(graph.nodes):
-            inputs = [self._value(found, name) for name in node.inputs]
+            inputs = [self._value(results, name) for name in node.inputs]
             if node.op == "Conv":
                 if reads is not None and inputs[0] is not None:
                     inputs[0] = reads(node, inputs[0])
@@ -68,16 +68,16 @@ class TorchGraph:
                     inputs[1:] = weigh(node)
             outputs = OPERATORS[node.op](graph, node, inputs)
             for name, values in zip(node.outputs, outputs, strict=True):
-                found[name] = gives(name, values)
+                results[name] = gives(name, values)
             for name in node.inputs:
                 if self._last[name] == index and name not in graph.outputs:
-                    found.pop(name, None)
-        return [found[name] for name in graph.outputs]
+                    results.pop(name, None)
+        return [results[name] for name in graph.outputs]
 
-    def _value(self, found: Mapping[str, Tensor], name: str) -> Tensor | None:
+    def _value(self, results: Mapping[str, Tensor], name: str) -> Tensor | None:
         if not name:
             return None
-        return found[name] if name in found else self.constants[name]
+        return results[name] if name in results else self.constants[name]
 
 
 Inputs = Sequence[Tensor]
@@ -103,7 +103,7 @@ def _conv(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
     pads = node.ints("pads", (0, 0, 0, 0))
     even = pads[:2] == pads[2:] and node.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
     values = inputs[0] if even else _padded(inputs[0], node)
-    found = functional.conv2d(
+    result = functional.conv2d(
         values,
         weight,
         bias,
@@ -112,14 +112,14 @@ def _conv(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
         node.ints("dilations", (1, 1)),
         node.get("group", 1),
     )
-    return (found,)
+    return (result,)
 
 
 def _conv_transpose(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
     pads = node.ints("pads", (0, 0, 0, 0))
     if pads[:2] != pads[2:] or "output_shape" in node.attributes:
         raise CalibrationError(f"{node}: learning does not know its padding")
-    found = functional.conv_transpose2d(
+    result = functional.conv_transpose2d(
         inputs[0],
         inputs[1],
         inputs[2] if len(inputs) > 2 else None,
@@ -129,11 +129,11 @@ def _conv_transpose(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
         node.get("group", 1),
         node.ints("dilations", (1, 1)),
     )
-    return (found,)
+    return (result,)
 
 
 def _max_pool(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
-    found = functional.max_pool2d(
+    result = functional.max_pool2d(
         _padded(inputs[0], node, -torch.inf),
         node.ints("kernel_shape"),
         node.ints("strides", (1, 1)),
@@ -141,14 +141,14 @@ def _max_pool(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
         node.ints("dilations", (1, 1)),
         bool(node.get("ceil_mode", 0)),
     )
-    return (found,)
+    return (result,)
 
 
 def _average_pool(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
     pads = node.ints("pads", (0, 0, 0, 0))
     if pads[:2] != pads[2:]:
         raise CalibrationError(f"{node}: learning does not know its padding")
-    found = functional.avg_pool2d(
+    result = functional.avg_pool2d(
         inputs[0],
         node.ints("kernel_shape"),
         node.ints("strides", (1, 1)),
@@ -156,7 +156,7 @@ def _average_pool(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
         bool(node.get("ceil_mode", 0)),
         bool(node.get("count_include_pad", 0)),
     )
-    return (found,)
+    return (result,)
 
 
 def _clip(graph: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
@@ -204,10 +204,10 @@ def _resize(graph: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:
     aligned = where == "align_corners"
     if not aligned and where not in ("half_pixel", "pytorch_half_pixel"):
         raise CalibrationError(f"{node}: learning does not know {where}")
-    found = functional.interpolate(
+    result = functional.interpolate(
         inputs[0], (height, width), mode="bilinear", align_corners=aligned
     )
-    return (found,)
+    return (result,)
 
 
 def _depth_to_space(_: Graph, node: Node, inputs: Inputs) -> Sequence[Tensor]:

@@ -80,10 +80,10 @@ def observe(
         names: Of tensors; the graph's input may be among them.
         progress: Told how many runs of how many are done.
     """
-    found = {name: Histogram() for name in names}
-    parts = list(chunks(graph, [name for name in found if name not in graph.inputs]))
+    results = {name: Histogram() for name in names}
+    parts = list(chunks(graph, [name for name in results if name not in graph.inputs]))
     total = len(parts) * len(inputs)
-    spans = {name: structure.effective_range(graph, name) for name in found}
+    spans = {name: structure.effective_range(graph, name) for name in results}
     for number, chunk in enumerate(parts):
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
@@ -93,19 +93,19 @@ def observe(
                 low, high = spans[name]
                 if np.isfinite(low).any() or np.isfinite(high).any():
                     part = part.clip(np.float32(low), np.float32(high))
-                found[name].add(np.ascontiguousarray(part))
-            if number == 0 and graph.inputs[0] in found:
+                results[name].add(np.ascontiguousarray(part))
+            if number == 0 and graph.inputs[0] in results:
                 part = inputs.image(index, image)
-                found[graph.inputs[0]].add(np.ascontiguousarray(part))
+                results[graph.inputs[0]].add(np.ascontiguousarray(part))
             if progress:
                 progress(number * len(inputs) + index + 1, total)
-    return found
+    return results
 
 
 def chunks(graph: Graph, names: Sequence[str]) -> Iterable[list[str]]:
     """The tensors in the order of the graph, cut where they would take too much memory."""
-    wanted = set(names)
-    ordered = [name for node in graph.nodes for name in node.outputs if name in wanted]
+    expected = set(names)
+    ordered = [name for node in graph.nodes for name in node.outputs if name in expected]
     chunk: list[str] = []
     size = 0
     for name in ordered:

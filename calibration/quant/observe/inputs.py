@@ -63,8 +63,8 @@ class Inputs:
     def spread(self, count: int) -> list[int]:
         """The numbers of so many of them, evenly over all; of all, where there are fewer."""
         places = np.linspace(0, len(self) - 1, min(count, len(self)))
-        found: list[int] = np.unique(places.round().astype(int)).tolist()
-        return found
+        results: list[int] = np.unique(places.round().astype(int)).tolist()
+        return results
 
     @property
     def sha256(self) -> str:

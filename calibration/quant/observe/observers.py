@@ -24,94 +24,94 @@ _LAPLACE_8_BITS = 9.89675982  # clip in units of the mean deviation
 class Observer(Protocol):
     """A way to choose."""
 
-    def __call__(self, seen: Histogram, *, symmetric: bool) -> Range:
+    def __call__(self, histogram: Histogram, *, symmetric: bool) -> Range:
         """The range to cover.
 
         Args:
-            seen: Values of a tensor.
+            histogram: Values of a tensor.
             symmetric: The grid will be; else each side is chosen for itself. Either way the range
                 says both sides: a symmetric grid covers the greater.
         """
 
 
-def min_max(seen: Histogram, *, symmetric: bool) -> Range:
+def min_max(histogram: Histogram, *, symmetric: bool) -> Range:
     """All that was seen."""
     del symmetric
-    return _ordered(seen.low, seen.high)
+    return _ordered(histogram.low, histogram.high)
 
 
 def percentile(percent: float) -> Observer:
     """All but the outermost values: `percent` of them lie inside, half of the rest on each side."""
 
-    def choose(seen: Histogram, *, symmetric: bool) -> Range:
-        values, counts = seen.bins()
+    def choose(histogram: Histogram, *, symmetric: bool) -> Range:
+        values, counts = histogram.bins()
         if not len(values):
             return 0.0, 0.0
         if symmetric:
             order = np.argsort(np.abs(values), kind="stable")
             inside = np.abs(values[order])[_rank(counts[order], percent)]
-            return _clipped(seen, inside)
+            return _clipped(histogram, inside)
         outside = (100 - percent) / 2
         high = values[_rank(counts, 100 - outside)]
         low = values[_rank(counts, outside)]
-        if seen.low >= 0:  # nothing to cut off below
+        if histogram.low >= 0:  # nothing to cut off below
             low, high = 0.0, values[_rank(counts, percent)]
         return _ordered(low, high)
 
     return choose
 
 
-def mse(seen: Histogram, *, symmetric: bool) -> Range:
+def mse(histogram: Histogram, *, symmetric: bool) -> Range:
     """What makes the mean squared error of the values least."""
-    values, counts = seen.bins()
+    values, counts = histogram.bins()
     if not len(values):
         return 0.0, 0.0
     if symmetric:
-        most = max(-seen.low, seen.high, 0.0)
-        errors = [_error(values, counts, -most * r, most * r, 254) for r in _RATIOS]
-        return _clipped(seen, most * float(_RATIOS[int(np.argmin(errors))]))
-    low, high = min(seen.low, 0.0), max(seen.high, 0.0)
+        limit = max(-histogram.low, histogram.high, 0.0)
+        errors = [_error(values, counts, -limit * r, limit * r, 254) for r in _RATIOS]
+        return _clipped(histogram, limit * float(_RATIOS[int(np.argmin(errors))]))
+    low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
     for _ in range(2):
-        errors = [_error(values, counts, low, max(seen.high, 0.0) * r, 255) for r in _RATIOS]
-        high = max(seen.high, 0.0) * float(_RATIOS[int(np.argmin(errors))])
-        if seen.low < 0:
-            errors = [_error(values, counts, seen.low * r, high, 255) for r in _RATIOS]
-            low = seen.low * float(_RATIOS[int(np.argmin(errors))])
+        errors = [_error(values, counts, low, max(histogram.high, 0.0) * r, 255) for r in _RATIOS]
+        high = max(histogram.high, 0.0) * float(_RATIOS[int(np.argmin(errors))])
+        if histogram.low < 0:
+            errors = [_error(values, counts, histogram.low * r, high, 255) for r in _RATIOS]
+            low = histogram.low * float(_RATIOS[int(np.argmin(errors))])
     return low, high
 
 
-def entropy(seen: Histogram, *, symmetric: bool) -> Range:
+def entropy(histogram: Histogram, *, symmetric: bool) -> Range:
     """What keeps the distribution of magnitudes, by Kullback and Leibler's divergence.
 
     Source: Migacz 2017, "8-bit inference with TensorRT". Outliers are added to the last bin of
     what is kept, and codes are spread over the bins that were not empty.
     """
     del symmetric  # it knows magnitudes alone
-    values, counts = seen.bins()
-    most = max(-seen.low, seen.high, 0.0)
-    if not len(values) or most == 0:
+    values, counts = histogram.bins()
+    limit = max(-histogram.low, histogram.high, 0.0)
+    if not len(values) or limit == 0:
         return 0.0, 0.0
-    bins = np.minimum((np.abs(values) / most * _KL_BINS).astype(np.int64), _KL_BINS - 1)
+    bins = np.minimum((np.abs(values) / limit * _KL_BINS).astype(np.int64), _KL_BINS - 1)
     shares = np.bincount(bins, counts, _KL_BINS) / counts.sum()
     ends = range(_KL_CODES, _KL_BINS + 1, 4)
     losses = [_divergence(shares, end) for end in ends]
-    return _clipped(seen, most * ends[int(np.argmin(losses))] / _KL_BINS)
+    return _clipped(histogram, limit * ends[int(np.argmin(losses))] / _KL_BINS)
 
 
-def laplace(seen: Histogram, *, symmetric: bool) -> Range:
+def laplace(histogram: Histogram, *, symmetric: bool) -> Range:
     """The analytic optimum for values of a Laplace distribution.
 
     Source: Banner et al. 2018, arXiv:1810.05723 (ACIQ), for 8 bits.
     """
-    values, counts = seen.bins()
+    values, counts = histogram.bins()
     if not len(values):
         return 0.0, 0.0
     mean = float((values * counts).sum() / counts.sum())
     spread = float((np.abs(values - mean) * counts).sum() / counts.sum())
-    reach = _LAPLACE_8_BITS * spread
+    max_abs = _LAPLACE_8_BITS * spread
     if symmetric:
-        return _clipped(seen, abs(mean) + reach)
-    return _ordered(max(seen.low, mean - reach), min(seen.high, mean + reach))
+        return _clipped(histogram, abs(mean) + max_abs)
+    return _ordered(max(histogram.low, mean - max_abs), min(histogram.high, mean + max_abs))
 
 
 # To add one: write it, add its row.
@@ -128,9 +128,9 @@ OBSERVERS: Mapping[str, Observer] = MappingProxyType(
 )
 
 
-def clipped_share(seen: Histogram, range_: Range) -> float:
+def clipped_share(histogram: Histogram, range_: Range) -> float:
     """The share of the values that lie outside a range."""
-    values, counts = seen.bins()
+    values, counts = histogram.bins()
     outside = (values < range_[0]) | (values > range_[1])
     return float(counts[outside].sum() / max(counts.sum(), 1.0))
 
@@ -141,9 +141,9 @@ def _ordered(low: float, high: float) -> Range:
     return min(float(low), 0.0), max(float(high), 0.0)
 
 
-def _clipped(seen: Histogram, most: float) -> Range:
-    """What was seen, with magnitudes up to `most`."""
-    return _ordered(max(seen.low, -most), min(seen.high, most))
+def _clipped(histogram: Histogram, limit: float) -> Range:
+    """What was seen, with magnitudes up to `limit`."""
+    return _ordered(max(histogram.low, -limit), min(histogram.high, limit))
 
 
 def _rank(counts: AnyArray, percent: float) -> int:
@@ -156,8 +156,8 @@ def _error(values: AnyArray, counts: AnyArray, low: float, high: float, steps: i
     step = (high - low) / steps
     if step <= 0:
         return float((values**2 * counts).sum())
-    found = np.clip(np.rint(values / step) * step, low, high)
-    return float(((found - values) ** 2 * counts).sum())
+    result = np.clip(np.rint(values / step) * step, low, high)
+    return float(((result - values) ** 2 * counts).sum())
 
 
 def _divergence(shares: AnyArray, end: int) -> float:

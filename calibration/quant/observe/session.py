@@ -37,8 +37,8 @@ class Session:
         Nothing is copied on the way into the next session.
         """
         feeds = {name: values[name] for name in self.inputs}
-        found: list[Any] = self._session.run_with_ort_values(list(names), feeds)
-        return found
+        results: list[Any] = self._session.run_with_ort_values(list(names), feeds)
+        return results
 
 
 def value(array: AnyArray) -> Any:

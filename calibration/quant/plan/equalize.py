@@ -47,13 +47,13 @@ class EqualizationPair:
 def sites(graph: Graph) -> dict[str, EqualizationPair]:
     """The tensors that can be equalized, in the graph's order."""
     between = _between(graph)
-    found = {}
+    results = {}
     for node in graph.nodes:
         for name in node.outputs:
             site = between.get(name) or _beside(graph, node, name)
             if site is not None:
-                found[name] = site
-    return found
+                results[name] = site
+    return results
 
 
 def equalized(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
@@ -169,7 +169,7 @@ def share(graph: Graph, reader: Node, first: int, count: int) -> Float32Array:
 
 def _between(graph: Graph) -> dict[str, EqualizationPair]:
     """Where weights take up the factors on both sides."""
-    found = {}
+    results = {}
     for node in structure.convolutions(graph):
         name = node.output
         reader = graph.sole_consumer(name)
@@ -177,8 +177,8 @@ def _between(graph: Graph) -> dict[str, EqualizationPair]:
             name = reader.output
         readers = _readers(graph, name, 0) if _is_fixed(graph, node) else ()
         if readers:
-            found[name] = EqualizationPair(node, readers)
-    return found
+            results[name] = EqualizationPair(node, readers)
+    return results
 
 
 def _beside(graph: Graph, node: Node, name: str) -> EqualizationPair | None:
@@ -201,13 +201,13 @@ def _takes(graph: Graph, reader: Node) -> bool:
 
 def _readers(graph: Graph, name: str, first: int) -> tuple[tuple[Node, int], ...]:
     """The convolutions that a tensor goes to; none if it goes anywhere else."""
-    found: list[tuple[Node, int]] = []
+    results: list[tuple[Node, int]] = []
     for node in graph.consumers.get(name, ()):
         more = _behind(graph, node, name, first)
         if not more:
             return ()
-        found += more
-    return () if name in graph.outputs else tuple(found)
+        results += more
+    return () if name in graph.outputs else tuple(results)
 
 
 def _behind(graph: Graph, node: Node, name: str, first: int) -> list[tuple[Node, int]]:
@@ -217,15 +217,15 @@ def _behind(graph: Graph, node: Node, name: str, first: int) -> list[tuple[Node,
         return list(_readers(graph, node.output, first))
     if node.op != "Concat" or node.get("axis", 1) != 1:
         return []
-    found: list[tuple[Node, int]] = []
+    results: list[tuple[Node, int]] = []
     before = 0
     for source in node.inputs:
         if source == name:
-            found += (behind := _readers(graph, node.output, first + before))
+            results += (behind := _readers(graph, node.output, first + before))
             if not behind:
                 return []
         before += graph.shapes[source][1]
-    return found
+    return results
 
 
 def _is_fixed(graph: Graph, node: Node) -> bool:

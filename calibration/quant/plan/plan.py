@@ -57,18 +57,18 @@ class Plan:
         target: Key into `edge.backends.BACKENDS`.
         tensors: The grid of each tensor that an INT8 node reads or that is stored as codes. An
             INT8 node reads such a tensor rounded to its grid.
-        stored: Those that exist as codes only, so that float nodes too read them rounded. The
+        kept_in_int8: Those that exist as codes only, so that float nodes too read them rounded. The
             others are float, and INT8 nodes round them as they read.
         layers: The convolutions that compute on codes, by node name. An activation that the
             runtime fuses (`structure.fused`) is part of its layer: it is no move, and the
             tensor between the two has no grid.
-        moves: Names of other nodes that handle codes without computing: Concat, MaxPool and so
+        pass_through: Names of other nodes that handle codes without computing: Concat, MaxPool and so
             on, whose inputs and outputs have one grid; and activations between two grids. What
             they give is stored; what they read may be float, and is then rounded to its grid.
     """
 
     target: str
     tensors: Mapping[str, QuantParams]
-    stored: frozenset[str]
+    kept_in_int8: frozenset[str]
     layers: Mapping[str, Int8Layer]
-    moves: frozenset[str]
+    pass_through: frozenset[str]

@@ -35,15 +35,21 @@ def plan(graph: Graph, spec: QuantSpec, target: str) -> Plan:
     scheme = spec.scheme(rules.scheme)
     _check_names(graph, scheme)
     nodes = [node for node in structure.convolutions(graph) if _is_int8(graph, node, scheme, rules)]
-    stored, moves = _flow(graph, nodes, rules, scheme)
+    kept_in_int8, pass_through = _flow(graph, nodes, rules, scheme)
     read = {node.inputs[0] for node in nodes}
     for node in graph.nodes:
-        if node.name in moves:
+        if node.name in pass_through:
             read.update(structure.moved(graph, node, rules) or node.inputs[:1])
     pooled = _pooled(graph, rules) if target == "mnn" and spec.safe_pools else frozenset()
-    grids = _grids(graph, read | stored, scheme, rules, pooled)
+    grids = _grids(graph, read | kept_in_int8, scheme, rules, pooled)
     layers = {node.name: _layer(graph, node, scheme, rules, grids, spec) for node in nodes}
-    return Plan(target, MappingProxyType(grids), stored, MappingProxyType(layers), frozenset(moves))
+    return Plan(
+        target,
+        MappingProxyType(grids),
+        kept_in_int8,
+        MappingProxyType(layers),
+        frozenset(pass_through),
+    )
 
 
 def grid(range_: Range, *, symmetric: bool, steps: int = 255) -> QuantParams:
@@ -75,8 +81,8 @@ def _step(scale: float) -> float:
 
 def _check_names(graph: Graph, scheme: Scheme) -> None:
     names = {node.name for node in structure.convolutions(graph)}
-    for kind, found in (("layers", scheme.layers), ("floats", scheme.floats)):
-        unknown = sorted(set(found) - names)
+    for kind, result in (("layers", scheme.layers), ("floats", scheme.float_layers)):
+        unknown = sorted(set(result) - names)
         if unknown:
             raise CalibrationError(
                 f"the spec's {kind} name {unknown[0]!r}, which is no convolution of this model"
@@ -89,8 +95,8 @@ def _check_names(graph: Graph, scheme: Scheme) -> None:
 
 
 def _is_int8(graph: Graph, node: Node, scheme: Scheme, rules: Policy) -> bool:
-    wanted = node.name in scheme.layers and node.name not in scheme.floats
-    return wanted and structure.refusal(graph, node, rules) is None
+    expected = node.name in scheme.layers and node.name not in scheme.float_layers
+    return expected and structure.refusal(graph, node, rules) is None
 
 
 def _flow(
@@ -111,31 +117,31 @@ def _flow(
     given = results | {name for name in graph.inputs if name in scheme.ranges}
     idle: set[str] = set(fused)
     while True:
-        stored, moves = set(given), set()
+        kept_in_int8, pass_through = set(given), set()
         for node in graph.nodes:
-            if node.name not in idle and _takes_codes(graph, node, rules, stored):
-                moves.add(node.name)
-                stored.update(name for name in node.outputs if name)
-        users = names | moves
+            if node.name not in idle and _takes_codes(graph, node, rules, kept_in_int8):
+                pass_through.add(node.name)
+                kept_in_int8.update(name for name in node.outputs if name)
+        users = names | pass_through
         useless = {
             node.name
             for node in graph.nodes
-            if node.name in moves
+            if node.name in pass_through
             and not any(
                 reader.name in users for name in node.outputs for reader in _readers(graph, name)
             )
-            and not stored.issuperset(structure.moved(graph, node, rules) or [""])
+            and not kept_in_int8.issuperset(structure.moved(graph, node, rules) or [""])
         }
         if not useless:
-            return frozenset(stored), moves
+            return frozenset(kept_in_int8), pass_through
         idle |= useless
 
 
-def _takes_codes(graph: Graph, node: Node, rules: Policy, stored: set[str]) -> bool:
+def _takes_codes(graph: Graph, node: Node, rules: Policy, kept_in_int8: set[str]) -> bool:
     if node.op in rules.activations:
-        return node.inputs[0] in stored
+        return node.inputs[0] in kept_in_int8
     names = structure.moved(graph, node, rules)
-    return not stored.isdisjoint(names[: len(names) - len(node.outputs)])
+    return not kept_in_int8.isdisjoint(names[: len(names) - len(node.outputs)])
 
 
 def _readers(graph: Graph, name: str) -> tuple[Node, ...]:
@@ -159,10 +165,10 @@ def _grids(
     together = structure.groups(graph, rules)
     grids = {}
     for name in sorted(names):
-        found = [scheme.ranges[n] for n in together.get(name, (name,)) if n in scheme.ranges]
-        if not found:
+        results = [scheme.ranges[n] for n in together.get(name, (name,)) if n in scheme.ranges]
+        if not results:
             raise CalibrationError(f"the spec has no range for the tensor {name!r}")
-        lows, highs = zip(*found, strict=True)
+        lows, highs = zip(*results, strict=True)
         steps = 127 if name in pooled else 255
         grids[name] = grid((min(lows), max(highs)), symmetric=rules.symmetric, steps=steps)
     return grids
@@ -184,12 +190,12 @@ def _layer(
     _check_layer(node, chosen, weight)
     scales = np.asarray(chosen.weight_scales, np.float32)
     if rules.integer_bias:  # which must fit into 32 bits at the step of the accumulator
-        least = np.abs(real) / (grids[node.inputs[0]].scale * _BIAS_LIMIT)
-        dead = (least > 0) & ~weight.reshape(outputs, -1).any(1)  # all that they give is a bias
-        scales = np.where(dead, least, np.maximum(scales, least)).astype(np.float32)
+        minimum = np.abs(real) / (grids[node.inputs[0]].scale * _BIAS_LIMIT)
+        dead = (minimum > 0) & ~weight.reshape(outputs, -1).any(1)  # all that they give is a bias
+        scales = np.where(dead, minimum, np.maximum(scales, minimum)).astype(np.float32)
     codes = weight_codes(weight, scales)
-    if chosen.moves is not None:
-        moved = codes + chosen.moves.reshape(codes.shape).astype(np.int16)
+    if chosen.rounding_offsets is not None:
+        moved = codes + chosen.rounding_offsets.reshape(codes.shape).astype(np.int16)
         codes = np.asarray(np.clip(moved, -127, 127), np.int8)
     proved = spec.winograd and rules.scheme == "symmetric" and _no_overflow(graph, node, codes)
     return Int8Layer(codes, scales, real, winograd=proved)
@@ -202,9 +208,9 @@ def _check_layer(node: Node, chosen: LayerSpec, weight: Float32Array) -> None:
             raise CalibrationError(
                 f"{node}: the spec has {what} of shape {values.shape}, the layer {outputs} outputs"
             )
-    if chosen.moves is not None and chosen.moves.shape != (weight.size,):
+    if chosen.rounding_offsets is not None and chosen.rounding_offsets.shape != (weight.size,):
         raise CalibrationError(
-            f"{node}: the spec moves {chosen.moves.size} weights, the layer has {weight.size}"
+            f"{node}: the spec moves {chosen.rounding_offsets.size} weights, the layer has {weight.size}"
         )
 
 

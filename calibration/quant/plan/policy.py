@@ -19,7 +19,7 @@ class Policy:
         stores: Results of layers are kept as codes wherever they go; else only from layer to
             layer, since no other operator takes codes.
         fused: Activations that a layer computes on its accumulators, where they alone read it.
-        moves: Operators that hand on codes: inputs and outputs on one grid.
+        pass_through: Operators that hand on codes: inputs and outputs on one grid.
         activations: Operators from codes on one grid to codes on another.
         grouped: It computes convolutions in groups that are not depthwise.
         integer_bias: Biases become int32 on the grid of the accumulator.
@@ -29,7 +29,7 @@ class Policy:
     symmetric: bool
     stores: bool
     fused: frozenset[str]
-    moves: frozenset[str] = frozenset()
+    pass_through: frozenset[str] = frozenset()
     activations: frozenset[str] = frozenset()
     grouped: bool = False
     integer_bias: bool = True

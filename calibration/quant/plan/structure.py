@@ -66,7 +66,7 @@ def result(graph: Graph, node: Node, policy: Policy) -> str:
 
 def moved(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
     """The tensors of one grid that a node hands on, inputs first; empty where it does not."""
-    if node.op not in policy.moves:
+    if node.op not in policy.pass_through:
         return ()
     if node.op == "Resize" and node.get("mode", "nearest") != "nearest":
         return ()
@@ -137,8 +137,8 @@ def _span(graph: Graph, node: Node) -> Span:
         same = graph.shapes.get(node.inputs[0]) == graph.shapes.get(node.output)
         if not (by_channel and same and (factor > 0).all()):
             return -inf, inf
-        least, most = effective_range(graph, node.output)
-        return np.float32(least) / factor, np.float32(most) / factor
+        minimum, limit = effective_range(graph, node.output)
+        return np.float32(minimum) / factor, np.float32(limit) / factor
     if node.op == "Relu":
         return 0.0, inf
     if node.op == "HardSwish":

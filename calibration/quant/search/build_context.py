@@ -57,7 +57,7 @@ def pose(
     graph: Graph,
     model: ModelSpec,
     inputs: Inputs,
-    seen: Mapping[str, Histogram],
+    histograms: Mapping[str, Histogram],
     spec: QuantSpec,
     images: int,
 ) -> SearchContext:
@@ -67,17 +67,19 @@ def pose(
         graph: Prepared, and equalized.
         model: Says what its outputs are.
         inputs: All images.
-        seen: The values of every tensor that may get a grid.
+        histograms: The values of every tensor that may get a grid.
         spec: From `everything`.
         images: How many of them judge, evenly over all.
     """
     (scheme,) = spec.schemes
-    judges = inputs.spread(images)
-    few = inputs.take(judges)
+    held_out = inputs.spread(images)
+    subset = inputs.take(held_out)
     target = STANDS_FOR[scheme]
-    trial = IncrementalSimulator(graph, spec, target, few)
-    objective = Objective(few, model, trial.set_baseline(None))
-    return SearchContext(graph, model, target, inputs, seen, trial, objective, judges, _nobody)
+    trial = IncrementalSimulator(graph, spec, target, subset)
+    objective = Objective(subset, model, trial.set_baseline(None))
+    return SearchContext(
+        graph, model, target, inputs, histograms, trial, objective, held_out, _nobody
+    )
 
 
 def _nobody(done: int, total: int) -> None:

@@ -26,22 +26,22 @@ class SearchContext:
         model: Says what its outputs are.
         target: Whose INT8 is tried; stands for all runtimes with such grids.
         inputs: All images.
-        seen: The values of every tensor that may get a grid.
+        histograms: The values of every tensor that may get a grid.
         trial: Runs specs.
         objective: Judges what they give.
-        judges: Which of the images the objective is computed on.
-        tell: Is told how much of a step is done, of how much.
+        held_out: Which of the images the objective is computed on.
+        progress: Is told how much of a step is done, of how much.
     """
 
     graph: Graph
     model: ModelSpec
     target: str
     inputs: Inputs
-    seen: Mapping[str, Histogram]
+    histograms: Mapping[str, Histogram]
     trial: IncrementalSimulator
     objective: Objective
-    judges: Sequence[int]
-    tell: Callable[[int, int], None]
+    held_out: Sequence[int]
+    progress: Callable[[int, int], None]
 
     @property
     def policy(self) -> Policy:
@@ -62,9 +62,9 @@ class SearchContext:
         scheme = self.scheme(spec)
         return self.with_scheme(spec, replace(scheme, ranges={**scheme.ranges, **ranges}))
 
-    def with_floats(self, spec: QuantSpec, floats: Mapping[str, str]) -> QuantSpec:
+    def with_floats(self, spec: QuantSpec, float_layers: Mapping[str, str]) -> QuantSpec:
         """The spec with these convolutions float, by name: why."""
-        return self.with_scheme(spec, replace(self.scheme(spec), floats=floats))
+        return self.with_scheme(spec, replace(self.scheme(spec), float_layers=float_layers))
 
     def loss(self, spec: QuantSpec, rounds: Rounds = "all") -> Loss:
         """How far the heads are from the float ones."""
@@ -76,7 +76,7 @@ class SearchContext:
         return [
             node.name
             for node in structure.convolutions(self.graph)
-            if node.name in scheme.layers and node.name not in scheme.floats
+            if node.name in scheme.layers and node.name not in scheme.float_layers
         ]
 
     def operations(self) -> dict[str, int]:

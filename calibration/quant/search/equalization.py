@@ -31,7 +31,7 @@ Factors = Mapping[str, Float32Array]
 
 
 def chosen(
-    graph: Graph, model: ModelSpec, inputs: Inputs, judges: Sequence[int], scheme: str
+    graph: Graph, model: ModelSpec, inputs: Inputs, held_out: Sequence[int], scheme: str
 ) -> tuple[Factors, dict[str, float]]:
     """The factors to equalize by, none where that brings nothing; and what the objective is.
 
@@ -39,14 +39,14 @@ def chosen(
         graph: Prepared.
         model: Says what its outputs are.
         inputs: The images.
-        judges: Which of them the objective is computed on.
+        held_out: Which of them the objective is computed on.
         scheme: The kind of grid.
 
     Returns:
         By tensor, see `equalize.equalized`; and the objective "as it is", "in weights" and "with
         multiplications", the last two where they can be had.
     """
-    some, few = inputs.take(inputs.spread(_SEEN)), inputs.take(judges)
+    some, subset = inputs.take(inputs.spread(_SEEN)), inputs.take(held_out)
     able = useful(graph, some, scheme)
     free = balance(graph, some, {name: site for name, site in able.items() if _is_free(site)})
     # What is multiplied is what the weights, whose factors cost no time, leave uneven.
@@ -61,7 +61,7 @@ def chosen(
     losses = {}
     best = "as it is"
     for name, factors in tried.items():
-        losses[name] = _loss(equalized(graph, factors), model, few, scheme)
+        losses[name] = _loss(equalized(graph, factors), model, subset, scheme)
         takes_time = name == "with multiplications" and policy(STANDS_FOR[scheme]).stores
         if losses[name] < (1 - (_WORTH_TIME if takes_time else _WORTH)) * losses[best]:
             best = name
@@ -78,20 +78,22 @@ def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, EqualizationP
     """
     rules = policy(STANDS_FOR[scheme])
     planned = plan(graph, everything(graph, inputs, scheme), STANDS_FOR[scheme])
-    found = {}
+    results = {}
     for name, site in sites(graph).items():
         rounded = [node for node, _ in site.readers if node.name in planned.layers]
-        stored = name in planned.stored
+        kept_in_int8 = name in planned.kept_in_int8
         if _is_free(site):
-            found[name] = site
+            results[name] = site
         elif not rules.stores:
             # A depthwise layer gains more than the conversion costs: none of it costs weights.
             deep = any(structure.is_depthwise(graph, node) for node in rounded)
-            if rounded and (deep or not stored):
-                found[name] = site
-        elif (rounded and not stored) or (not site.readers and _is_left(graph, planned, name)):
-            found[name] = site
-    return found
+            if rounded and (deep or not kept_in_int8):
+                results[name] = site
+        elif (rounded and not kept_in_int8) or (
+            not site.readers and _is_left(graph, planned, name)
+        ):
+            results[name] = site
+    return results
 
 
 def balance(graph: Graph, inputs: Inputs, able: Mapping[str, EqualizationPair]) -> Factors:
@@ -103,20 +105,20 @@ def balance(graph: Graph, inputs: Inputs, able: Mapping[str, EqualizationPair]) 
         able: The tensors to equalize.
     """
     reaches = _reaches(graph, inputs, list(able))
-    found = {}
+    results = {}
     for tensor, site in able.items():
-        reach = reaches[tensor]
-        most = float(reach.max(initial=0))
-        if most <= 0:
+        max_abs = reaches[tensor]
+        limit = float(max_abs.max(initial=0))
+        if limit <= 0:
             continue
-        factor = np.maximum(reach, _LEAST * most)
-        shares = [share(graph, *each, len(reach)) for each in site.readers]
-        weight = np.stack(shares).max(0) if shares else np.zeros_like(reach)
+        factor = np.maximum(max_abs, _LEAST * limit)
+        shares = [share(graph, *each, len(max_abs)) for each in site.readers]
+        weight = np.stack(shares).max(0) if shares else np.zeros_like(max_abs)
         if weight.any():
             factor = np.sqrt(factor / np.maximum(weight, _LEAST * weight.max()))
-        factor *= (reach / factor).max() / most  # the reach of the whole tensor stays
-        found[tensor] = factor.clip(1 / _MOST, None).astype(np.float32)
-    return found
+        factor *= (max_abs / factor).max() / limit  # the reach of the whole tensor stays
+        results[tensor] = factor.clip(1 / _MOST, None).astype(np.float32)
+    return results
 
 
 def _is_free(site: EqualizationPair) -> bool:
@@ -125,32 +127,32 @@ def _is_free(site: EqualizationPair) -> bool:
 
 def _is_left(graph: Graph, planned: Plan, name: str) -> bool:
     """Whether a tensor is kept as codes which floats alone are computed from."""
-    producer, users = graph.producers[name], {*planned.layers, *planned.moves}
+    producer, users = graph.producers[name], {*planned.layers, *planned.pass_through}
     readers = graph.consumers.get(name, ())
     apart = not any(node.name in users for node in readers)
-    return apart and name in planned.stored and producer.name in planned.layers
+    return apart and name in planned.kept_in_int8 and producer.name in planned.layers
 
 
 def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float32Array]:
     """(C,) by tensor: the greatest magnitude of each channel that matters, inside the images."""
-    found = {name: np.zeros(graph.shapes[name][1], np.float32) for name in names}
+    results = {name: np.zeros(graph.shapes[name][1], np.float32) for name in names}
     spans = {name: structure.effective_range(graph, name) for name in names}
     for chunk in chunks(graph, names):
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
             for name, values in zip(chunk, session(inputs.real(index)), strict=True):
                 heard = inputs.image(index, values).clip(*spans[name])
-                found[name] = np.maximum(found[name], np.abs(heard).max((0, 2, 3)))
-    return found
+                results[name] = np.maximum(results[name], np.abs(heard).max((0, 2, 3)))
+    return results
 
 
-def _loss(graph: Graph, model: ModelSpec, few: Inputs, scheme: str) -> float:
-    spec = everything(graph, few, scheme)
-    seen = observe(graph, few, ranged(spec))
-    problem = pose(graph, model, few, seen, spec, len(few))
+def _loss(graph: Graph, model: ModelSpec, subset: Inputs, scheme: str) -> float:
+    spec = everything(graph, subset, scheme)
+    histograms = observe(graph, subset, ranged(spec))
+    problem = pose(graph, model, subset, histograms, spec, len(subset))
     ranges = {
         tensor: OBSERVERS["min-max"](values, symmetric=problem.policy.symmetric)
-        for tensor, values in seen.items()
+        for tensor, values in histograms.items()
         if tensor not in graph.inputs
     }
     rounded = problem.with_ranges(problem.with_floats(spec, float_layers.refused(problem)), ranges)

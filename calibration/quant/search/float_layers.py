@@ -22,10 +22,10 @@ def refused(problem: SearchContext) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def share(problem: SearchContext, floats: Mapping[str, str]) -> float:
+def share(problem: SearchContext, float_layers: Mapping[str, str]) -> float:
     """The share of the multiply-accumulates that float layers take."""
     work = problem.operations()
-    return sum(work[name] for name in floats) / max(sum(work.values()), 1)
+    return sum(work[name] for name in float_layers) / max(sum(work.values()), 1)
 
 
 def depthwise(
@@ -44,18 +44,21 @@ def depthwise(
         budget: The greatest share of the multiply-accumulates that may be float.
     """
     layers, work = set(problem.layers(spec)), problem.operations()
-    found = [
+    results = [
         node.name
         for node in structure.convolutions(problem.graph)
         if node.name in layers and structure.is_depthwise(problem.graph, node)
     ]
-    floats = dict(problem.scheme(spec).floats)
-    before = len(floats)
-    for name in sorted(found, key=lambda name: -cost.get(name, 0.0) / max(work[name], 1)):
-        more = {**floats, name: "depthwise: cheap, and its channels differ too much for one scale"}
+    float_layers = dict(problem.scheme(spec).float_layers)
+    before = len(float_layers)
+    for name in sorted(results, key=lambda name: -cost.get(name, 0.0) / max(work[name], 1)):
+        more = {
+            **float_layers,
+            name: "depthwise: cheap, and its channels differ too much for one scale",
+        }
         if share(problem, more) <= budget:
-            floats = more
-    return problem.with_floats(spec, floats) if len(floats) > before else None
+            float_layers = more
+    return problem.with_floats(spec, float_layers) if len(float_layers) > before else None
 
 
 def greedy(
@@ -73,13 +76,16 @@ def greedy(
     order = list(_by_worth(problem, saved))[:_TRIES]
     for number, name in enumerate(order):
         scheme = problem.scheme(spec)
-        floats = {**scheme.floats, name: f"saves {saved[name] / best:.0%} of the objective"}
-        if share(problem, floats) <= budget:
-            tried = problem.with_floats(spec, floats)
+        float_layers = {
+            **scheme.float_layers,
+            name: f"saves {saved[name] / best:.0%} of the objective",
+        }
+        if share(problem, float_layers) <= budget:
+            tried = problem.with_floats(spec, float_layers)
             loss = problem.loss(tried).total
             if best - loss > _WORTH * best:
                 spec, best = tried, problem.objective(problem.trial.set_baseline(tried)).total
-        problem.tell(number + 1, len(order))
+        problem.progress(number + 1, len(order))
     return spec
 
 
@@ -95,14 +101,14 @@ def returned(problem: SearchContext, spec: QuantSpec, fixed: Collection[str]) ->
         fixed: The layers that stay float.
     """
     best = problem.objective(problem.trial.set_baseline(spec)).total
-    most = (1 + _LENT) * best
+    limit = (1 + _LENT) * best
     work = problem.operations()
-    chosen = [name for name in problem.scheme(spec).floats if name not in fixed]
+    chosen = [name for name in problem.scheme(spec).float_layers if name not in fixed]
     for name in sorted(chosen, key=lambda name: -work[name]):
-        floats = {n: why for n, why in problem.scheme(spec).floats.items() if n != name}
-        tried = problem.with_floats(spec, floats)
+        float_layers = {n: why for n, why in problem.scheme(spec).float_layers.items() if n != name}
+        tried = problem.with_floats(spec, float_layers)
         loss = problem.loss(tried).total
-        if loss < min((1 + _WORTH) * best, most):
+        if loss < min((1 + _WORTH) * best, limit):
             spec, best = tried, problem.objective(problem.trial.set_baseline(tried)).total
     return spec
 

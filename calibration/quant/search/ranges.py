@@ -25,20 +25,20 @@ def opinions(
     """
     shared = structure.groups(problem.graph, problem.policy)
     symmetric = problem.policy.symmetric
-    found: dict[str, dict[str, Range]] = {}
+    results: dict[str, dict[str, Range]] = {}
     for number, name in enumerate(observers):
         own = {
-            tensor: OBSERVERS[name](seen, symmetric=symmetric)
-            for tensor, seen in problem.seen.items()
+            tensor: OBSERVERS[name](histograms, symmetric=symmetric)
+            for tensor, histograms in problem.histograms.items()
             if tensor not in problem.graph.inputs
         }
-        found[name] = {tensor: _union(own, shared.get(tensor, (tensor,))) for tensor in own}
-        problem.tell(number + 1, len(observers))
-    return found
+        results[name] = {tensor: _union(own, shared.get(tensor, (tensor,))) for tensor in own}
+        problem.progress(number + 1, len(observers))
+    return results
 
 
 def best_for_all(
-    problem: SearchContext, spec: QuantSpec, said: CandidateRanges
+    problem: SearchContext, spec: QuantSpec, candidates: CandidateRanges
 ) -> tuple[QuantSpec, dict[str, float]]:
     """The spec with the ranges of the one observer that serves the whole network best.
 
@@ -46,11 +46,11 @@ def best_for_all(
         The spec, and the objective by observer.
     """
     losses = {}
-    for number, (name, ranges) in enumerate(said.items()):
+    for number, (name, ranges) in enumerate(candidates.items()):
         losses[name] = problem.loss(problem.with_ranges(spec, ranges)).total
-        problem.tell(number + 1, len(said))
+        problem.progress(number + 1, len(candidates))
     best = min(losses, key=lambda name: losses[name])
-    return problem.with_ranges(spec, said[best]), losses
+    return problem.with_ranges(spec, candidates[best]), losses
 
 
 def _union(ranges: Mapping[str, Range], names: tuple[str, ...]) -> Range:

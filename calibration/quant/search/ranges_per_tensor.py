@@ -20,32 +20,34 @@ _ALIKE = 0.03  # ranges that differ by less are one
 def search(
     problem: SearchContext,
     spec: QuantSpec,
-    said: CandidateRanges,
+    candidates: CandidateRanges,
     cost: Mapping[str, float],
-    most: int,
+    limit: int,
 ) -> QuantSpec:
     """The spec with better ranges of the tensors that matter, by coordinate descent.
 
     Args:
         problem: Tells the objective.
         spec: Where to start.
-        said: Ranges to try, by observer.
+        candidates: Ranges to try, by observer.
         cost: What each layer alone in INT8 costs; tensors are tried by what their readers cost.
-        most: How many tensors, or groups with one grid, are tried.
+        limit: How many tensors, or groups with one grid, are tried.
     """
     best = problem.objective(problem.trial.set_baseline(spec)).total
-    variables = _variables(problem, spec, cost)[:most]
+    variables = _variables(problem, spec, cost)[:limit]
     for number, names in enumerate(variables):
-        found, better = None, best * (1 - _WORTH)
-        for range_ in _candidates(problem, problem.scheme(spec).ranges[names[0]], names, said):
+        result, better = None, best * (1 - _WORTH)
+        for range_ in _candidates(
+            problem, problem.scheme(spec).ranges[names[0]], names, candidates
+        ):
             tried = problem.with_ranges(spec, dict.fromkeys(names, range_))
             loss = problem.loss(tried).total
             if loss < better:
-                found, better = tried, loss
-        if found is not None:
-            spec, best = found, better
+                result, better = tried, loss
+        if result is not None:
+            spec, best = result, better
             problem.trial.set_baseline(spec)
-        problem.tell(number + 1, len(variables))
+        problem.progress(number + 1, len(variables))
     return spec
 
 
@@ -56,16 +58,16 @@ def _variables(
     graph = problem.graph
     shared = structure.groups(graph, problem.policy)
     ranges = problem.scheme(spec).ranges
-    found: dict[tuple[str, ...], float] = {}
+    results: dict[tuple[str, ...], float] = {}
     for tensor in plan(graph, spec, problem.target).tensors:
         names = tuple(n for n in shared.get(tensor, (tensor,)) if n in ranges)
         if not set(names) & set(graph.inputs):
-            found[names] = sum(
+            results[names] = sum(
                 max(cost.get(node.name, 0.0), 0.0)
                 for name in names
                 for node in (*graph.consumers.get(name, ()), *_makers(problem, name))
             )
-    return sorted(found, key=lambda names: -found[names])
+    return sorted(results, key=lambda names: -results[names])
 
 
 def _makers(problem: SearchContext, tensor: str) -> Sequence[Node]:
@@ -79,10 +81,10 @@ def _makers(problem: SearchContext, tensor: str) -> Sequence[Node]:
 
 
 def _candidates(
-    problem: SearchContext, now: Range, names: tuple[str, ...], said: CandidateRanges
+    problem: SearchContext, now: Range, names: tuple[str, ...], candidates: CandidateRanges
 ) -> Iterator[Range]:
     low, high = now
-    ranges = [ranges[names[0]] for ranges in said.values() if names[0] in ranges]
+    ranges = [ranges[names[0]] for ranges in candidates.values() if names[0] in ranges]
     ranges += [(low * factor, high * factor) for factor in _FACTORS]
     if not problem.policy.symmetric and low < 0 < high:
         ranges += [(low * factor, high) for factor in _SIDES]
@@ -99,5 +101,5 @@ def _alike(one: Range, other: Range, symmetric: bool) -> bool:
         ends = [(max(-one[0], one[1]), max(-other[0], other[1]))]
     else:
         ends = list(zip(one, other, strict=True))
-    reach = max(other[1] - other[0], 1e-12)
-    return all(abs(a - b) <= _ALIKE * reach for a, b in ends)
+    max_abs = max(other[1] - other[0], 1e-12)
+    return all(abs(a - b) <= _ALIKE * max_abs for a, b in ends)

@@ -41,7 +41,7 @@ class Recipe:
         images: How many the objective is computed on while searching.
         tensors: How many get their range searched, costliest first.
         equalize: Tensors are equalized, if that serves.
-        floats: Layers may stay float, within the budget.
+        float_layers: Layers may stay float, within the budget.
         learning: What is learned at the end; it needs torch.
     """
 
@@ -49,12 +49,12 @@ class Recipe:
     images: int = 8
     tensors: int = 30
     equalize: bool = True
-    floats: bool = True
+    float_layers: bool = True
     learning: Learning = Learning(150)
 
 
 def _plain(observer: str) -> Recipe:
-    return Recipe((observer,), tensors=0, equalize=False, floats=False, learning=Learning())
+    return Recipe((observer,), tensors=0, equalize=False, float_layers=False, learning=Learning())
 
 
 # The last two are what runtimes' own tools do. They are here to be compared with, and as what a

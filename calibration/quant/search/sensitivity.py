@@ -10,23 +10,23 @@ def alone(problem: SearchContext, spec: QuantSpec) -> dict[str, float]:
     """The objective with one layer in INT8 and all others in float, by layer."""
     problem.trial.set_baseline(None)
     names = problem.layers(spec)
-    floats = dict(problem.scheme(spec).floats)
-    found = {}
+    float_layers = dict(problem.scheme(spec).float_layers)
+    results = {}
     for number, name in enumerate(names):
-        others = floats | {other: "" for other in names if other != name}
-        found[name] = problem.loss(problem.with_floats(spec, others)).total
-        problem.tell(number + 1, len(names))
-    return found
+        others = float_layers | {other: "" for other in names if other != name}
+        results[name] = problem.loss(problem.with_floats(spec, others)).total
+        problem.progress(number + 1, len(names))
+    return results
 
 
 def without(problem: SearchContext, spec: QuantSpec) -> dict[str, float]:
     """How much the objective falls when one more layer is float, by layer."""
     base = problem.objective(problem.trial.set_baseline(spec)).total
     names = problem.layers(spec)
-    floats = dict(problem.scheme(spec).floats)
-    found = {}
+    float_layers = dict(problem.scheme(spec).float_layers)
+    results = {}
     for number, name in enumerate(names):
-        changed = problem.with_floats(spec, floats | {name: ""})
-        found[name] = base - problem.loss(changed).total
-        problem.tell(number + 1, len(names))
-    return found
+        changed = problem.with_floats(spec, float_layers | {name: ""})
+        results[name] = base - problem.loss(changed).total
+        problem.progress(number + 1, len(names))
+    return results

@@ -32,7 +32,7 @@ def least_error(graph: Graph, node: Node) -> LayerSpec:
 
 
 def _steps(weight: Float32Array) -> Float32Array:
-    most = np.abs(weight.reshape(len(weight), -1)).max(1)
+    limit = np.abs(weight.reshape(len(weight), -1)).max(1)
     # A channel without weights needs a step all the same: that of the largest.
-    usable = np.where(most > 0, most, most.max(initial=0) or 127.0)
+    usable = np.where(limit > 0, limit, limit.max(initial=0) or 127.0)
     return np.asarray(usable / 127, np.float32)

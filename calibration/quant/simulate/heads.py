@@ -48,14 +48,14 @@ def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
             f"found in this one of family {spec.family} and form {spec.form}"
         )
     count = len(outputs) // len(layout.parts)
-    found = []
+    results = []
     for level in range(count):
         parts: dict[Part, Any] = {}
         for index, values in enumerate(outputs[level::count]):
             parts |= _parts(layout, index, values, spec)
         objects = parts.get("objectness")
-        found.append(Level(parts["classes"], parts["boxes"], objects, layout.anchored))
-    return found
+        results.append(Level(parts["classes"], parts["boxes"], objects, layout.anchored))
+    return results
 
 
 def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
         spec: Says what its outputs are.
     """
     count = len(graph.outputs) // len(models.layout(spec.family, spec.form).parts)
-    found = []
+    results = []
     for level in range(count):
         behind = [_behind(graph, name) for name in graph.outputs[level::count]]
         shape = graph.shapes[graph.outputs[level]][2:]
@@ -76,8 +76,8 @@ def necks(graph: Graph, spec: ModelSpec) -> tuple[str, ...]:
             for name in node.outputs
             if all(name in each for each in behind) and graph.shapes[name][2:] == shape
         ]
-        found += shared[-1:]
-    return tuple(dict.fromkeys(found))
+        results += shared[-1:]
+    return tuple(dict.fromkeys(results))
 
 
 def _behind(graph: Graph, output: str) -> set[str]:

@@ -80,19 +80,19 @@ class IncrementalSimulator:
     def _parameters(self, spec: QuantSpec | None, rounds: Rounds) -> dict[str, AnyArray]:
         """The value of every parameter."""
         planned = None if spec is None else plan(self._graph, spec, self.target)
-        found: dict[str, AnyArray] = {}
+        results: dict[str, AnyArray] = {}
         for site, (tensor, reader) in self._sites.items():
             grid = None
             if planned is not None and (reader is None or reader in planned.layers):
                 grid = planned.tensors.get(tensor)
-            found |= _rounding_parameters(site, None if rounds == "weights" else grid)
+            results |= _rounding_parameters(site, None if rounds == "weights" else grid)
         for node, names in self._weights.items():
             layer = None if planned is None else planned.layers.get(node.name)
             if layer is None or planned is None or rounds == "activations":
-                found |= zip(names, self._float_weights(node), strict=True)
+                results |= zip(names, self._float_weights(node), strict=True)
             else:
-                found |= zip(names, layer_values(node, layer, planned), strict=True)
-        return found
+                results |= zip(names, layer_values(node, layer, planned), strict=True)
+        return results
 
     def _float_weights(self, node: Node) -> tuple[AnyArray, AnyArray]:
         weight, bias = self._graph.constants[node.inputs[1]], self._graph.values(node.input(2))

@@ -59,9 +59,9 @@ class Objective:
     def __call__(self, outputs: Sequence[Sequence[AnyArray]]) -> Loss:
         """The distance of the outputs, for each image, from the teacher's."""
         channels, scores, boxes, sure = 0.0, 0.0, 0.0, 0.0
-        for index, found in enumerate(outputs):
+        for index, result in enumerate(outputs):
             teacher = self._teacher[index]
-            parts = teacher.compare(self._levels(index, found))
+            parts = teacher.compare(self._levels(index, result))
             channels += parts[0]
             scores += parts[1]
             boxes += parts[2]
@@ -77,12 +77,12 @@ class Objective:
 class _Teacher:
     """What a teacher says of one image, as far as it can be computed once."""
 
-    def __init__(self, said: Sequence[Level]) -> None:
-        self._said = said
-        self._logs = [_log_softmax(_channels(level)) for level in said]
-        self._classes = [_sigmoid(level.classes) for level in said]
+    def __init__(self, outputs: Sequence[Level]) -> None:
+        self._said = outputs
+        self._logs = [_log_softmax(_channels(level)) for level in outputs]
+        self._classes = [_sigmoid(level.classes) for level in outputs]
         self._objects = [
-            None if level.objects is None else _sigmoid(level.objects) for level in said
+            None if level.objects is None else _sigmoid(level.objects) for level in outputs
         ]
         self._weights = []
         for classes, objects in zip(self._classes, self._objects, strict=True):
@@ -95,8 +95,8 @@ class _Teacher:
         channels, scores, boxes = 0.0, 0.0, 0.0
         for index, ours in enumerate(student):
             theirs = self._said[index]
-            wanted, found = self._logs[index], _log_softmax(_channels(ours))
-            kl = (np.exp(wanted) * (wanted - found)).sum(-1)
+            expected, result = self._logs[index], _log_softmax(_channels(ours))
+            kl = (np.exp(expected) * (expected - result)).sum(-1)
             channels += float(kl.mean(dtype=np.float64)) / len(student)
             entropy = _divergence(self._classes[index], theirs.classes, ours.classes)
             objects = self._objects[index]
@@ -130,10 +130,10 @@ def _sigmoid(values: AnyArray) -> AnyArray:
     return probability
 
 
-def _divergence(wanted: AnyArray, theirs: AnyArray, ours: AnyArray) -> AnyArray:
+def _divergence(expected: AnyArray, theirs: AnyArray, ours: AnyArray) -> AnyArray:
     """Cross entropy of probabilities less what the teacher's own logits give; 0 when alike."""
     # BCE(x, p) = softplus(x) - p x
-    apart: AnyArray = _softplus(ours) - _softplus(theirs) - wanted * (ours - theirs)
+    apart: AnyArray = _softplus(ours) - _softplus(theirs) - expected * (ours - theirs)
     return apart
 
 

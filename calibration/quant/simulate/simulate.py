@@ -26,7 +26,7 @@ def simulate(graph: Graph, plan: Plan) -> Graph:
     """
     writer = _Writer(graph, plan)
     for name in graph.inputs:
-        if name in plan.stored:
+        if name in plan.kept_in_int8:
             writer.round(name, name)
     for node in graph.nodes:
         writer.add(node)
@@ -40,7 +40,7 @@ class _Writer:
         self.nodes: list[Node] = []
         self.constants: dict[str, AnyArray] = {}
         self._rounded: dict[str, str] = {}  # tensor to its rounded version
-        self._takes_codes = {*plan.layers, *plan.moves}
+        self._takes_codes = {*plan.layers, *plan.pass_through}
 
     def add(self, node: Node) -> None:
         """The node, reading and giving what it does in the runtime."""
@@ -52,7 +52,7 @@ class _Writer:
         outputs = tuple(self._before_rounding(name) for name in node.outputs)
         self.nodes.append(replace(node, inputs=tuple(inputs), outputs=outputs))
         for name in node.outputs:
-            if name in self.plan.stored:
+            if name in self.plan.kept_in_int8:
                 self.round(self._before_rounding(name), name)
 
     def round(self, source: str, name: str) -> str:
@@ -66,14 +66,14 @@ class _Writer:
         return result
 
     def _source(self, name: str, codes: bool) -> str:
-        if name in self._rounded and (codes or name in self.plan.stored):
+        if name in self._rounded and (codes or name in self.plan.kept_in_int8):
             return self._rounded[name]
         if codes and name in self.plan.tensors:
             return self.round(name, name)
         return name
 
     def _before_rounding(self, name: str) -> str:
-        return f"{name}/exact" if name in self.plan.stored else name
+        return f"{name}/exact" if name in self.plan.kept_in_int8 else name
 
     def _weights(self, node: Node, layer: Int8Layer) -> list[str]:
         names = [f"{node.name}/weight/rounded", f"{node.name}/bias/rounded"]

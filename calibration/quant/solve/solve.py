@@ -108,22 +108,22 @@ def calibrate(
     if not schemes:
         raise ValueError("no targets")
     inputs = Inputs.of(images, model)
-    tell = report or _silent
-    found: dict[str, Scheme] = {}
-    told: dict[str, Any] = {}
-    seen: dict[str, Mapping[str, Histogram]] = {}
+    progress = report or _silent
+    results: dict[str, Scheme] = {}
+    facts: dict[str, Any] = {}
+    histograms: dict[str, Mapping[str, Histogram]] = {}
     for name in schemes:
-        say = _named(tell, name, schemes)
+        say = _named(progress, name, schemes)
         factors, losses = _equalization(prepared, model, inputs, recipe, name, say)
         network = equalized(prepared, factors)
         first = everything(network, inputs, name)
-        seen[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
-        problem = pose(network, model, inputs, seen[name], first, recipe.images)
-        spec, told[name] = solve(problem, first, recipe, options, say)
-        told[name]["equalization"] = losses
-        found[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
+        histograms[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
+        problem = pose(network, model, inputs, histograms[name], first, recipe.images)
+        spec, facts[name] = solve(problem, first, recipe, options, say)
+        facts[name]["equalization"] = losses
+        results[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
     spec = QuantSpec(
-        MappingProxyType(found),
+        MappingProxyType(results),
         model=fingerprint.of_graph(prepared),
         images=inputs.sha256,
         count=len(inputs),
@@ -131,7 +131,7 @@ def calibrate(
         seed=options.seed,
     )
     spec = spec_file.loads(spec_file.dumps(spec))  # what is emitted is what the file says
-    return Calibrated(prepared, spec, summary(spec, seen, told, process_time() - start))
+    return Calibrated(prepared, spec, summary(spec, histograms, facts, process_time() - start))
 
 
 def check_teacher(graph: Graph, teacher: Graph) -> None:
@@ -142,10 +142,10 @@ def check_teacher(graph: Graph, teacher: Graph) -> None:
     """
     names = zip((*graph.inputs, *graph.outputs), (*teacher.inputs, *teacher.outputs), strict=False)
     for ours, theirs in names:
-        found, wanted = teacher.shapes[theirs], graph.shapes[ours]
-        if found != wanted:
+        result, expected = teacher.shapes[theirs], graph.shapes[ours]
+        if result != expected:
             raise CalibrationError(
-                f"the teacher's {theirs} has the shape {found}, the network's {ours} {wanted}: "
+                f"the teacher's {theirs} has the shape {result}, the network's {ours} {expected}: "
                 "a teacher has the same input, classes and kind of head"
             )
     if len(graph.outputs) != len(teacher.outputs):
@@ -163,11 +163,11 @@ def _equalization(
     return equalization.chosen(graph, model, inputs, inputs.spread(recipe.images), scheme)
 
 
-def _named(tell: Report, scheme: str, schemes: Sequence[str]) -> Report:
+def _named(progress: Report, scheme: str, schemes: Sequence[str]) -> Report:
     """Says for which grids a stage is, where there are several kinds."""
     if len(schemes) == 1:
-        return tell
-    return lambda stage, done, total: tell(f"{stage}, {scheme}", done, total)
+        return progress
+    return lambda stage, done, total: progress(f"{stage}, {scheme}", done, total)
 
 
 def _check_names(graph: Graph, names: Sequence[str]) -> None:

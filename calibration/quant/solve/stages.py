@@ -64,47 +64,47 @@ def solve(
         report: Is told of progress, by step.
     """
     run = _Run(problem, report)
-    how = QAT if options.qat else recipe.learning
-    learns = how.steps > 0 and find_spec("torch") is not None
+    method = QAT if options.qat else recipe.learning
+    learns = method.steps > 0 and find_spec("torch") is not None
     named = run.telling("ranges")
     never = float_layers.refused(problem)
     kept = dict.fromkeys(options.keep_float, _ASKED)
     spec = problem.with_floats(spec, never | kept)
-    said = opinions(named, recipe.observers)
-    run.best = problem.with_ranges(spec, said[recipe.observers[0]])
+    answer = opinions(named, recipe.observers)
+    run.best = problem.with_ranges(spec, answer[recipe.observers[0]])
     run.loss = problem.loss(run.best).total
     run.steps.append({"step": f"ranges: {recipe.observers[0]}", "objective": run.loss})
-    chosen, by_observer = best_for_all(named, run.best, said)
+    chosen, by_observer = best_for_all(named, run.best, answer)
     run.propose("ranges: best observer", chosen)
     # What is asked for or cannot be otherwise is outside the budget.
     budget = options.float_budget + float_layers.share(problem, never | kept)
     cost: dict[str, float] = {}
-    if recipe.tensors or recipe.floats:
+    if recipe.tensors or recipe.float_layers:
         cost = sensitivity.alone(run.telling("sensitivity"), run.best)
-    if recipe.floats:
+    if recipe.float_layers:
         apart = float_layers.depthwise(problem, run.best, cost, budget)
         if apart is not None:  # another observer may be best for what is left
-            run.propose("floats: depthwise", best_for_all(problem, apart, said)[0])
+            run.propose("floats: depthwise", best_for_all(problem, apart, answer)[0])
     run.propose("weights: least error", _least_error(problem, run.best))
     if recipe.tensors:
         clipped = ranges_per_tensor.search(
-            run.telling("clips"), run.best, said, cost, recipe.tensors
+            run.telling("clips"), run.best, answer, cost, recipe.tensors
         )
         run.propose("clips", clipped)
-    if recipe.floats and budget > float_layers.share(problem, never | kept):
+    if recipe.float_layers and budget > float_layers.share(problem, never | kept):
         for start in (float_layers.returned(problem, run.best, never | kept), run.best):
             saved = sensitivity.without(run.telling("floats"), start)
-            found = float_layers.greedy(run.telling("floats"), start, saved, budget)
-            run.propose("floats", found)
-            if found is run.best:
+            result = float_layers.greedy(run.telling("floats"), start, saved, budget)
+            run.propose("floats", result)
+            if result is run.best:
                 break
         if recipe.tensors and not learns:  # learning goes on with all ranges at once
             again = ranges_per_tensor.search(
-                run.telling("clips"), run.best, said, cost, recipe.tensors // 2
+                run.telling("clips"), run.best, answer, cost, recipe.tensors // 2
             )
             run.propose("clips again", again)
-    if how.steps:
-        _learning(run, how, options)
+    if method.steps:
+        _learning(run, method, options)
     spec = run.best
     return spec, {
         "target": problem.target,
@@ -114,7 +114,7 @@ def solve(
         "weights_only": problem.loss(spec, "weights").total,
         "activations_only": problem.loss(spec, "activations").total,
         "objective": run.loss,
-        "float_share": float_layers.share(problem, problem.scheme(spec).floats),
+        "float_share": float_layers.share(problem, problem.scheme(spec).float_layers),
         "operations": problem.operations(),
     }
 
@@ -132,7 +132,7 @@ class _Run:
 
     def telling(self, step: str) -> SearchContext:
         """The problem, whose progress is told as that of a step."""
-        return replace(self.problem, tell=lambda done, total: self.report(step, done, total))
+        return replace(self.problem, progress=lambda done, total: self.report(step, done, total))
 
     def propose(self, step: str, spec: QuantSpec | None, teacher: Objective | None = None) -> None:
         """Take another spec if it is not worse; write down what became of it.
@@ -158,7 +158,7 @@ class _Run:
                 "objective": loss,
                 "accepted": accepted,
                 "float_share": float_layers.share(
-                    self.problem, self.problem.scheme(self.best).floats
+                    self.problem, self.problem.scheme(self.best).float_layers
                 ),
                 "cpu_seconds": round(now - self._since, 2),
             }
@@ -166,7 +166,7 @@ class _Run:
         self._since = now
 
 
-def _learning(run: _Run, how: Learning, options: Choices) -> None:
+def _learning(run: _Run, method: Learning, options: Choices) -> None:
     """Learn if it can be done here; all other steps do without torch."""
     if find_spec("torch") is None:
         run.steps.append({"step": "learning", "skipped": "torch is not installed"})
@@ -175,7 +175,7 @@ def _learning(run: _Run, how: Learning, options: Choices) -> None:
 
     problem = run.telling("learning")
     try:
-        learned = learn(problem, run.best, how, options.seed, options.teacher)
+        learned = learn(problem, run.best, method, options.seed, options.teacher)
     except CalibrationError as error:  # an operator that is not known in torch
         if options.qat or options.teacher is not None:
             raise
@@ -183,9 +183,9 @@ def _learning(run: _Run, how: Learning, options: Choices) -> None:
         return
     judge = None
     if options.teacher is not None:
-        few, session = problem.inputs.take(problem.judges), Session(options.teacher)
-        said = [session(few.real(index)) for index in range(len(few))]
-        judge = Objective(few, problem.model, said)
+        subset, session = problem.inputs.take(problem.held_out), Session(options.teacher)
+        answer = [session(subset.real(index)) for index in range(len(subset))]
+        judge = Objective(subset, problem.model, answer)
     run.propose("learning", learned, judge)
 
 

@@ -16,7 +16,7 @@ _BINS = 64
 
 def summary(
     spec: QuantSpec,
-    seen: Mapping[str, Mapping[str, Histogram]],
+    histograms: Mapping[str, Mapping[str, Histogram]],
     solved: Mapping[str, Any],
     cpu_seconds: float,
 ) -> dict[str, Any]:
@@ -36,13 +36,15 @@ def summary(
         ranges = {
             tensor: {"low": low, "high": high, "clipped": clipped_share(values, (low, high))}
             for tensor, (low, high) in sorted(scheme.ranges.items())
-            if (values := seen[name].get(tensor)) is not None
+            if (values := histograms[name].get(tensor)) is not None
         }
         schemes[name] = {
             **solved[name],
-            "histograms": {each: _coarse(found) for each, found in sorted(seen[name].items())},
+            "histograms": {
+                each: _coarse(result) for each, result in sorted(histograms[name].items())
+            },
             "ranges": ranges,
-            "floats": dict(scheme.floats),
+            "floats": dict(scheme.float_layers),
         }
     return {
         "images": spec.count,
@@ -53,9 +55,13 @@ def summary(
     }
 
 
-def _coarse(seen: Histogram) -> dict[str, Any]:
-    values, counts = seen.bins()
-    if not len(values) or seen.low >= seen.high:
+def _coarse(histogram: Histogram) -> dict[str, Any]:
+    values, counts = histogram.bins()
+    if not len(values) or histogram.low >= histogram.high:
         return {"low": 0.0, "high": 0.0, "counts": []}
-    found, _ = np.histogram(values, _BINS, (seen.low, seen.high), weights=counts)
-    return {"low": seen.low, "high": seen.high, "counts": found.astype(np.int64).tolist()}
+    result, _ = np.histogram(values, _BINS, (histogram.low, histogram.high), weights=counts)
+    return {
+        "low": histogram.low,
+        "high": histogram.high,
+        "counts": result.astype(np.int64).tolist(),
+    }

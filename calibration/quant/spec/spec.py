@@ -25,13 +25,13 @@ class LayerSpec:
     Attributes:
         weight_scales: (O,) float32: the step of each output channel's weights, positive.
         bias: (O,) float32: in place of the model's own; None keeps that.
-        moves: (weights,) int8, in their order: how many codes each weight lies above the nearest
+        rounding_offsets: (weights,) int8, in their order: how many codes each weight lies above the nearest
             one, where that was learned; None rounds to the nearest.
     """
 
     weight_scales: Float32Array
     bias: Float32Array | None = None
-    moves: Int8Array | None = None
+    rounding_offsets: Int8Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +42,14 @@ class Scheme:
         ranges: By tensor. Tensors that share a grid in some runtime have equal ranges here, or
             get the union of theirs.
         layers: By name of the convolution; those that are absent are float.
-        floats: The convolutions that stay float, by name: why.
+        float_layers: The convolutions that stay float, by name: why.
         equalization: By tensor: (C,) float32, the step of each channel as a multiple of the
             tensor's. The graph is changed so before anything else, see `equalize.equalized`.
     """
 
     ranges: Mapping[str, Range]
     layers: Mapping[str, LayerSpec]
-    floats: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    float_layers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     equalization: Mapping[str, Float32Array] = field(default_factory=lambda: MappingProxyType({}))
 
 

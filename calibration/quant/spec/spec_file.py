@@ -81,10 +81,10 @@ def loads(text: str) -> QuantSpec:
         CalibrationError: It is no spec; names the place and what was wanted.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        result = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise CalibrationError(f"not a quantization spec: {error}") from error
-    top = _Reader(found, "")
+    top = _Reader(result, "")
     version = top.whole("format")
     if version != FORMAT:
         raise CalibrationError(f"format is {version}, this version reads {FORMAT}")
@@ -118,12 +118,12 @@ def _scheme(scheme: Scheme) -> dict[str, Any]:
         layers[name] = {"weight_scales": _numbers(layer.weight_scales)}
         if layer.bias is not None:
             layers[name]["bias"] = _numbers(layer.bias)
-        if layer.moves is not None:
-            layers[name]["moves"] = _packed(layer.moves)
+        if layer.rounding_offsets is not None:
+            layers[name]["moves"] = _packed(layer.rounding_offsets)
     return {
         "ranges": {name: _numbers(range_) for name, range_ in sorted(scheme.ranges.items())},
         "layers": layers,
-        "floats": dict(sorted(scheme.floats.items())),
+        "floats": dict(sorted(scheme.float_layers.items())),
         "equalization": {
             name: _numbers(values) for name, values in sorted(scheme.equalization.items())
         },
@@ -219,14 +219,16 @@ class _Reader(Mapping[str, Any]):
     def packed(self, name: str) -> Int8Array:
         try:
             unpack = zlib.decompressobj()
-            found = unpack.decompress(base64.b64decode(self.text(name), validate=True), _MOST_MOVES)
+            result = unpack.decompress(
+                base64.b64decode(self.text(name), validate=True), _MOST_MOVES
+            )
             if not unpack.eof or unpack.unused_data:
                 raise ValueError("they end too early or too late")
         except (ValueError, zlib.error) as error:
             raise CalibrationError(
                 f"{self.at(name)}: wanted compressed bytes in base64: {error}"
             ) from error
-        return np.frombuffer(found, np.int8)
+        return np.frombuffer(result, np.int8)
 
     def done(self) -> None:
         unknown = sorted(set(self._value) - self._read)
@@ -235,12 +237,12 @@ class _Reader(Mapping[str, Any]):
 
 
 def _read_scheme(reader: _Reader) -> Scheme:
-    ranges, floats = reader.inner("ranges"), reader.inner("floats")
+    ranges, float_layers = reader.inner("ranges"), reader.inner("floats")
     layers, factors = reader.inner("layers"), reader.inner("equalization")
     scheme = Scheme(
         MappingProxyType({name: _read_range(ranges, name) for name in ranges}),
         MappingProxyType({name: _read_layer(layers.inner(name)) for name in layers}),
-        MappingProxyType({name: floats.text(name) for name in floats}),
+        MappingProxyType({name: float_layers.text(name) for name in float_layers}),
         MappingProxyType({name: factors.steps(name) for name in factors}),
     )
     reader.done()
@@ -256,8 +258,8 @@ def _read_range(reader: _Reader, name: str) -> Range:
 
 def _read_layer(reader: _Reader) -> LayerSpec:
     bias = reader.numbers("bias") if "bias" in list(reader) else None
-    moves = reader.packed("moves") if "moves" in list(reader) else None
-    layer = LayerSpec(reader.steps("weight_scales"), bias, moves)
+    rounding_offsets = reader.packed("moves") if "moves" in list(reader) else None
+    layer = LayerSpec(reader.steps("weight_scales"), bias, rounding_offsets)
     reader.done()
     return layer
 
@@ -276,11 +278,11 @@ def _kind(value: Any) -> str:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    results = dict(pairs)
+    if len(results) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands there twice")
-    return found
+    return results
 
 
 def _no_constant(name: str) -> Any:

@@ -71,10 +71,10 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
 
     folders = _folders(file)
     named = {number: _text(row, "file_name", where) for number, (where, row) in images.items()}
-    found = {number: locate(name, folders, working=False) for number, name in named.items()}
+    results = {number: locate(name, folders, working=False) for number, name in named.items()}
     samples = tuple(
         Sample(
-            _image(found[number], folders[0] / named[number]),
+            _image(results[number], folders[0] / named[number]),
             number,
             _objects(rows[number], places),
             _size(image, where),
@@ -89,7 +89,7 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
             f"{file}: none of its {len(samples)} images found, such as {first!r:.120}; looked in "
             f"{looked}"
         )
-    moved = sum(each is not None and each.is_moved for each in found.values())
+    moved = sum(each is not None and each.is_moved for each in results.values())
     return Dataset(
         path,
         "COCO",
@@ -105,12 +105,12 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
 
 def _files(path: Path) -> dict[Path, Split]:
     """The files of a folder, and the names of the parts that they are."""
-    found = {
+    results = {
         file: Split(file.stem, _words(file.stem))
         for file in sorted([*path.glob("*.json"), *path.glob("annotations/*.json")])
     }
     exported = sorted(path.glob("*/_annotations.coco.json"))  # Roboflow's
-    return found | {file: Split(file.parent.name) for file in exported}
+    return results | {file: Split(file.parent.name) for file in exported}
 
 
 def _choose(path: Path, split: str | None) -> tuple[Path, tuple[str, ...]]:
@@ -150,9 +150,9 @@ def _folders(file: Path) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _image(found: Located | None, missing: Path) -> Path:
+def _image(result: Located | None, missing: Path) -> Path:
     """The file; or where it should be, which is said when it is read."""
-    return found.path if found is not None and found.path.is_file() else missing
+    return result.path if result is not None and result.path.is_file() else missing
 
 
 def _size(image: Mapping[str, Any], where: str) -> Size | None:
@@ -209,6 +209,8 @@ def _text(row: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-def _within(value: Any, most: float) -> bool:
+def _within(value: Any, limit: float) -> bool:
     """Whether it is a number of at most this magnitude. JSON's may be NaN, or of 400 digits."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and -limit <= value <= limit
+    )

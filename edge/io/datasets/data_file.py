@@ -85,12 +85,12 @@ def of_folder(folder: Path) -> DataFile | None:
     files = sorted(path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}"))
     usual = [path for path in files if path.name.casefold() in _USUAL]
     for some in (usual, files):
-        found = [data for data in map(read, some) if data.says_something]
-        if found and any(replace(data, file=found[0].file) != found[0] for data in found):
-            several = ", ".join(data.file.name for data in found)
+        results = [data for data in map(read, some) if data.says_something]
+        if results and any(replace(data, file=results[0].file) != results[0] for data in results):
+            several = ", ".join(data.file.name for data in results)
             raise DataError(f"{folder}: {several} name different classes or splits; name one")
-        if found:
-            return found[0]
+        if results:
+            return results[0]
     return None
 
 

@@ -21,10 +21,10 @@ def images(folder: Path) -> list[Path]:
         DataError: The folder cannot be read.
     """
     try:
-        found = [p for p in folder.iterdir() if not p.name.startswith(".")]
+        results = [p for p in folder.iterdir() if not p.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from error
-    return sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in results if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def walk(folder: Path, leave: Collection[Path] = ()) -> Iterator[Path]:
@@ -39,7 +39,7 @@ def walk(folder: Path, leave: Collection[Path] = ()) -> Iterator[Path]:
     Raises:
         DataError: A folder cannot be read.
     """
-    seen: set[tuple[int, int]] = set()
+    known: set[tuple[int, int]] = set()
     waiting = deque([folder])
     while waiting:
         here = waiting.popleft()
@@ -49,9 +49,9 @@ def walk(folder: Path, leave: Collection[Path] = ()) -> Iterator[Path]:
             folders = {entry.name: entry for entry in entries if _is_folder(entry)}
         except OSError as error:
             raise DataError(f"{here}: {error.strerror}") from error
-        if (facts.st_dev, facts.st_ino) in seen:
+        if (facts.st_dev, facts.st_ino) in known:
             continue
-        seen.add((facts.st_dev, facts.st_ino))
+        known.add((facts.st_dev, facts.st_ino))
         yield from (here / entry.name for entry in entries if entry.name not in folders)
         for name, entry in folders.items():
             if here / name not in leave:
@@ -69,14 +69,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def resolved(paths: Iterable[Path]) -> list[Path]:
     """Each path without links, by which two paths of one file are known."""
     folders: dict[Path, Path] = {}
-    found = []
+    results = []
     for path in paths:
         folder = path.parent
         if folder not in folders:
             folders[folder] = Path(os.path.realpath(folder))
         link = path.is_symlink()
-        found.append(Path(os.path.realpath(path)) if link else folders[folder] / path.name)
-    return found
+        results.append(Path(os.path.realpath(path)) if link else folders[folder] / path.name)
+    return results
 
 
 def image_ids(paths: Sequence[Path]) -> list[int]:

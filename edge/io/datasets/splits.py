@@ -54,12 +54,12 @@ def choose(splits: Sequence[Split], asked: str, where: Path) -> list[Split]:
     """
     named = [split for split in splits if split.name and split.name == asked]
     named = named or [split for split in splits if asked in split.also]
-    wanted = _ROLES.get(asked.casefold())
-    if not named and wanted is not None:
-        named = [split for split in splits if role(split.name) == wanted]
+    expected = _ROLES.get(asked.casefold())
+    if not named and expected is not None:
+        named = [split for split in splits if role(split.name) == expected]
     if not named:
-        found = ", ".join(names(splits)) or "none"
-        raise DataError(f"{where}: no split {asked!r}; found: {found}")
+        result = ", ".join(names(splits)) or "none"
+        raise DataError(f"{where}: no split {asked!r}; found: {result}")
     return named
 
 

@@ -130,23 +130,23 @@ def _gather(
     by_image: dict[Path, Path] = {}
     of_split: dict[Path, str | None] = {}
     left_out: Counter[Kind] = Counter()
-    seen: set[Path] = set()
+    known: set[Path] = set()
     total = 0
     for part in parts:
-        found = images(part, layout.roots)
-        files = {image: yolo_layout.label_file(image) for image in found.paths}
+        result = images(part, layout.roots)
+        files = {image: yolo_layout.label_file(image) for image in result.paths}
         total += len(files)
-        left_out += found.left_out
+        left_out += result.left_out
         is_labeled = any(file.exists() for file in files.values())
         if whole and labels and not is_labeled:  # such as a challenge's test set
             left_out["unlabeled"] += len(files)
             continue
         left_out["orphan"] += orphans(part, set(files.values()))
         for image, real in zip(files, resolved(files), strict=True):
-            if real in seen:
+            if real in known:
                 left_out["repeated"] += 1
                 continue
-            seen.add(real)
+            known.add(real)
             by_image[image], of_split[image] = files[image], part.split.name or None
     places = [place for part in parts for place in part.places]
     if total == 0:

@@ -109,8 +109,8 @@ def _label_places(image: Path) -> list[Path]:
 def _with_labels(path: Path) -> list[Path]:
     """The path with `labels` in place of one `images`, the last of them first."""
     parts = path.parts if "images" in path.parts else path.absolute().parts
-    found = [i for i, part in enumerate(parts) if part == "images"]
-    return [Path(*parts[:i], "labels", *parts[i + 1 :]) for i in reversed(found)]
+    results = [i for i, part in enumerate(parts) if part == "images"]
+    return [Path(*parts[:i], "labels", *parts[i + 1 :]) for i in reversed(results)]
 
 
 def _below(folder: Path, name: str) -> list[Part]:
@@ -128,10 +128,10 @@ def _root(data: DataFile, warnings: list[str]) -> Path:
     here = data.file.parent
     if not data.path:
         return here
-    found = locate(data.path, [here])
-    if found is not None and found.path.is_dir() and not found.is_moved:
-        return found.path
-    root = here if found is None or not found.path.is_dir() else found.path
+    result = locate(data.path, [here])
+    if result is not None and result.path.is_dir() and not result.is_moved:
+        return result.path
+    root = here if result is None or not result.path.is_dir() else result.path
     warnings.append(f"{data.file}: 'path' is {data.path!r}, not here; {root} is used")
     return root
 
@@ -139,20 +139,20 @@ def _root(data: DataFile, warnings: list[str]) -> Path:
 def _declared(data: DataFile, key: str, root: Path, warnings: list[str]) -> Part:
     places, missing = [], ""
     for text in data.splits[key]:
-        found = locate(text, [root])
-        if found is None:
+        result = locate(text, [root])
+        if result is None:
             fetched = "; it says how to download the data, which is not done here"
             missing = (
                 f"{data.file}: {key!r} is {text!r}, which is neither in {root} nor in the working "
                 f"directory{fetched if data.fetches else ''}"
             )
             break
-        if not (found.path.is_dir() or found.path.suffix.lower() == ".txt"):
+        if not (result.path.is_dir() or result.path.suffix.lower() == ".txt"):
             missing = f"{data.file}: {key!r} is {text!r}, neither a folder nor a list (.txt)"
             break
-        if found.is_moved:
-            warnings.append(f"{data.file}: {key!r} is {text!r}, not here; {found.path} is used")
-        places.append(found.path)
+        if result.is_moved:
+            warnings.append(f"{data.file}: {key!r} is {text!r}, not here; {result.path} is used")
+        places.append(result.path)
     also = tuple(path.stem for path in places if path.name != "images")
     return Part(Split(key, also), tuple(places), missing=missing)
 

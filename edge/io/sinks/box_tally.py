@@ -23,10 +23,10 @@ class BoxTally:
 
     def write(self, result: Result) -> None:
         """Count the objects of a frame."""
-        found = result.found.class_ids.tolist()
-        self._counts.update(found)
+        detections = result.detections.class_ids.tolist()
+        self._counts.update(detections)
         self._frames += 1
-        self._empty += not found
+        self._empty += not detections
 
     def write_failure(self, failure: Failure) -> None:
         """Nothing was seen."""

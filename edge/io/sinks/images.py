@@ -99,7 +99,7 @@ def _write(file: Path, result: Result, labels: Sequence[str]) -> None:
     cv2 = opencv.load("drawing")
     try:
         encoded, content = cv2.imencode(
-            file.suffix.lower(), annotate(result.frame, result.found, labels)
+            file.suffix.lower(), annotate(result.frame, result.detections, labels)
         )
     except cv2.error as error:  # larger than the format allows, or no such encoder in this build
         raise UnsavedError(f"{file}: OpenCV cannot encode it: {error.err or error}") from error

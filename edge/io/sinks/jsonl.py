@@ -68,8 +68,13 @@ def result_object(result: Result, labels: Sequence[str]) -> _Json:
     Boxes are x1, y1, x2, y2 in pixels of the original image; times are seconds, latencies
     milliseconds. A value that is not finite becomes null.
     """
-    frame, found, latency = result.frame, result.found, result.latency
-    rows = zip(found.class_ids.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
+    frame, detections, latency = result.frame, result.detections, result.latency
+    rows = zip(
+        detections.class_ids.tolist(),
+        detections.scores.tolist(),
+        detections.boxes.tolist(),
+        strict=True,
+    )
     return {
         "frame": frame.index,
         "source": frame.source,

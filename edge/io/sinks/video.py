@@ -84,7 +84,7 @@ class VideoFile:
         due = round((frame.time - self._start) * self._rate) + 1
         if due <= self._written:
             return
-        image = annotate(frame, result.found, self._labels)
+        image = annotate(frame, result.detections, self._labels)
         while self._written < due:
             self._writer.write(image)
             self._written += 1

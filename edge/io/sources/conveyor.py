@@ -98,9 +98,9 @@ class ConveyorSource:
         """Nothing is held open."""
 
 
-def _whole(target: str, key: str, text: str, most: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > most:
-        raise SourceError(f"test:{target}: {key} is a whole number from 0 to {most}, got {text!r}")
+def _whole(target: str, key: str, text: str, limit: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > limit:
+        raise SourceError(f"test:{target}: {key} is a whole number from 0 to {limit}, got {text!r}")
     return int(text)
 
 

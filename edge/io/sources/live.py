@@ -35,13 +35,13 @@ class ReconnectPolicy:
             "always": it need not be there at first; "never": when it goes, that is an error.
         stall: Seconds without a frame after which it counts as lost.
         first: Seconds before it is tried again; twice as long after each failure.
-        most: Seconds up to which that grows.
+        max_pause: Seconds up to which that grows.
     """
 
     reconnect: Reconnect = "lost"
     stall: float = 5.0
     first: float = 0.5
-    most: float = 30.0
+    max_pause: float = 30.0
 
     def pause(self, failures: int, chance: float) -> float:
         """Seconds to wait after so many failures in a row.
@@ -49,7 +49,7 @@ class ReconnectPolicy:
         The upper half is up to chance, from 0 to 1: cameras that were lost together, as with
         their switch, do not come back together.
         """
-        return min(self.most, self.first * 2.0 ** min(failures - 1, 30)) * (0.5 + chance / 2)
+        return min(self.max_pause, self.first * 2.0 ** min(failures - 1, 30)) * (0.5 + chance / 2)
 
 
 DEFAULT_RECONNECT = ReconnectPolicy()

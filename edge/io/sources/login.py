@@ -135,8 +135,8 @@ class _Server:
             known.add_password(None, _UNUSED, user, password)
             request = Request(_UNUSED, method=self._method)
             request.selector = self._target
-            wanted = parse_keqv_list(parse_http_list(offered["digest"]))
-            digest = AbstractDigestAuthHandler(known).get_authorization(request, wanted)
+            expected = parse_keqv_list(parse_http_list(offered["digest"]))
+            digest = AbstractDigestAuthHandler(known).get_authorization(request, expected)
             return None if digest is None else f"Digest {digest}"
         if "basic" in offered:
             return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -45,7 +45,7 @@ class Pipe:
         self._stall = stall
         self._side = side
         self._ahead = bytearray()
-        self.said = b""
+        self.stderr_tail = b""
         self._poll = select.poll()
         for each in (fd, side):
             if each is not None:
@@ -84,9 +84,9 @@ class Pipe:
 
     def take(self, count: int) -> bytearray:
         """The next so many bytes. Raises as `fill`."""
-        found = self.peek(count)[:count]
+        result = self.peek(count)[:count]
         self.skip(count)
-        return found
+        return result
 
     def _wait(self) -> None:
         """Until there is something to read, or the end of it."""
@@ -105,9 +105,11 @@ class Pipe:
         assert self._side is not None
         more = os.read(self._side, _CHUNK)
         if more:
-            self.said += more
-            if len(self.said) > _MOST_SAID:  # from a whole line on: half a password is not found
-                self.said = self.said[-_MOST_SAID:].partition(b"\n")[2]
+            self.stderr_tail += more
+            if (
+                len(self.stderr_tail) > _MOST_SAID
+            ):  # from a whole line on: half a password is not found
+                self.stderr_tail = self.stderr_tail[-_MOST_SAID:].partition(b"\n")[2]
         else:
             self._poll.unregister(self._side)
             self._side = None

@@ -190,11 +190,11 @@ def _scan_end(pipe: Pipe, at: int) -> int:
     """Where the marker after entropy-coded data is; FF 00 and restarts belong to the data."""
     while at < _LARGEST:
         data = pipe.peek(at + 2)
-        found = data.find(b"\xff", at)
-        if not 0 <= found < len(data) - 1:
-            at = len(data) if found < 0 else found
-        elif data[found + 1] == 0 or 0xD0 <= data[found + 1] <= 0xD7:
-            at = found + 2
+        result = data.find(b"\xff", at)
+        if not 0 <= result < len(data) - 1:
+            at = len(data) if result < 0 else result
+        elif data[result + 1] == 0 or 0xD0 <= data[result + 1] <= 0xD7:
+            at = result + 2
         else:
-            return found
+            return result
     return at

@@ -37,13 +37,13 @@ class Distances(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        found = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        result = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
         return ops.decode_distances(
-            found["classes"],
-            boxes=found["boxes"],
-            centerness=found.get("centerness"),
+            result["classes"],
+            boxes=result["boxes"],
+            centerness=result.get("centerness"),
             strides=spec.strides,
-            bins=self.bins or found["boxes"][0].values.shape[0] // 4,
+            bins=self.bins or result["boxes"][0].values.shape[0] // 4,
             offset=self.offset,
             logits=self.score == "logit",
             sqrt=self.sqrt,
@@ -67,11 +67,11 @@ class Centers(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        found = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        result = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
         return ops.decode_centers(
-            found["classes"],
-            boxes=found["boxes"],
-            objectness=found["objectness"],
+            result["classes"],
+            boxes=result["boxes"],
+            objectness=result["objectness"],
             strides=spec.strides,
             logits=self.score == "logit",
             **options(self, scoring),
@@ -163,7 +163,7 @@ def _by_part(
     Raises:
         ModelError: They have other numbers of channels than the labels call for.
     """
-    found: dict[Part, list[Tensor]] = {}
+    results: dict[Part, list[Tensor]] = {}
     classes, levels = len(spec.labels), len(spec.strides)
     for i, head in enumerate(maps):
         where = layout.channels(i // levels, count := head.values.shape[0], classes)
@@ -173,5 +173,5 @@ def _by_part(
                 f"an output of {parts} has {count} channels, which do not fit {classes} labels"
             )
         for part, at in where.items():
-            found.setdefault(part, []).append(replace(head, values=head.values[at]))
-    return found
+            results.setdefault(part, []).append(replace(head, values=head.values[at]))
+    return results

@@ -81,10 +81,10 @@ class BoxesScores(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        found = {
+        results = {
             part: unbatched(output, 2) for (part,), output in zip(self.parts, outputs, strict=True)
         }
-        scores, boxes = found["classes"], found["boxes"]
+        scores, boxes = results["classes"], results["boxes"]
         if self.planar:
             scores = replace(scores, values=scores.values.T)
         count = len(spec.labels) + (self.background is not None)
@@ -123,10 +123,10 @@ class EndToEnd(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        found: dict[Part, Tensor] = {}
+        results: dict[Part, Tensor] = {}
         for index, (parts, output) in enumerate(zip(self.parts, outputs, strict=False)):
             if len(parts) == 1:
-                found[parts[0]] = unbatched(output, 2 if parts == ("boxes",) else 1)
+                results[parts[0]] = unbatched(output, 2 if parts == ("boxes",) else 1)
                 continue
             table = unbatched(output, 2)
             where = self.channels(index, table.values.shape[1], 0)
@@ -135,11 +135,11 @@ class EndToEnd(OutputLayout):
                 raise ModelError(f"an output has {table.values.shape[1]} columns, not {held}")
             for part, at in where.items():
                 values = table.values[:, at if part == "boxes" else at.start]
-                found[part] = replace(table, values=values)
+                results[part] = replace(table, values=values)
         return ops.decode_end2end(
-            found["boxes"],
-            found["score"],
-            found["class_id"].values,
+            results["boxes"],
+            results["score"],
+            results["class_id"].values,
             score_threshold=scoring.threshold,
             corners=self.corners,
             scale=pixels_per(self.unit, spec),

@@ -44,7 +44,7 @@ def words(bccd, smears) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def floats(bccd) -> package.Package:
+def float_layers(bccd) -> package.Package:
     whole = package.read(bccd)
     return replace(whole, spec=whole.spec.resized(SIZE))
 
@@ -82,26 +82,26 @@ def test_package_spec_and_report_are_written_and_nothing_else(made):
     assert entries(made) == WRITTEN
 
 
-def test_the_package_finds_what_the_float_one_finds(made, floats, draw_smear):
+def test_the_package_finds_what_the_float_one_finds(made, float_layers, draw_smear):
     images = [draw_smear(100 + seed) for seed in range(6)]
     sides = []
-    for model, precision in ((floats, "fp32"), (made / "cells.edge", "int8")):
+    for model, precision in ((float_layers, "fp32"), (made / "cells.edge", "int8")):
         with Detector.load(model, precision=precision, threads=1, score_threshold=0.03) as detector:
             assert detector.backend.precision == precision
             sides.append([detector(image) for image in images])
-    alike = agreement(*sides, classes=3)
-    assert alike.expected > 100
-    assert min(alike.recall, alike.precision, alike.ap50) > 0.7
+    same = agreement(*sides, classes=3)
+    assert same.expected > 100
+    assert min(same.recall, same.precision, same.ap50) > 0.7
 
 
 def test_the_package_says_what_was_measured(made, capsys):
-    said = package.read(made / "cells.edge").quantization
+    text = package.read(made / "cells.edge").quantization
     report = json.loads((made / "cells.report.json").read_text())
     (target,) = report["targets"]
-    assert said["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["alike"]["ap50"], 4)
+    assert text["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["alike"]["ap50"], 4)
     assert target["int8_layers"] == 58
-    assert said["images"] == report["observed"] == 9
-    assert said["judged_by"] == 3
+    assert text["images"] == report["observed"] == 9
+    assert text["judged_by"] == 3
     assert main(["inspect", str(made / "cells.edge")]) == 0
     shown = capsys.readouterr().out
     assert f"ncnn: agreement with float {100 * target['row']['alike']['ap']:.1f}/" in shown
@@ -134,18 +134,18 @@ def test_the_same_spec_gives_the_same_files(made, words, tmp_path):
     assert (tmp_path / "again.spec.json").read_bytes() == (made / "cells.spec.json").read_bytes()
 
 
-def test_all_runtimes_at_once_compute_what_was_decided(words, tmp_path, floats, draw_smear):
+def test_all_runtimes_at_once_compute_what_was_decided(words, tmp_path, float_layers, draw_smear):
     out = tmp_path / "cells.edge"
     line = [*words, "-o", str(out), "--targets", ",".join(EMITTERS), "--recipe", "min-max"]
     assert main([*line, *MILD]) == 0
-    said = package.read(out).quantization["targets"]
-    assert list(said) == list(EMITTERS)
+    text = package.read(out).quantization["targets"]
+    assert list(text) == list(EMITTERS)
     image = draw_smear(100)
-    with Detector.load(floats, threads=1) as detector:
+    with Detector.load(float_layers, threads=1) as detector:
         expected = len(detector(image))
     for target in EMITTERS:
-        assert (said[target]["int8_layers"], said[target]["float_layers"]) == (58, 0)
-        assert said[target]["simulation_AP50"] > 0.95
+        assert (text[target]["int8_layers"], text[target]["float_layers"]) == (58, 0)
+        assert text[target]["simulation_AP50"] > 0.95
         with Detector.load(out, backend=target, threads=1) as detector:
             assert detector.backend.precision == "int8"
             assert len(detector(image)) == pytest.approx(expected, rel=0.3)
@@ -156,22 +156,22 @@ def test_a_spec_that_lacks_what_a_runtime_needs_is_told_before_the_work(
 ):
     spec = ["--spec", str(made / "cells.spec.json")]
     assert main([*words, *spec, "-o", str(tmp_path / "x.edge"), "--targets", "tflite"]) == 1
-    said = capsys.readouterr().err
-    assert "the spec does not serve tflite: the spec has no range for the tensor" in said
-    assert "calibrate for all --targets at once" in said
-    assert "detect in float" not in said
+    text = capsys.readouterr().err
+    assert "the spec does not serve tflite: the spec has no range for the tensor" in text
+    assert "calibrate for all --targets at once" in text
+    assert "detect in float" not in text
 
 
 def test_what_runtimes_own_tools_do_is_refused_and_leaves_nothing(words, tmp_path, capsys):
     out = tmp_path / "bad.edge"
     assert main([*words, "-o", str(out), "--recipe", "entropy"]) == 1
     assert entries(tmp_path) == []
-    said = capsys.readouterr().err
-    assert "ncnn int8 is refused: AP against float is" in said
-    assert "layers that cost most in ncnn" in said
-    assert "Conv (" in said
-    assert "what to try: more images (9 were observed" in said
-    assert "bad.edge is not written" in said
+    text = capsys.readouterr().err
+    assert "ncnn int8 is refused: AP against float is" in text
+    assert "layers that cost most in ncnn" in text
+    assert "Conv (" in text
+    assert "what to try: more images (9 were observed" in text
+    assert "bad.edge is not written" in text
 
 
 def test_a_file_that_computes_another_thing_than_decided_is_refused(
@@ -191,27 +191,27 @@ def test_a_file_that_computes_another_thing_than_decided_is_refused(
     assert not (tmp_path / "x.edge").exists()
 
 
-def test_labels_can_judge(words, made, floats, smears, tmp_path, capsys):
+def test_labels_can_judge(words, made, float_layers, smears, tmp_path, capsys):
     """The float model's own boxes as labels: it has an AP of nearly 1, and INT8 loses some."""
     data = tmp_path / "data"
     (data / "images").mkdir(parents=True)
     (data / "labels").mkdir()
-    with Detector.load(floats, threads=1) as detector:
+    with Detector.load(float_layers, threads=1) as detector:
         for file in sorted(smears.iterdir())[:6]:
-            found = detector(cv2.imread(str(file)))
+            detections = detector(cv2.imread(str(file)))
             shutil.copy(file, data / "images")
-            centers = (found.boxes[:, :2] + found.boxes[:, 2:]) / 640
-            extents = (found.boxes[:, 2:] - found.boxes[:, :2]) / 320
+            centers = (detections.boxes[:, :2] + detections.boxes[:, 2:]) / 640
+            extents = (detections.boxes[:, 2:] - detections.boxes[:, :2]) / 320
             lines = [
                 f"{k} {x} {y} {w} {h}"
-                for k, (x, y), (w, h) in zip(found.class_ids, centers, extents, strict=True)
+                for k, (x, y), (w, h) in zip(detections.class_ids, centers, extents, strict=True)
             ]
             (data / "labels" / f"{file.stem}.txt").write_text("\n".join(lines))
     line = [*words, "--val", str(data), "--spec", str(made / "cells.spec.json"), "--recipe", "fast"]
     assert main([*line, "-o", str(tmp_path / "a.edge"), "--max-drop", "0"]) == 1
-    said = capsys.readouterr().err
-    assert "95 % interval of the change" in said
-    assert "at most 0 may be lost" in said
+    text = capsys.readouterr().err
+    assert "95 % interval of the change" in text
+    assert "at most 0 may be lost" in text
     assert not (tmp_path / "a.edge").exists()
     assert main([*line, "-o", str(tmp_path / "b.edge"), "--max-drop", "30", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)["targets"]["ncnn"]
@@ -220,7 +220,7 @@ def test_labels_can_judge(words, made, floats, smears, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("more", "status", "said"),
+    ("more", "status", "answer"),
     [
         (["--max-drop", "1"], 2, "--max-drop needs labels"),
         (["--min-agreement", "97/91"], 2, "AP/AP50"),
@@ -230,14 +230,14 @@ def test_labels_can_judge(words, made, floats, smears, tmp_path, capsys):
         (["-o", "cells.onnx"], 2, "a package is written, NAME.edge"),
     ],
 )
-def test_wrong_options_are_told_before_the_work(words, tmp_path, capsys, more, status, said):
+def test_wrong_options_are_told_before_the_work(words, tmp_path, capsys, more, status, answer):
     line = [*words, "-o", str(tmp_path / "x.edge"), *more]
     try:
-        found = main(line)
+        result = main(line)
     except SystemExit as error:  # as argparse ends
-        found = error.code
-    assert found == status
-    assert said in capsys.readouterr().err
+        result = error.code
+    assert result == status
+    assert answer in capsys.readouterr().err
     assert entries(tmp_path) == []
 
 
@@ -302,8 +302,8 @@ def test_a_teacher_with_another_head_is_refused(words, tmp_path, capsys, bccd):
     pytest.importorskip("torch")
     other = bccd.with_name("bccd-yolov7-tiny.edge")
     assert main([*words, "-o", str(tmp_path / "x.edge"), "--teacher", str(other)]) == 1
-    assert "the teacher's" in (said := capsys.readouterr().err)
-    assert "the same input, classes and kind of head" in said
+    assert "the teacher's" in (text := capsys.readouterr().err)
+    assert "the same input, classes and kind of head" in text
 
 
 def test_a_teacher_that_means_other_classes_is_refused(words, tmp_path, capsys, bccd):

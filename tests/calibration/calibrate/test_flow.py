@@ -29,9 +29,9 @@ def test_what_a_given_spec_equalizes_is_equalized_in_the_network_that_is_written
     options = flow.Options(("ncnn",), spec=spec)
     progress = Progress(io.StringIO())
     network, _, _ = flow._decide(graph, MODEL, looked, options, progress, None)
-    wanted = equalized(prepare(graph), factors)
+    expected = equalized(prepare(graph), factors)
     written, _ = network.at("ncnn")
-    assert fingerprint.of_graph(written) == fingerprint.of_graph(wanted)
+    assert fingerprint.of_graph(written) == fingerprint.of_graph(expected)
     assert fingerprint.of_graph(written) != fingerprint.of_graph(prepare(graph))
 
 

@@ -19,9 +19,9 @@ def chain(activation: str, *, depthwise: bool = False):
 
 
 def test_a_network_of_silu_is_told_that_ncnn_cannot_compute_it_along():
-    (said,) = forecast(chain("Silu"), ["tflite", "ncnn"])
-    assert "5 of 6 convolutions have an activation (Silu)" in said
-    assert "INT8 may be slower than fp16 in ncnn" in said
+    (text,) = forecast(chain("Silu"), ["tflite", "ncnn"])
+    assert "5 of 6 convolutions have an activation (Silu)" in text
+    assert "INT8 may be slower than fp16 in ncnn" in text
 
 
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "HardSwish"])
@@ -30,8 +30,8 @@ def test_activations_that_are_computed_along_are_not_remarked_on(activation):
 
 
 def test_many_depthwise_layers_are_remarked_on():
-    (said,) = forecast(chain("HardSwish", depthwise=True), ["ncnn"])
-    assert "3 of 6 convolutions are depthwise" in said
+    (text,) = forecast(chain("HardSwish", depthwise=True), ["ncnn"])
+    assert "3 of 6 convolutions are depthwise" in text
 
 
 def test_other_runtimes_compute_all_of_it_on_codes():

@@ -8,7 +8,7 @@ from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference
 from edge.types import Detections
 
-GOOD = Agreement(0.95, 0.985, recall=0.93, precision=0.94, expected=200, found=198, agreed=186)
+GOOD = Agreement(0.95, 0.985, recall=0.93, precision=0.94, expected=200, detections=198, agreed=186)
 
 
 def changed(**values: float) -> Agreement:
@@ -24,8 +24,8 @@ def test_what_agrees_passes():
     ("name", "value"), [("ap", 0.89), ("ap50", 0.95), ("recall", 0.85), ("precision", 0.85)]
 )
 def test_each_number_alone_is_enough_to_refuse(name, value):
-    (said,) = violations(changed(**{name: value}), Limits())
-    assert f"{100 * value:.1f}" in said
+    (answer,) = violations(changed(**{name: value}), Limits())
+    assert f"{100 * value:.1f}" in answer
 
 
 @pytest.mark.parametrize("name", ["ap", "ap50", "recall", "precision"])
@@ -38,8 +38,8 @@ def test_a_model_that_finds_nothing_is_refused_although_nothing_differs():
     nothing = Detections(
         np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32)
     )
-    (said,) = violations(agreement([nothing] * 50, [nothing] * 50, classes=3), Limits())
-    assert "finds 0 objects" in said
+    (answer,) = violations(agreement([nothing] * 50, [nothing] * 50, classes=3), Limits())
+    assert "finds 0 objects" in answer
 
 
 def boxes(count: int, scores: float, shift: float = 0.0) -> Detections:
@@ -50,21 +50,21 @@ def boxes(count: int, scores: float, shift: float = 0.0) -> Detections:
 
 
 def test_the_same_boxes_below_the_threshold_are_refused_though_their_ap_is_perfect():
-    reference, found = [boxes(10, 0.9)] * 5, [boxes(10, 0.2)] * 5
-    alike = agreement(reference, found, classes=1)
-    assert alike.ap == pytest.approx(1)
-    assert any("recall" in said for said in violations(alike, Limits()))
+    reference, result = [boxes(10, 0.9)] * 5, [boxes(10, 0.2)] * 5
+    same = agreement(reference, result, classes=1)
+    assert same.ap == pytest.approx(1)
+    assert any("recall" in answer for answer in violations(same, Limits()))
 
 
 def test_many_more_boxes_are_refused():
-    reference, found = [boxes(10, 0.9)] * 5, [boxes(40, 0.9)] * 5
-    said = " ".join(violations(agreement(reference, found, classes=1), Limits()))
-    assert "precision" in said
+    reference, result = [boxes(10, 0.9)] * 5, [boxes(40, 0.9)] * 5
+    text = " ".join(violations(agreement(reference, result, classes=1), Limits()))
+    assert "precision" in text
 
 
 def test_shifted_boxes_are_refused():
-    reference, found = [boxes(10, 0.9)] * 5, [boxes(10, 0.9, shift=4)] * 5
-    assert violations(agreement(reference, found, classes=1), Limits())
+    reference, result = [boxes(10, 0.9)] * 5, [boxes(10, 0.9, shift=4)] * 5
+    assert violations(agreement(reference, result, classes=1), Limits())
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_shifted_boxes_are_refused():
 )
 def test_labels_have_a_limit_of_their_own(change, refused):
     limits = Limits(None, None, drop=0.003)
-    found = violations(changed(ap=0.1), limits, change)
-    assert bool(found) == refused
+    result = violations(changed(ap=0.1), limits, change)
+    assert bool(result) == refused
 
 
 def test_the_interval_is_part_of_the_message():
     limits = Limits(None, None, drop=0.003)
-    (said,) = violations(GOOD, limits, Difference(0.35, 0.33, -0.03, -0.01))
-    assert said == (
+    (answer,) = violations(GOOD, limits, Difference(0.35, 0.33, -0.03, -0.01))
+    assert answer == (
         "AP falls from 35.0 to 33.0 (95 % interval of the change -3.0 to -1.0), "
         "at most 0.3 may be lost"
     )

@@ -28,16 +28,16 @@ def photos(folder, count: int, side: int = 64):
 
 
 def test_a_folder_of_images_needs_no_labels(tmp_path):
-    found = open_images(str(photos(tmp_path, 3)), ("a",), strict=True)
-    assert len(found) == 3
-    assert not found.labeled
-    assert [image.shape for image in found.images()] == [(64, 64, 3)] * 3
+    result = open_images(str(photos(tmp_path, 3)), ("a",), strict=True)
+    assert len(result) == 3
+    assert not result.labeled
+    assert [image.shape for image in result.images()] == [(64, 64, 3)] * 3
 
 
 def test_a_scene_comes_with_labels():
-    found = open_images(BELT, LABELS, strict=True)
-    assert found.labeled
-    assert sum(len(s.labels) for s in found.samples) > 0
+    result = open_images(BELT, LABELS, strict=True)
+    assert result.labeled
+    assert sum(len(s.labels) for s in result.samples) > 0
 
 
 def test_labels_of_other_classes_are_refused_or_count_as_none():
@@ -51,9 +51,9 @@ def test_damaged_labels_count_as_none_where_none_are_needed(tmp_path):
         (tmp_path / name).mkdir()
     photos(tmp_path / "images", 3)
     (tmp_path / "labels" / "000.txt").write_text("0 .5 .5 .1")
-    found = open_images(str(tmp_path), ("a",), strict=False)
-    assert len(found) == 3
-    assert not found.labeled
+    result = open_images(str(tmp_path), ("a",), strict=False)
+    assert len(result) == 3
+    assert not result.labeled
     with pytest.raises(DataError, match="got 4 fields"):
         open_images(str(tmp_path), ("a",), strict=True)
 
@@ -88,11 +88,11 @@ def test_nothing_is_an_error(tmp_path):
 def test_no_image_both_calibrates_and_judges(count, held):
     none = Objects.of([], [])
     data = Images(tuple(Sample(Path(f"{i}.png"), i, none) for i in range(count)), False)
-    found = divide(data, None, images=128, seed=3)
-    names = [{s.path for s in part.samples} for part in (found.observed, found.judged)]
+    result = divide(data, None, images=128, seed=3)
+    names = [{s.path for s in part.samples} for part in (result.observed, result.held_out)]
     assert not names[0] & names[1]
-    assert len(found.judged) == held
-    assert len(found.observed) == min(128, count - held)
+    assert len(result.held_out) == held
+    assert len(result.observed) == min(128, count - held)
 
 
 def test_the_same_seed_divides_the_same_way():
@@ -103,9 +103,9 @@ def test_the_same_seed_divides_the_same_way():
 
 def test_images_to_judge_by_leave_all_others_to_observe():
     data = open_images(BELT, LABELS, strict=True)
-    found = divide(data, data.at([0]), 128, 0)
-    assert (len(found.observed), len(found.judged), found.overlap) == (11, 1, 1)
-    assert data.samples[0] not in found.observed.samples
+    result = divide(data, data.at([0]), 128, 0)
+    assert (len(result.observed), len(result.held_out), result.overlap) == (11, 1, 1)
+    assert data.samples[0] not in result.observed.samples
     with pytest.raises(CalibrationError, match="all 12 images to calibrate on are held out"):
         divide(data, data, 128, 0)
 
@@ -128,7 +128,7 @@ def test_few_small_repeated_and_damaged_images_are_remarked_on(tmp_path):
     (tmp_path / "zz.png").write_bytes(b"")
     data = survey(open_images(str(tmp_path), (), strict=True), quiet)
     assert len(data.usable) == 6
-    said = "\n".join(remarks(data, data, Size(64, 64)))
+    text = "\n".join(remarks(data, data, Size(64, 64)))
     for words in (
         "2 images are left out, the first: " + str(tmp_path / "zz.png") + ": the file is empty",
         "6 images are few",
@@ -136,8 +136,8 @@ def test_few_small_repeated_and_damaged_images_are_remarked_on(tmp_path):
         "4 of 6 images teach nothing: 4 black",
         "6 of 6 images are smaller than the input of 64x64",
     ):
-        assert words in said
-    assert "3 of 6 images show the same" not in said  # half of them differ
+        assert words in text
+    assert "3 of 6 images show the same" not in text  # half of them differ
 
 
 def test_the_same_image_again_and_again_is_remarked_on(tmp_path):

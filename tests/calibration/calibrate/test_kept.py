@@ -44,13 +44,13 @@ def test_other_options_begin_anew(tmp_path):
 
 
 def test_detections_come_back_as_they_were(tmp_path):
-    found = [some(3), some(0), some(7)]
+    results = [some(3), some(0), some(7)]
     kept = StageCache(tmp_path / "out.edge", [])
-    kept.detections("float", lambda: found)
-    for each, wanted in zip(kept.detections("float", list), found, strict=True):
+    kept.detections("float", lambda: results)
+    for each, expected in zip(kept.detections("float", list), results, strict=True):
         for name in ("boxes", "scores", "class_ids"):
-            assert getattr(each, name).dtype == getattr(wanted, name).dtype
-            np.testing.assert_array_equal(getattr(each, name), getattr(wanted, name))
+            assert getattr(each, name).dtype == getattr(expected, name).dtype
+            np.testing.assert_array_equal(getattr(each, name), getattr(expected, name))
 
 
 def test_nothing_stays(tmp_path):

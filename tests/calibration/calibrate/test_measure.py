@@ -36,16 +36,16 @@ def test_only_weights_or_only_activations_are_rounded():
     assert "QuantizeLinear" in kinds["activations only"]
     for node in graph.nodes:
         if node.op == "Conv":
-            stored = {n.name: n for n in ways["activations only"].nodes}[node.name].inputs[1]
-            kept = ways["activations only"].constants[stored]
+            kept_in_int8 = {n.name: n for n in ways["activations only"].nodes}[node.name].inputs[1]
+            kept = ways["activations only"].constants[kept_in_int8]
             np.testing.assert_array_equal(kept, graph.constants[node.inputs[1]])
 
 
 def test_what_a_package_finds_includes_low_scores(bccd, bccd_images):
-    told = []
-    found = find(read(bccd), "ncnn", "fp32", bccd_images, told.append, threads=1)
-    assert told == [1, 2]
-    assert all(each.scores.min() < 0.25 for each in found)
+    message = []
+    result = find(read(bccd), "ncnn", "fp32", bccd_images, message.append, threads=1)
+    assert message == [1, 2]
+    assert all(each.scores.min() < 0.25 for each in result)
 
 
 def test_a_race_times_every_runner(bccd, bccd_images):
@@ -64,10 +64,12 @@ def test_a_row_has_labels_only_where_there_are_some():
     truth = [Objects.of([[0, 0, 50, 50]], [0])] * 3
     made = row("x", *sides, truth, 1)
     assert made.labels["AP"].before == pytest.approx(1)
-    assert made.alike.agreed == 3
+    assert made.agreement.agreed == 3
 
 
-@pytest.mark.parametrize(("counts", "wanted"), [((4, 4, 4), 1), ((4, 2, 2), 0.5), ((0, 0, 0), 1)])
-def test_overlap_counts_what_either_finds(counts, wanted):
-    expected, found, agreed = counts
-    assert overlap(Agreement(0, 0, 0, 0, expected, found, agreed)) == wanted
+@pytest.mark.parametrize(
+    ("counts", "expectation"), [((4, 4, 4), 1), ((4, 2, 2), 0.5), ((0, 0, 0), 1)]
+)
+def test_overlap_counts_what_either_finds(counts, expectation):
+    expected, result, agreed = counts
+    assert overlap(Agreement(0, 0, 0, 0, expected, result, agreed)) == expectation

@@ -33,9 +33,9 @@ def test_the_usual_ways_are_refused_where_depthwise_layers_are_int8(
     model = shared / "models" / "yolov6lite" / "yolov6-lite-l.param"
     out = tmp_path / "x.edge"
     assert main(["calibrate", str(model), *photographs, "-o", str(out), "--recipe", recipe]) == 1
-    said = capsys.readouterr().err
-    assert "ncnn int8 is refused: AP against float is" in said
-    assert "layers that cost most in ncnn, the objective with each alone:" in said
-    assert "depthwise layers in float" in said
-    assert "x.edge is not written" in said
+    text = capsys.readouterr().err
+    assert "ncnn int8 is refused: AP against float is" in text
+    assert "layers that cost most in ncnn, the objective with each alone:" in text
+    assert "depthwise layers in float" in text
+    assert "x.edge is not written" in text
     assert list(tmp_path.iterdir()) == []

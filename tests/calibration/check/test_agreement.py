@@ -17,7 +17,7 @@ def test_a_network_agrees_with_itself_nearly_with_its_int8_and_not_with_another(
     images = [random.integers(0, 256, (16, 16, 3)).astype(np.uint8) for _ in range(4)]
     graph = prepare(detector(seed=3))
     float_ = detections(graph, MODEL, images)
-    assert sum((found.scores >= 0.3).sum() for found in float_) > 10
+    assert sum((result.scores >= 0.3).sum() for result in float_) > 10
     assert agree(float_, float_).ap == 1
     spec = min_max_spec(graph, Inputs.of(images, MODEL).real(0))
     int8 = detections(simulate(graph, plan(graph, spec, "tflite")), MODEL, images)

@@ -54,9 +54,9 @@ def written(backend: str, graph: Graph) -> Artifact:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_right_file_agrees_and_says_in_how_many_boxes(network, backend):
     graph, spec, image = network
-    found = float_file.check(written(backend, graph), graph, spec, image, float_file.FULL)
-    assert found.decibels > 100
-    assert found.boxes > 20
+    result = float_file.check(written(backend, graph), graph, spec, image, float_file.FULL)
+    assert result.decibels > 100
+    assert result.boxes > 20
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_mnn_is_nearer_without_winograd():
     graph = canonical(b.model([x], (1, 3, 48, 48)))
     spec = ModelSpec("", "", Size(48, 48), (), output_names=(x,))
     image = np.random.default_rng(0).random((1, 3, 48, 48), np.float32)
-    wanted = float_file.run(written("onnxruntime", graph), spec, image)
+    expected = float_file.run(written("onnxruntime", graph), spec, image)
     usual, exact = (
         float_file.decibels(
-            float_file.run(written("mnn", graph), spec, image, winograd=way)[0], wanted[0]
+            float_file.run(written("mnn", graph), spec, image, winograd=way)[0], expected[0]
         )
         for way in (True, False)
     )
@@ -128,8 +128,8 @@ def test_mnn_is_nearer_without_winograd():
 
 
 @pytest.mark.parametrize(
-    ("found", "ratio"),
+    ("result", "ratio"),
     [([1.0, 2.0], np.inf), ([1.0, np.nan], -np.inf), ([1.0], -np.inf), ([1.1, 2.2], 20.0)],
 )
-def test_decibels(found, ratio):
-    assert float_file.decibels(np.array(found), np.array([1.0, 2.0])) == pytest.approx(ratio)
+def test_decibels(result, ratio):
+    assert float_file.decibels(np.array(result), np.array([1.0, 2.0])) == pytest.approx(ratio)

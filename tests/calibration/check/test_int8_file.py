@@ -47,12 +47,12 @@ def inputs(photos):
 def test_a_right_file_is_as_far_from_float_as_its_plan(target, whole, photos):
     graph, spec = whole
     plan = plan_of(graph, inputs(photos), target)
-    found = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, photos)
-    assert found.layers == 9
-    assert found.found == pytest.approx(found.simulated, abs=1)
-    assert min(found.found) > 25
-    assert found.agreement.expected > 0
-    assert found.agreement.ap50 > 0.97
+    result = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, photos)
+    assert result.layers == 9
+    assert result.measured == pytest.approx(result.simulated, abs=1)
+    assert min(result.measured) > 25
+    assert result.agreement.expected > 0
+    assert result.agreement.ap50 > 0.97
 
 
 @pytest.mark.parametrize("target", EMITTERS)
@@ -70,9 +70,9 @@ def test_weights_on_other_codes_than_the_nearest_are_written_as_the_plan_has_the
     }  # fmt: skip
     moved = replace(plan, layers=layers)
     nearest = int8_file.check(int8_artifact(graph, plan), graph, plan, spec, photos)
-    found = int8_file.check(int8_artifact(graph, moved), graph, moved, spec, photos)
-    assert found.found == pytest.approx(found.simulated, abs=1)
-    for ratio, by_nearest in zip(found.found, nearest.found, strict=True):
+    result = int8_file.check(int8_artifact(graph, moved), graph, moved, spec, photos)
+    assert result.measured == pytest.approx(result.simulated, abs=1)
+    for ratio, by_nearest in zip(result.measured, nearest.measured, strict=True):
         assert ratio < by_nearest - 6  # the nearest codes are not what was computed with
 
 
@@ -163,10 +163,10 @@ def test_the_layers_of_a_file_are_those_of_its_plan(target, whole, photos):
     assert int8_layers(graph, plan, int8_artifact(graph, plan).files) == set(plan.layers)
 
 
-@pytest.mark.parametrize(("detections", "least"), [(20, 0.9), (100, 0.94), (1000, 0.96)])
-def test_the_fewer_the_detections_the_more_may_be_missed_by_chance(detections, least):
+@pytest.mark.parametrize(("detections", "minimum"), [(20, 0.9), (100, 0.94), (1000, 0.96)])
+def test_the_fewer_the_detections_the_more_may_be_missed_by_chance(detections, minimum):
     wished = int8_file._least(detections, 0.99)
-    assert least - 0.01 < wished < least
+    assert minimum - 0.01 < wished < minimum
     # A right file, whose detections are 98.5 % those of its simulation, hardly ever has so few.
     drawn = np.random.default_rng(0).binomial(detections, 0.985, 10_000) / detections
     assert (drawn < wished).mean() < 0.01

@@ -46,8 +46,8 @@ def int8_package(tmp_path_factory):
     cut = next(iter(cuts(simplify(read((folder / "small.onnx").read_bytes()).graph), opened.spec)))
     images = [Conveyor(0, cut.spec.input).render(i)[0].copy() for i in range(4)]
     plans = [plan_of(cut.graph, fed(cut.spec, images), target) for target in EMITTERS]
-    floats = float_artifact("onnxruntime", cut.graph)
-    made = (floats, *(int8_artifact(cut.graph, plan) for plan in plans))
+    float_layers = float_artifact("onnxruntime", cut.graph)
+    made = (float_layers, *(int8_artifact(cut.graph, plan) for plan in plans))
     package.write(replace(opened, spec=cut.spec, artifacts=made), folder / "small.edge")
     return folder / "small.edge"
 
@@ -58,11 +58,11 @@ def test_a_package_in_int8_finds_what_its_float_model_does(backend, int8_package
     images = [Conveyor(1, size).render(i)[0].copy() for i in (5, 6)]
     rules = {"score_threshold": 0.05, "multi_label": True}
     with Detector.load(int8_package, backend="onnxruntime", precision="fp32", **rules) as exact:
-        wanted = [exact(image) for image in images]
+        expected = [exact(image) for image in images]
     with Detector.load(int8_package, backend=backend, precision="int8", **rules) as detector:
         assert detector.backend.precision == "int8"
-        found = [detector(image) for image in images]
-    same = agreement(wanted, found, classes=3)
+        detections = [detector(image) for image in images]
+    same = agreement(expected, detections, classes=3)
     assert same.expected > 0
     assert same.ap50 > 0.9
 
@@ -113,9 +113,9 @@ def test_a_trained_detector_computes_its_plan_with_every_convolution_on_codes(
     graph, model = trained(name)
     plan = plan_of(graph, fed(model.spec, cells[:8]), backend)
     made = int8_artifact(graph, plan)
-    found = check(made, graph, plan, model.spec, cells[8:])
-    assert found.layers == sum(node.op == "Conv" for node in graph.nodes) == 58
-    assert found.agreement.ap50 >= 0.97
+    result = check(made, graph, plan, model.spec, cells[8:])
+    assert result.layers == sum(node.op == "Conv" for node in graph.nodes) == 58
+    assert result.agreement.ap50 >= 0.97
     package.write(replace(model, artifacts=(made,)), tmp_path / "model.edge")
     words = ["--backend", backend, "--precision", "int8", "--threads", "1", "--split", "test"]
     data = ["--data", str(shared / "data" / "bccd"), "--json"]

@@ -185,9 +185,9 @@ def test_a_refused_call_is_reported_and_the_rest_is_read(tmp_path):
     victim = tmp_path / "victim"
     content = {"model": dict(trained("yolov6n-v2").state_dict()), "x": Call(os.mkdir, str(victim))}
     torch.save(content, tmp_path / "x.pt")
-    found = read(tmp_path / "x.pt")
-    assert found.refused in (("posix.mkdir",), ("nt.mkdir",))
-    assert found.name == "yolov6n-v2"
+    result = read(tmp_path / "x.pt")
+    assert result.refused in (("posix.mkdir",), ("nt.mkdir",))
+    assert result.name == "yolov6n-v2"
     assert not victim.exists()
 
 

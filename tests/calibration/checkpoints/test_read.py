@@ -91,26 +91,26 @@ def test_every_dialect_comes_back_tensor_for_tensor(
     listed, tmp_path, dialect, name, deployed, legacy
 ):
     state = with_anchors(random_state(listed(dialect)))
-    found = read(official(tmp_path, state, legacy=legacy))
-    assert (found.name, found.deployed, found.origin) == (name, deployed, "ema")
-    assert (found.strides, found.eps, found.refused) == ((8, 16, 32), 1e-3, ())
-    wanted = {}
+    result = read(official(tmp_path, state, legacy=legacy))
+    assert (result.name, result.deployed, result.origin) == (name, deployed, "ema")
+    assert (result.strides, result.eps, result.refused) == ((8, 16, 32), 1e-3, ())
+    expected = {}
     for key, value in state.items():
         own = canonical(key)
         if own is not None and not own.startswith("detect.proj"):
             half = value.half().float() if value.is_floating_point() else value
-            wanted[own] = half.numpy()
+            expected[own] = half.numpy()
     if deployed:
-        wanted = fold(wanted)
-    assert set(found.state) - set(wanted) <= {
+        expected = fold(expected)
+    assert set(result.state) - set(expected) <= {
         "detect.proj",
         "detect.proj_conv.weight",
         *(f"model.77.{kind}.{i}.implicit" for kind in ("ia", "im") for i in range(3)),
     }
-    for key, value in wanted.items():
-        assert np.array_equal(found.state[key], value), key
-        assert found.state[key].dtype in (np.float32, np.int64)
-    load(found.config, found.state, deployed=deployed)
+    for key, value in expected.items():
+        assert np.array_equal(result.state[key], value), key
+        assert result.state[key].dtype in (np.float32, np.int64)
+    load(result.config, result.state, deployed=deployed)
 
 
 @pytest.mark.parametrize("name", ["yolov6n-v1", "yolov6n-v2", "yolov6n-v3", "yolov7-tiny"])
@@ -121,12 +121,12 @@ def test_a_network_read_back_computes_the_same(tmp_path, name):
         state = {as_release_04(key): value for key, value in state.items()}
     with Upstream() as upstream:
         path = save({"model": model(upstream, state), "ema": None}, tmp_path / "x.pt")
-    found = read(path)
-    assert found.origin == "model"
+    result = read(path)
+    assert result.origin == "model"
     x = image(Size(64, 96))
     with torch.no_grad():
-        wanted, got = net(x), load(found.config, found.state)(x)
-    for want, get in zip(wanted, got, strict=True):
+        expected, got = net(x), load(result.config, result.state)(x)
+    for want, get in zip(expected, got, strict=True):
         a, b = (want, get) if torch.is_tensor(want) else (want.classes, get.classes)
         assert torch.equal(a, b)
 
@@ -136,20 +136,20 @@ def test_names_strides_and_anchors_are_the_file_s(tmp_path):
     state = dict(net.state_dict())
     state["model.77.anchor_grid"] = state["model.77.anchor_grid"] * 2
     file = official(tmp_path, state, names=["a", "b", "c"], stride=torch.tensor([8.0, 16.0, 32.0]))
-    found = read(file)
-    assert found.labels == ("a", "b", "c")
-    assert found.config.classes == 3
-    assert found.anchors[0][0] == (20.0, 26.0)
-    assert found.config.anchors == found.anchors
-    np.testing.assert_array_equal(found.state["model.77.anchors"][0][0], [2.5, 3.25])
+    result = read(file)
+    assert result.labels == ("a", "b", "c")
+    assert result.config.classes == 3
+    assert result.anchors[0][0] == (20.0, 26.0)
+    assert result.config.anchors == result.anchors
+    np.testing.assert_array_equal(result.state["model.77.anchors"][0][0], [2.5, 3.25])
 
 
 def test_names_may_be_a_mapping_and_are_dropped_when_their_number_is_wrong(tmp_path):
     state = dict(network(YOLOv7Tiny(classes=2)).state_dict())
     assert read(official(tmp_path, state, names={0: "a", 1: "b"})).labels == ("a", "b")
-    found = read(official(tmp_path, state, names=["a"]))
-    assert found.labels == ()
-    assert "1 entries for 2 classes" in found.notes[0]
+    result = read(official(tmp_path, state, names=["a"]))
+    assert result.labels == ()
+    assert "1 entries for 2 classes" in result.notes[0]
 
 
 def test_another_eps_in_the_modules_is_used(listed, tmp_path):
@@ -165,13 +165,13 @@ def test_the_activation_of_yolov7_tiny_is_read_from_its_modules(tmp_path):
                 module.act = torch.nn.SiLU()
         path = save({"model": tree}, tmp_path / "silu.pt")
         assert read(path).config.activation == "silu"
-        for other, told in (
+        for other, message in (
             (torch.nn.Hardswish(), "Hardswish"),
             (torch.nn.LeakyReLU(0.2), "LeakyReLU of slope 0.2"),
         ):
             tree.model._modules["0"].act = other
             save({"model": tree}, path)
-            with pytest.raises(UnsupportedModelError, match=told):
+            with pytest.raises(UnsupportedModelError, match=message):
                 read(path)
 
 
@@ -180,10 +180,10 @@ def test_the_activation_of_yolov7_tiny_is_read_from_its_modules(tmp_path):
 def test_bare_tensors_are_read(tmp_path, prefix, key):
     state = {prefix + name: value for name, value in trained("yolov6n-v3").state_dict().items()}
     path = save({key: state} if key else state, tmp_path / "bare.pt")
-    found = read(path)
-    assert found.name == "yolov6n-v3"
-    assert "tensors only" in found.notes[0]
-    assert found.origin == (key or "tensors")
+    result = read(path)
+    assert result.name == "yolov6n-v3"
+    assert "tensors only" in result.notes[0]
+    assert result.origin == (key or "tensors")
 
 
 def test_a_data_parallel_wrapper_is_opened(tmp_path):
@@ -200,9 +200,9 @@ def test_views_and_brain_floats_are_read_right(tmp_path):
     state[name] = state[name].permute(1, 0, 3, 2).contiguous().permute(1, 0, 3, 2)
     other = "detect.cls_preds.0.bias"
     state[other] = torch.cat([torch.zeros(5), state[other].bfloat16().float()]).bfloat16()[5:]
-    found = read(save(state, tmp_path / "views.pt")).state
-    assert np.array_equal(found[name], state[name].numpy())
-    assert np.array_equal(found[other], state[other].float().numpy())
+    result = read(save(state, tmp_path / "views.pt")).state
+    assert np.array_equal(result[name], state[name].numpy())
+    assert np.array_equal(result[other], state[other].float().numpy())
 
 
 def test_reading_needs_no_torch(tmp_path):

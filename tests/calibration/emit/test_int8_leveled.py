@@ -32,10 +32,10 @@ def test_a_runtime_computes_the_plan(target, skip):
     plan, image = plan_of(graph, images(4), target, skip), images(1, seed=9)[0]
     files = int8_artifact(graph, plan).files
     assert int8_layers(graph, plan, files) == set(plan.layers)
-    exact, wanted = outputs(graph, image), simulated(graph, plan, image)
-    found = run(graph, plan, image, files)
-    assert min(ratios(wanted, exact)) > 20
-    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1.5)
+    exact, expected = outputs(graph, image), simulated(graph, plan, image)
+    result = run(graph, plan, image, files)
+    assert min(ratios(expected, exact)) > 20
+    assert ratios(result, exact) == pytest.approx(ratios(expected, exact), abs=1.5)
 
 
 def test_ncnn_multiplies_as_it_rounds():

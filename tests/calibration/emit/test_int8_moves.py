@@ -26,11 +26,11 @@ def between(name):
 def test_an_operator_hands_on_what_the_plan_says(target, name):
     graph, image = between(name), images(1, SHAPE, seed=3)[0]
     plan = plan_of(graph, images(4, SHAPE), target)
-    assert len(plan.moves) == (name not in FLOAT)
+    assert len(plan.pass_through) == (name not in FLOAT)
     files = emitter(target)(graph, plan=plan)
     assert int8_layers(graph, plan, files) == set(plan.layers) == {"node_before", "node_after"}
-    exact, wanted = outputs(graph, image), simulated(graph, plan, image)
-    assert min(ratios(wanted, exact)) > 25
+    exact, expected = outputs(graph, image), simulated(graph, plan, image)
+    assert min(ratios(expected, exact)) > 25
     assert ratios(run(graph, plan, image, files), exact) == pytest.approx(
-        ratios(wanted, exact), abs=1
+        ratios(expected, exact), abs=1
     )

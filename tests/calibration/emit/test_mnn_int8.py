@@ -20,14 +20,14 @@ def operators(files):
     with host.path_of(files["mnn"]) as path:
         interpreter = MNN.Interpreter(path)
     session = interpreter.createSession({"backend": "CPU", "numThread": 1, "precision": "high"})
-    found = {}
+    results = {}
 
-    def seen(_, operator):
-        found[operator.getName()] = operator.getType().strip()
+    def histograms(_, operator):
+        results[operator.getName()] = operator.getType().strip()
         return True
 
-    interpreter.runSessionWithCallBackInfo(session, seen, lambda _, __: True)
-    return found
+    interpreter.runSessionWithCallBackInfo(session, histograms, lambda _, __: True)
+    return results
 
 
 @pytest.mark.parametrize(("activation", "attributes"), ACTIVATIONS)
@@ -35,26 +35,26 @@ def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
     graph = network(activation, **attributes)
     plan, image = plan_of(graph, images(4), "mnn"), images(1, seed=9)[0]
     exact = outputs(graph, image)
-    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
-    assert min(ratios(wanted, exact)) > 30
-    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
+    expected, result = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(expected, exact)) > 30
+    assert ratios(result, exact) == pytest.approx(ratios(expected, exact), abs=1)
 
 
 def test_exactly_the_layers_of_the_plan_run_on_codes():
     graph = network("LeakyRelu", alpha=0.1)
     plan = plan_of(graph, images(2), "mnn", skip={"node_down"})
-    found = operators(emitter("mnn")(graph, plan=plan))
-    convolutions = {n: kind for n, kind in found.items() if kind.startswith("Convolution")}
+    result = operators(emitter("mnn")(graph, plan=plan))
+    convolutions = {n: kind for n, kind in result.items() if kind.startswith("Convolution")}
     float_ones = {n for n, kind in convolutions.items() if "INT8" not in kind}
     assert (len(convolutions), float_ones) == (10, {"down"})
 
 
 def test_a_whole_plan_computes_on_codes_to_the_heads():
     graph = network("LeakyRelu", alpha=0.1)
-    found = operators(emitter("mnn")(graph, plan=plan_of(graph, images(2), "mnn")))
-    floats = {name for name, kind in found.items() if "INT8" not in kind}
-    assert all(name.startswith(("scores", "boxes")) for name in floats)
-    assert sum(kind == "PReLU [ DT_INT8 ]" for kind in found.values()) == 7
+    result = operators(emitter("mnn")(graph, plan=plan_of(graph, images(2), "mnn")))
+    float_layers = {name for name, kind in result.items() if "INT8" not in kind}
+    assert all(name.startswith(("scores", "boxes")) for name in float_layers)
+    assert sum(kind == "PReLU [ DT_INT8 ]" for kind in result.values()) == 7
 
 
 def test_weights_have_the_codes_of_the_plan_and_not_the_nearest_ones():
@@ -63,23 +63,23 @@ def test_weights_have_the_codes_of_the_plan_and_not_the_nearest_ones():
     layer = plan.layers["node_boxes"]
     other = replace(layer, weight=-layer.weight, bias=layer.bias * 0)
     changed = replace(plan, layers={**plan.layers, "node_boxes": other})
-    found, wanted = int8_cases.run(graph, changed, image), simulated(graph, changed, image)
-    assert min(ratios(found, wanted)) > 30
+    result, expected = int8_cases.run(graph, changed, image), simulated(graph, changed, image)
+    assert min(ratios(result, expected)) > 30
 
 
 def test_outputs_that_are_float_in_the_plan_stay_as_they_are():
     graph = network()
     plan = plan_of(graph, images(2), "mnn", skip={"node_scores", "node_boxes"})
     image = images(1, seed=9)[0]
-    found, wanted = int8_cases.run(graph, plan, image), simulated(graph, plan, image)
-    assert min(ratios(found, wanted)) > 30
-    assert all(np.unique(values).size > 256 for values in found)
+    result, expected = int8_cases.run(graph, plan, image), simulated(graph, plan, image)
+    assert min(ratios(result, expected)) > 30
+    assert all(np.unique(values).size > 256 for values in result)
 
 
 def test_a_layer_that_would_stay_float_is_refused():
     graph = network()
     plan = plan_of(graph, images(1), "mnn")
-    wrong = replace(plan, stored=plan.stored - {"scores"})
+    wrong = replace(plan, kept_in_int8=plan.kept_in_int8 - {"scores"})
     with pytest.raises(CannotEmitError, match=r"node_scores \(Conv\): it gives codes here"):
         emitter("mnn")(graph, plan=wrong)
 
@@ -96,7 +96,7 @@ def test_a_window_wider_than_the_image_is_pooled_as_in_the_plan(window, side):
     random = np.random.default_rng(0)
     images = list(random.random((4, 1, 3, side, side), np.float32))
     plan = plan_of(graph, images, "mnn")
-    exact, wanted = outputs(graph, images[0]), simulated(graph, plan, images[0])
-    found = int8_cases.run(graph, plan, images[0])
-    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1.5)
-    assert min(ratios(found, wanted)) > 35
+    exact, expected = outputs(graph, images[0]), simulated(graph, plan, images[0])
+    result = int8_cases.run(graph, plan, images[0])
+    assert ratios(result, exact) == pytest.approx(ratios(expected, exact), abs=1.5)
+    assert min(ratios(result, expected)) > 35

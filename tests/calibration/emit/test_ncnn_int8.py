@@ -25,10 +25,10 @@ def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
     graph = network(activation, **attributes)
     plan, image = plan_of(graph, images(4), "ncnn"), images(1, seed=9)[0]
     exact = outputs(graph, image)
-    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
-    assert min(ratios(wanted, exact)) > 25
-    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
-    assert min(ratios(found, wanted)) > min(ratios(wanted, exact)) + 6
+    expected, result = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(expected, exact)) > 25
+    assert ratios(result, exact) == pytest.approx(ratios(expected, exact), abs=1)
+    assert min(ratios(result, expected)) > min(ratios(expected, exact)) + 6
 
 
 def test_codes_go_on_where_every_reader_is_a_convolution_of_the_plan():
@@ -60,8 +60,8 @@ def test_sums_that_winograd_might_overflow_are_computed_plainly(channels, flag):
     plan = plan_of(graph, [image], "ncnn")
     files = emitter("ncnn")(graph, plan=plan)
     assert layers_of(files)["node_heavy"].whole(31) == flag
-    found = int8_cases.run(graph, plan, image, files)[0]
-    np.testing.assert_allclose(found, channels * 9, rtol=1e-5)
+    result = int8_cases.run(graph, plan, image, files)[0]
+    np.testing.assert_allclose(result, channels * 9, rtol=1e-5)
 
 
 def refused(graph, plan):
@@ -103,8 +103,8 @@ def test_what_ncnn_cannot_hold_as_codes_is_refused_by_name():
     wrong = replace(
         plan,
         tensors=tensors,
-        stored=plan.stored | {"images", "Relu_7", "scores"},
-        moves=frozenset({"node_joined"}),
+        kept_in_int8=plan.kept_in_int8 | {"images", "Relu_7", "scores"},
+        pass_through=frozenset({"node_joined"}),
     )
     reasons = refused(graph, wrong)
     assert "around 0" in reasons["node_stem (Conv)"]
@@ -114,7 +114,7 @@ def test_what_ncnn_cannot_hold_as_codes_is_refused_by_name():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "answer"),
     [
         ({"target": "mnn"}, "a plan for ncnn is wanted, got one for mnn"),
         ({"moves": frozenset({"node_other"})}, "speaks of a node node_other"),
@@ -123,7 +123,7 @@ def test_what_ncnn_cannot_hold_as_codes_is_refused_by_name():
     ],
 )
 @pytest.mark.parametrize("target", ["ncnn"])
-def test_a_plan_of_something_else_is_refused(target, change, said):
+def test_a_plan_of_something_else_is_refused(target, change, answer):
     graph = network()
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=answer):
         emitter(target)(graph, plan=replace(plan_of(graph, images(1), "ncnn"), **change))

@@ -29,9 +29,9 @@ def test_it_computes_the_plan(activation, attributes):
     graph = network(activation, **attributes)
     plan, image = plan_of(graph, images(4), "onnxruntime"), images(1, seed=9)[0]
     exact = outputs(graph, image)
-    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
-    assert min(ratios(wanted, exact)) > 30
-    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
+    expected, result = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(expected, exact)) > 30
+    assert ratios(result, exact) == pytest.approx(ratios(expected, exact), abs=1)
 
 
 @pytest.mark.parametrize(("activation", "attributes"), ACTIVATIONS)
@@ -39,10 +39,10 @@ def test_every_convolution_of_the_plan_runs_on_codes(activation, attributes, tmp
     graph = network(activation, **attributes)
     plan = plan_of(graph, images(2), "onnxruntime", skip={"node_down"})
     files = emitter("onnxruntime")(graph, plan=plan)
-    found = optimized(files, tmp_path)
-    assert found["QLinearConv"] == len(plan.layers) == 9
-    assert found["Conv"] + found["FusedConv"] == 1
-    assert found["QLinearLeakyRelu"] == 6 * (activation == "LeakyRelu")
+    result = optimized(files, tmp_path)
+    assert result["QLinearConv"] == len(plan.layers) == 9
+    assert result["Conv"] + result["FusedConv"] == 1
+    assert result["QLinearLeakyRelu"] == 6 * (activation == "LeakyRelu")
 
 
 def test_limits_below_those_of_a_byte_are_kept():
@@ -59,7 +59,7 @@ def test_limits_below_those_of_a_byte_are_kept():
 def test_a_layer_that_would_run_in_floats_is_refused():
     graph = network()
     plan = plan_of(graph, images(1), "onnxruntime")
-    wrong = replace(plan, stored=plan.stored - {"scores"})
+    wrong = replace(plan, kept_in_int8=plan.kept_in_int8 - {"scores"})
     with pytest.raises(CannotEmitError, match=r"node_scores \(Conv\): it gives codes here"):
         emitter("onnxruntime")(graph, plan=wrong)
 

@@ -24,10 +24,10 @@ def test_an_operator_gives_what_onnx_runtime_gives(backend, name):
     case = OPERATORS[name]
     content, x = case.content(), image(case.shape)
     graph = canonical(content)
-    found = run(backend, emitter(backend)(graph), graph, x)
-    for values, wanted in zip(found, reference(content, x), strict=True):
-        assert values.shape == wanted.shape
-        assert distance(values, wanted) < APPROXIMATED.get((backend, name), 1e-5)
+    result = run(backend, emitter(backend)(graph), graph, x)
+    for values, expected in zip(result, reference(content, x), strict=True):
+        assert values.shape == expected.shape
+        assert distance(values, expected) < APPROXIMATED.get((backend, name), 1e-5)
 
 
 @pytest.mark.parametrize(("backend", "name"), sorted(REFUSED))
@@ -66,8 +66,8 @@ def test_half_weights_are_near_and_half_the_size(backend):
     whole, halved = (float_artifact(backend, graph, half=half) for half in (False, True))
     assert (whole.precision, halved.precision) == ("fp32", "fp16")
     assert sum(map(len, halved.files.values())) < 0.6 * sum(map(len, whole.files.values()))
-    found = run(backend, halved.files, graph, x)[0]
-    assert 1e-6 < distance(found, reference(content, x)[0]) < 2e-3
+    result = run(backend, halved.files, graph, x)[0]
+    assert 1e-6 < distance(result, reference(content, x)[0]) < 2e-3
 
 
 @pytest.mark.parametrize("backend", EMITTERS)

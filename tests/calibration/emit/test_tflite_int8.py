@@ -17,20 +17,20 @@ ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"alpha": 0.1}), ("HardSwish", {}), (
 
 def loaded(files):
     kind = interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    found = interpreter.Interpreter(
+    result = interpreter.Interpreter(
         model_content=files["tflite"], experimental_op_resolver_type=kind
     )
-    found.allocate_tensors()
-    return found
+    result.allocate_tensors()
+    return result
 
 
 def types(files):
     """The element types of each operator's inputs and outputs, constants of whole numbers aside."""
-    found = loaded(files)
-    kinds = {d["index"]: np.dtype(d["dtype"]).name for d in found.get_tensor_details()}
+    result = loaded(files)
+    kinds = {d["index"]: np.dtype(d["dtype"]).name for d in result.get_tensor_details()}
     return [
         (op["op_name"], kinds[op["inputs"][0]], kinds[op["outputs"][0]])
-        for op in found._get_ops_details()
+        for op in result._get_ops_details()
     ]
 
 
@@ -39,9 +39,9 @@ def test_it_is_as_far_from_float_as_the_plan(activation, attributes):
     graph = network(activation, **attributes)
     plan, image = plan_of(graph, images(4), "tflite"), images(1, seed=9)[0]
     exact = outputs(graph, image)
-    wanted, found = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
-    assert min(ratios(wanted, exact)) > 30
-    assert ratios(found, exact) == pytest.approx(ratios(wanted, exact), abs=1)
+    expected, result = simulated(graph, plan, image), int8_cases.run(graph, plan, image)
+    assert min(ratios(expected, exact)) > 30
+    assert ratios(result, exact) == pytest.approx(ratios(expected, exact), abs=1)
 
 
 def test_a_whole_plan_leaves_no_float_tensor():
@@ -54,12 +54,12 @@ def test_a_whole_plan_leaves_no_float_tensor():
 def test_floats_begin_and_end_with_a_conversion():
     graph = network("HardSwish")
     plan = plan_of(graph, images(2), "tflite", skip={"node_square"})
-    plan = replace(plan, moves=plan.moves - {"node_near"})
-    found = types(emitter("tflite")(graph, plan=plan))
-    assert found.count(("CONV_2D", "float32", "float32")) == 1
-    assert found.count(("CONV_2D", "int8", "int8")) == 8
-    assert ("RESIZE_NEAREST_NEIGHBOR", "float32", "float32") in found
-    assert ("HARD_SWISH", "int8", "int8") not in found  # no move of this plan
+    plan = replace(plan, pass_through=plan.pass_through - {"node_near"})
+    result = types(emitter("tflite")(graph, plan=plan))
+    assert result.count(("CONV_2D", "float32", "float32")) == 1
+    assert result.count(("CONV_2D", "int8", "int8")) == 8
+    assert ("RESIZE_NEAREST_NEIGHBOR", "float32", "float32") in result
+    assert ("HARD_SWISH", "int8", "int8") not in result  # no move of this plan
     image = images(1, seed=9)[0]
     assert min(ratios(int8_cases.run(graph, plan, image), outputs(graph, image))) > 30
 
@@ -69,22 +69,22 @@ def test_inputs_and_outputs_are_codes_where_the_plan_stores_them():
     plan = plan_of(graph, images(2), "tflite")
     pixels = QuantParams(1 / 255, -128, -128, 127)
     plan = replace(plan, tensors={**plan.tensors, "images": pixels})
-    found = loaded(emitter("tflite")(graph, plan=plan))
-    (fed,), given = found.get_input_details(), found.get_output_details()
+    result = loaded(emitter("tflite")(graph, plan=plan))
+    (fed,), given = result.get_input_details(), result.get_output_details()
     assert (fed["dtype"], fed["quantization"]) == (np.int8, (pytest.approx(1 / 255), -128))
     for detail in given:
         grid = plan.tensors[detail["name"]]
         assert detail["quantization"] == (pytest.approx(grid.scale), grid.zero_point)
-    floats = replace(plan, stored=plan.stored - {"images"})
-    (fed,) = loaded(emitter("tflite")(graph, plan=floats)).get_input_details()
+    float_package = replace(plan, kept_in_int8=plan.kept_in_int8 - {"images"})
+    (fed,) = loaded(emitter("tflite")(graph, plan=float_package)).get_input_details()
     assert fed["dtype"] == np.float32
 
 
 @pytest.mark.parametrize("name", MOVES)
 def test_an_operator_computes_on_codes_alone(name):
     b = Builder()
-    seen = b.conv("images", 8, 8, name="conv")
-    graph = canonical(b.model([MOVES[name](b, seen), seen], SHAPE))
+    histograms = b.conv("images", 8, 8, name="conv")
+    graph = canonical(b.model([MOVES[name](b, histograms), histograms], SHAPE))
     moved = graph.nodes[1]
     plan = plan_of(graph, images(4, SHAPE), "tflite")
     grid = plan.tensors["conv"]
@@ -92,12 +92,12 @@ def test_an_operator_computes_on_codes_alone(name):
     plan = replace(
         plan,
         tensors={**plan.tensors, **dict.fromkeys(moved.outputs, outer)},
-        stored=plan.stored | set(moved.outputs),
-        moves=frozenset({moved.name}),
+        kept_in_int8=plan.kept_in_int8 | set(moved.outputs),
+        pass_through=frozenset({moved.name}),
     )
     image, files = images(1, SHAPE, seed=3)[0], emitter("tflite")(graph, plan=plan)
-    found, wanted = int8_cases.run(graph, plan, image, files), simulated(graph, plan, image)
-    assert np.abs(found[0] - wanted[0]).max() <= outer.scale * 1.01
+    result, expected = int8_cases.run(graph, plan, image, files), simulated(graph, plan, image)
+    assert np.abs(result[0] - expected[0]).max() <= outer.scale * 1.01
     assert {kind for _, *pair in types(files) for kind in pair} == {"int8"}
 
 
@@ -113,8 +113,8 @@ def test_what_takes_no_codes_is_refused_by_name():
     wrong = replace(
         plan,
         tensors=dict.fromkeys(graph.shapes, QuantParams(1.0)),
-        stored=frozenset(graph.shapes),
-        moves=frozenset({graph.nodes[1].name}),
+        kept_in_int8=frozenset(graph.shapes),
+        pass_through=frozenset({graph.nodes[1].name}),
     )
     with pytest.raises(CannotEmitError, match=r"\(Sigmoid\): it is not written on codes"):
         emitter("tflite")(graph, plan=wrong)

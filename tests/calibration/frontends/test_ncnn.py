@@ -30,9 +30,9 @@ def test_an_official_model_runs_in_every_runtime(lite, backend):
     graph = simplify(ncnn.read(network, SIZE))
     x = np.random.default_rng(0).random((1, 3, 320, 320), np.float32)
     files = dict(zip(("param", "bin"), write_network(rewritten), strict=True))
-    wanted = run("ncnn", files, graph, x)
-    found = run(backend, emitter(backend)(graph), graph, x)
-    for values, reference in zip(found, wanted, strict=True):
+    expected = run("ncnn", files, graph, x)
+    result = run(backend, emitter(backend)(graph), graph, x)
+    for values, reference in zip(result, expected, strict=True):
         assert distance(values, reference) < 1e-3
 
 
@@ -77,6 +77,6 @@ def test_axes_are_parted_and_turned_as_ncnn_does():
         ),
         "bin": b"",
     }
-    wanted = run("ncnn", files, graph, x)
-    found = run("onnxruntime", emitter("onnxruntime")(graph), graph, x)
-    np.testing.assert_array_equal(found[0], wanted[0])
+    expected = run("ncnn", files, graph, x)
+    result = run("onnxruntime", emitter("onnxruntime")(graph), graph, x)
+    np.testing.assert_array_equal(result[0], expected[0])

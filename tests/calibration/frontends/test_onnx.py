@@ -60,16 +60,18 @@ def test_half_precision_becomes_float32():
 def test_batch_norm_and_constants_go_into_the_convolution():
     b = Builder()
     y = b.conv("images", 3, 4, 3, bias=False)
-    y = b.op("BatchNormalization", y, *(np.abs(b.floats(4)) + 0.5 for _ in range(4)))
+    y = b.op("BatchNormalization", y, *(np.abs(b.float_layers(4)) + 0.5 for _ in range(4)))
     y = b.op(
-        "Mul", b.op("Sub", b.op("Div", y, np.float32(3)), b.floats(1, 4, 1, 1)), b.floats(4, 1, 1)
+        "Mul",
+        b.op("Sub", b.op("Div", y, np.float32(3)), b.float_layers(1, 4, 1, 1)),
+        b.float_layers(4, 1, 1),
     )
     content = b.model([y], (1, 3, 16, 16))
     graph = canonical(content)
-    x = b.floats(1, 3, 16, 16)
+    x = b.float_layers(1, 3, 16, 16)
     assert [node.op for node in graph.nodes] == ["Conv"]
-    found = reference(to_model(graph).SerializeToString(), x)[0]
-    assert distance(found, reference(content, x)[0]) < 1e-6
+    result = reference(to_model(graph).SerializeToString(), x)[0]
+    assert distance(result, reference(content, x)[0]) < 1e-6
 
 
 def test_a_convolution_that_others_read_too_is_left_alone():

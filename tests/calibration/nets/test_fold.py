@@ -51,16 +51,16 @@ def test_a_rep_block_becomes_one_convolution(identity, eps):
     }
     x = random.normal(size=(inputs, 6, 7))
     zero = np.zeros(outputs)
-    wanted = normalize(
+    expected = normalize(
         conv(x, state["a.rbr_dense.conv.weight"], zero), state, "a.rbr_dense.bn", eps
     )
-    wanted += normalize(conv(x, state["a.rbr_1x1.conv.weight"], zero), state, "a.rbr_1x1.bn", eps)
+    expected += normalize(conv(x, state["a.rbr_1x1.conv.weight"], zero), state, "a.rbr_1x1.bn", eps)
     if identity:
-        wanted += normalize(x, state, "a.rbr_identity", eps)
+        expected += normalize(x, state, "a.rbr_identity", eps)
     folded = fold(state, eps)
     assert folded.keys() == {"a.rbr_reparam.weight", "a.rbr_reparam.bias"}
-    found = conv(x, folded["a.rbr_reparam.weight"], folded["a.rbr_reparam.bias"])
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+    result = conv(x, folded["a.rbr_reparam.weight"], folded["a.rbr_reparam.bias"])
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_implicit_knowledge_is_folded_once():
@@ -74,13 +74,13 @@ def test_implicit_knowledge_is_folded_once():
         "h.im.0.implicit": random.normal(size=(1, 4, 1, 1)),
     }
     x = random.normal(size=(2, 3, 3))
-    wanted = state["h.im.0.implicit"][0] * conv(
+    expected = state["h.im.0.implicit"][0] * conv(
         x + state["h.ia.0.implicit"][0], state["h.m.0.weight"], state["h.m.0.bias"]
     )
     folded = fold(state)
     assert not [name for name in folded if "implicit" in name]
-    found = conv(x, folded["h.m.0.weight"], folded["h.m.0.bias"])
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    result = conv(x, folded["h.m.0.weight"], folded["h.m.0.bias"])
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
     # What upstream leaves in a folded file must not be applied again.
     left = {name: state[name] for name in state if "implicit" in name}
     again = fold({**folded, **left})

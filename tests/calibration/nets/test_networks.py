@@ -100,8 +100,8 @@ def operations(net, size):
 def test_sizes_agree_with_the_published_tables(name, millions, giga):
     net = network(NETS[name], deployed=True).eval()
     assert round(count(net) / 1e6, 1) == pytest.approx(millions, abs=0.101)
-    found = operations(net, 160) * 16 / 1e9  # convolutions scale with the area
-    assert 0.985 * giga < found < giga
+    result = operations(net, 160) * 16 / 1e9  # convolutions scale with the area
+    assert 0.985 * giga < result < giga
 
 
 @pytest.mark.parametrize("name", ["yolov6n-v1", "yolov6n-v2", "yolov6n-v3", "yolov7-tiny"])
@@ -109,8 +109,8 @@ def test_the_deployed_form_computes_the_same(name):
     net = trained(name)
     x = image(Size(96, 128))
     with torch.no_grad():
-        wanted, found = net(x), deploy(net)(x)
-    for want, get in zip(wanted, found, strict=True):
+        expected, result = net(x), deploy(net)(x)
+    for want, get in zip(expected, result, strict=True):
         pairs = [(want, get)] if torch.is_tensor(want) else zip(want, get, strict=True)
         for a, b in pairs:
             if a is not None:

@@ -53,7 +53,7 @@ def test_a_mosaic_equals_a_plain_one(center):
     sides = [p.image.shape[:2] for p in FOUR]
     made = compose(SIZE, FOUR, mosaic_placings(SIZE, sides, [1.0] * 4, center))
     np.testing.assert_array_equal(made.image, plain_mosaic(SIZE, FOUR, center))
-    wanted = []
+    expected = []
     for i, p in enumerate(FOUR):
         height, width = p.image.shape[:2]
         dx = center[0] - (width if i % 2 == 0 else 0)
@@ -67,9 +67,9 @@ def test_a_mosaic_equals_a_plain_one(center):
             )  # fmt: skip
             w, h = cut[2] - cut[0], cut[3] - cut[1]
             if w > 2 and h > 2 and w * h > 0.2 * (x2 - x1) * (y2 - y1):
-                wanted.append((*cut, label))
-    found = np.column_stack([made.boxes, made.class_ids])
-    np.testing.assert_allclose(found, np.array(wanted), atol=1e-4)
+                expected.append((*cut, label))
+    result = np.column_stack([made.boxes, made.class_ids])
+    np.testing.assert_allclose(result, np.array(expected), atol=1e-4)
 
 
 def test_a_box_stays_on_its_object_at_any_scale():
@@ -79,8 +79,8 @@ def test_a_box_stays_on_its_object_at_any_scale():
     for scale in (0.5, 1.0, 1.6):
         made = compose(SIZE, [thing], [Placing(scale, 3, -4, (0, 0, SIZE, SIZE))])
         ys, xs = np.nonzero((made.image > 180).all(2))
-        seen = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
-        np.testing.assert_allclose(made.boxes[0], seen, atol=1.01)
+        histograms = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+        np.testing.assert_allclose(made.boxes[0], histograms, atol=1.01)
 
 
 def test_what_is_hardly_seen_is_no_object():

@@ -57,23 +57,23 @@ def plain_overlap(a, b, kind):
 
 @pytest.mark.parametrize("kind", ["giou", "ciou", "siou"])
 def test_overlap_equals_the_papers_formulas(kind):
-    found = overlap(torch.tensor(FOUND), torch.tensor(WANTED), kind).numpy()
-    wanted = [plain_overlap(a, b, kind) for a, b in zip(FOUND, WANTED, strict=True)]
-    np.testing.assert_allclose(found, wanted, atol=2e-3 if kind == "siou" else 1e-5)
+    result = overlap(torch.tensor(FOUND), torch.tensor(WANTED), kind).numpy()
+    expected = [plain_overlap(a, b, kind) for a, b in zip(FOUND, WANTED, strict=True)]
+    np.testing.assert_allclose(result, expected, atol=2e-3 if kind == "siou" else 1e-5)
 
 
 @pytest.mark.parametrize("kind", ["giou", "ciou", "siou"])
 def test_overlap_pulls_a_box_onto_another(kind):
     box = torch.tensor([[30.0, 5.0, 45.0, 40.0]], requires_grad=True)
-    wanted = torch.tensor([[10.0, 20.0, 50.0, 45.0]])
+    expected = torch.tensor([[10.0, 20.0, 50.0, 45.0]])
     optimizer = torch.optim.Adam([box], lr=0.5)
     for step in range(400):
         optimizer.param_groups[0]["lr"] = 0.5 * (1 - step / 400)
         optimizer.zero_grad()
-        (1 - overlap(box, wanted, kind)).sum().backward()
+        (1 - overlap(box, expected, kind)).sum().backward()
         assert torch.isfinite(box.grad).all()
         optimizer.step()
-    assert iou(box.detach(), wanted).item() > 0.9
+    assert iou(box.detach(), expected).item() > 0.9
 
 
 @pytest.mark.parametrize("kind", ["giou", "ciou", "siou"])
@@ -91,6 +91,6 @@ def test_boxes_with_corners_the_wrong_way_round_overlap_nothing():
 
 
 def test_pairwise_iou_is_that_of_every_pair():
-    found = pairwise_iou(torch.tensor(FOUND), torch.tensor(WANTED)).numpy()
-    wanted = [[plain_iou(a, b)[0] for b in WANTED] for a in FOUND]
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    result = pairwise_iou(torch.tensor(FOUND), torch.tensor(WANTED)).numpy()
+    expected = [[plain_iou(a, b)[0] for b in WANTED] for a in FOUND]
+    np.testing.assert_allclose(result, expected, atol=1e-6)

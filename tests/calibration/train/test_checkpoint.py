@@ -23,11 +23,11 @@ def saved():
 
 def test_a_checkpoint_survives_its_file(tmp_path, saved):
     write(saved, tmp_path / "x.pt")
-    found = read(tmp_path / "x.pt")
-    assert (found.config, found.recipe, found.labels) == (CONFIG, Recipe(), ("a", "b"))
+    result = read(tmp_path / "x.pt")
+    assert (result.config, result.recipe, result.labels) == (CONFIG, Recipe(), ("a", "b"))
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        ours, theirs = saved.network()(x), found.network()(x)
+        ours, theirs = saved.network()(x), result.network()(x)
     assert all(torch.equal(a.classes, b.classes) for a, b in zip(ours, theirs, strict=True))
 
 

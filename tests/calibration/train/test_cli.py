@@ -35,8 +35,8 @@ def run(*words):
 def test_a_training_leaves_its_files_and_says_where(data, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("--data", data, "-o", out, "--epochs", 2) == 0
-    wanted = {"best.pt", "best.onnx", "best.edge", "last.pt", "log.csv", "curve.svg"}
-    assert {p.name for p in out.iterdir()} == wanted
+    expected = {"best.pt", "best.onnx", "best.edge", "last.pt", "log.csv", "curve.svg"}
+    assert {p.name for p in out.iterdir()} == expected
     shown = capsys.readouterr().err
     assert "data: train 4 images (4 objects), val 2 images (2 objects)" in shown
     assert "4 images, 2 held out, 2 classes; 64x64, 2 epochs of batches of 2; cpu" in shown

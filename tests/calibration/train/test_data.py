@@ -35,9 +35,9 @@ def epoch(recipe=RECIPE, number=0, threads=1, memory=None):
 
 def assert_same(first, second):
     assert len(first) == len(second)
-    for (images, targets), (others, wanted) in zip(first, second, strict=True):
+    for (images, targets), (others, expected) in zip(first, second, strict=True):
         assert torch.equal(images, others)
-        assert all(torch.equal(a, b) for a, b in zip(targets, wanted, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(targets, expected, strict=True))
 
 
 def test_batches_do_not_depend_on_threads_or_memory():

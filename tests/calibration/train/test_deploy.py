@@ -33,14 +33,14 @@ def test_the_package_computes_what_the_network_does(tmp_path, name):
     form, _ = spec(net.config, SIZE, coco.LABELS)
     x = image(Size(SIZE, SIZE))
     with torch.no_grad():
-        wanted = module(net, form, Size(SIZE, SIZE))(x)
+        expected = module(net, form, Size(SIZE, SIZE))(x)
     with Detector.load(tmp_path / "small.edge", precision="fp32", threads=1) as detector:
         detector.backend.input_view()[:] = x.numpy()
-        found = [output.values.copy() for output in detector.backend.run()]
+        detections = [output.values.copy() for output in detector.backend.run()]
         pixels = np.ascontiguousarray((x[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8))
         assert len(detector(pixels)) > 0
-    maps = wanted if isinstance(wanted, tuple) else (wanted,)
-    for ours, theirs in zip(found, maps, strict=True):
+    maps = expected if isinstance(expected, tuple) else (expected,)
+    for ours, theirs in zip(detections, maps, strict=True):
         assert ours.size == theirs.numel()
         apart = np.abs(ours.reshape(theirs.shape) - theirs.numpy()).mean()
         assert apart < 0.01 * theirs.abs().max().item()  # weights in half precision

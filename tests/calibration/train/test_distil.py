@@ -32,8 +32,8 @@ def plain_channel_wise(teacher, student, tau):
 @pytest.mark.parametrize("tau", [1.0, 3.0])
 def test_channel_wise_distillation_equals_the_papers_sum(tau):
     teacher, student = features(0), features(1)
-    wanted = plain_channel_wise(teacher, student, tau)
-    assert channel_wise(teacher, student, tau).item() == pytest.approx(wanted, rel=1e-4)
+    expected = plain_channel_wise(teacher, student, tau)
+    assert channel_wise(teacher, student, tau).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_channel_wise_distillation_is_blind_to_a_constant_and_zero_when_alike():

@@ -248,7 +248,7 @@ def test_what_a_rounded_training_leaves_is_the_deployed_network(name, tmp_path):
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         ours, before = net(x), learned.eval()(x)
-    for found, wanted in zip(ours, before, strict=True):  # nothing got lost on the way
+    for result, expected in zip(ours, before, strict=True):  # nothing got lost on the way
         if name == "yolov6n-v2":
-            found, wanted = found.boxes, wanted.boxes
-        torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
+            result, expected = result.boxes, expected.boxes
+        torch.testing.assert_close(result, expected, atol=1e-3, rtol=1e-3)

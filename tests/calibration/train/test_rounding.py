@@ -33,13 +33,13 @@ SIZE = 96
 
 def by_weights(net):
     """The rounding modules of a network, by what their weights are in its graph."""
-    found = {}
+    results = {}
     for module in net.modules():
         if isinstance(module, RoundedConv | RoundedUpsample):
             weight = module.weight.detach().numpy()
             weight = _pointwise(weight) if isinstance(module, RoundedUpsample) else weight
-            found[weight.tobytes()] = module
-    return found
+            results[weight.tobytes()] = module
+    return results
 
 
 @pytest.mark.parametrize("name", ["yolov6n-v2", "yolov6n-v3", "yolov7-tiny"])
@@ -55,9 +55,9 @@ def test_a_rounded_network_has_the_arithmetic_of_the_runtime(name, tmp_path):
     modules = by_weights(net)
     nodes = {n: modules.pop(graph.constants[n.inputs[1]].tobytes()) for n in convolutions(graph)}
     assert not modules  # every convolution of the network is one of the graph, and the reverse
-    reach = {n.inputs[0]: float(m.reach.detach().exp()) for n, m in nodes.items()}
+    max_abs = {n.inputs[0]: float(m.max_abs.detach().exp()) for n, m in nodes.items()}
     layers = {node.name: largest(graph, node) for node in nodes}
-    spec = QuantSpec({"symmetric": Scheme({k: (-v, v) for k, v in reach.items()}, layers)})
+    spec = QuantSpec({"symmetric": Scheme({k: (-v, v) for k, v in max_abs.items()}, layers)})
     planned = plan(graph, spec, "ncnn")
     for node, module in nodes.items():
         weight, bias = map(torch.from_numpy, layer_values(node, planned.layers[node.name], planned))
@@ -67,16 +67,16 @@ def test_a_rounded_network_has_the_arithmetic_of_the_runtime(name, tmp_path):
         x = grid.scale * (steps + 0.6 * torch.rand(steps.shape, generator=random) - 0.3)
         codes = steps.clamp(grid.low, grid.high)
         with torch.no_grad():
-            found = module(x)
+            result = module(x)
             if isinstance(module, RoundedUpsample):
                 places = torch.nn.functional.conv2d(codes * grid.scale, weight, bias)
                 blocks = places.view(1, 2, 2, -1, 6, 6).permute(0, 3, 4, 1, 5, 2)
-                wanted = blocks.reshape(found.shape)
+                expected = blocks.reshape(result.shape)
             else:
-                wanted = torch.nn.functional.conv2d(
+                expected = torch.nn.functional.conv2d(
                     codes * grid.scale, weight, bias, module.stride, module.padding
                 )
-        apart = (found - wanted).abs().amax((0, 2, 3)) > 1e-4 * wanted.abs().max()
+        apart = (result - expected).abs().amax((0, 2, 3)) > 1e-4 * expected.abs().max()
         assert apart.sum() <= 1 + len(apart) // 20, node.name  # a weight on the edge of two codes
 
 
@@ -84,8 +84,8 @@ def test_ranges_are_the_largest_values_of_all_that_was_seen():
     net = round_network(folded(trained("yolov6n-v2")).train())
     small, large = 0.5 * image(Size(64, 64), 1), image(Size(64, 64), 2)
     observe(net, [small, large, small])
-    assert net.backbone.stem.rbr_reparam.reach.exp().item() == pytest.approx(large.max().item())
-    assert not any(torch.isinf(m.reach) for m in net.modules() if hasattr(m, "reach"))
+    assert net.backbone.stem.rbr_reparam.max_abs.exp().item() == pytest.approx(large.max().item())
+    assert not any(torch.isinf(m.max_abs) for m in net.modules() if hasattr(m, "reach"))
 
 
 def test_a_range_grows_for_what_it_cuts_off_that_is_needed():
@@ -96,5 +96,5 @@ def test_a_range_grows_for_what_it_cuts_off_that_is_needed():
     x = torch.full((1, 1, 1, 1), 3.0)
     assert conv(x).item() == pytest.approx(1.0)  # the range ends there
     (conv(x) - 3.0).square().sum().backward()
-    assert conv.reach.grad.item() < 0
+    assert conv.max_abs.grad.item() < 0
     assert conv.weight.grad.item() != 0

@@ -45,14 +45,14 @@ def plain_iou(a, b):
     return w * h / (sum(areas) - w * h + 1e-7)
 
 
-def plain_assign(found, targets):
+def plain_assign(result, targets):
     """The paper, one object and one point at a time."""
-    batch, count, classes = found.logits.shape
+    batch, count, classes = result.logits.shape
     positive = np.zeros((batch, count), bool)
     objects = np.zeros((batch, count), int)
     scores = np.zeros((batch, count, classes))
-    probability = found.logits.sigmoid().double().numpy()
-    boxes, centers = found.boxes.double().numpy(), found.centers.double().numpy()
+    probability = result.logits.sigmoid().double().numpy()
+    boxes, centers = result.boxes.double().numpy(), result.centers.double().numpy()
     for image in range(batch):
         own = targets.boxes[image][targets.real[image]].double().numpy()
         labels = targets.class_ids[image].numpy()
@@ -85,9 +85,9 @@ def plain_assign(found, targets):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_assignment_equals_the_papers(seed):
-    found = points(levels(seed))
-    assignment = assign(found, TARGETS)
-    positive, objects, scores = plain_assign(found, TARGETS)
+    result = points(levels(seed))
+    assignment = assign(result, TARGETS)
+    positive, objects, scores = plain_assign(result, TARGETS)
     assert positive.sum() > 10
     np.testing.assert_array_equal(assignment.positive.numpy(), positive)
     np.testing.assert_array_equal(assignment.objects.numpy()[positive], objects[positive])
@@ -95,37 +95,37 @@ def test_assignment_equals_the_papers(seed):
 
 
 def test_no_point_outside_its_object_is_positive():
-    found = points(levels(0))
-    assignment = assign(found, TARGETS)
+    result = points(levels(0))
+    assignment = assign(result, TARGETS)
     image, point = assignment.positive.nonzero(as_tuple=True)
     boxes = TARGETS.boxes[image, assignment.objects[image, point]]
-    centers = found.centers[point]
+    centers = result.centers[point]
     assert ((centers > boxes[:, :2]) & (centers < boxes[:, 2:])).all()
 
 
 def test_points_are_what_the_runtime_decodes():
-    found = points(levels(3, batch=1))
+    result = points(levels(3, batch=1))
     heads = [
         Tensor(torch.cat([level.classes.sigmoid(), level.boxes], 1)[0].numpy())
         for level in levels(3, batch=1)
     ]
     decoded = ops.decode_distances(heads, strides=(8, 16, 32), score_threshold=0.0)
-    np.testing.assert_allclose(decoded.boxes, found.boxes[0].numpy(), atol=1e-4)
-    best = found.logits[0].sigmoid().amax(1).numpy()
+    np.testing.assert_allclose(decoded.boxes, result.boxes[0].numpy(), atol=1e-4)
+    best = result.logits[0].sigmoid().amax(1).numpy()
     np.testing.assert_allclose(decoded.scores, best, atol=1e-6)
 
 
 def test_varifocal_loss_equals_the_formula():
     logits = torch.tensor([[-2.0, 0.5], [3.0, -0.1]])
     targets = torch.tensor([[0.0, 0.7], [0.0, 0.0]])
-    wanted = 0.0
+    expected = 0.0
     for x, q in zip(logits.flatten().tolist(), targets.flatten().tolist(), strict=True):
         p = 1 / (1 + math.exp(-x))
         if q > 0:
-            wanted -= q * (q * math.log(p) + (1 - q) * math.log(1 - p))
+            expected -= q * (q * math.log(p) + (1 - q) * math.log(1 - p))
         else:
-            wanted -= 0.75 * p**2 * math.log(1 - p)
-    assert varifocal(logits, targets).item() == pytest.approx(wanted, rel=1e-5)
+            expected -= 0.75 * p**2 * math.log(1 - p)
+    assert varifocal(logits, targets).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_images_without_objects_are_learned_from_too():

@@ -49,7 +49,7 @@ def rows(places):
 
 
 def plain_candidates():
-    found = set()
+    results = set()
     for i, real in enumerate(TARGETS.real):
         for t in range(int(real.sum())):
             x1, y1, x2, y2 = TARGETS.boxes[i, t].tolist()
@@ -65,15 +65,15 @@ def plain_candidates():
                     above = row - 1 if gy - row < 0.5 else row + 1
                     for r, c in ((row, column), (row, beside), (above, column)):
                         if 0 <= r < grid and 0 <= c < grid:
-                            found.add((i, t, level, a, r, c))
-    return found
+                            results.add((i, t, level, a, r, c))
+    return results
 
 
 def test_candidates_are_anchors_of_the_shape_in_the_three_nearest_cells():
-    found = rows(candidates(levels(0), ANCHORS, TARGETS))
-    assert len(found) > 50
-    assert len(set(found)) == len(found)
-    assert set(found) == plain_candidates()
+    result = rows(candidates(levels(0), ANCHORS, TARGETS))
+    assert len(result) > 50
+    assert len(set(result)) == len(result)
+    assert set(result) == plain_candidates()
 
 
 def plain_iou(a, b):
@@ -83,13 +83,13 @@ def plain_iou(a, b):
     return w * h / (sum(areas) - w * h + 1e-7)
 
 
-def plain_assign(said, places):
+def plain_assign(outputs, places):
     costs, overlaps, objects = {}, {}, {}
     for k, (i, t, *_) in enumerate(rows(places)):
-        overlaps[k] = plain_iou(TARGETS.boxes[i, t].tolist(), said.boxes[k].tolist())
+        overlaps[k] = plain_iou(TARGETS.boxes[i, t].tolist(), outputs.boxes[k].tolist())
         cost = -3 * math.log(overlaps[k] + 1e-8)
         for c in range(CLASSES):
-            p = math.sqrt(said.classes[k, c].sigmoid() * said.objectness[k].sigmoid())
+            p = math.sqrt(outputs.classes[k, c].sigmoid() * outputs.objectness[k].sigmoid())
             cost -= math.log(p if c == TARGETS.class_ids[i, t] else 1 - p)
         costs[k] = cost
         objects.setdefault((i, t), []).append(k)
@@ -106,8 +106,8 @@ def plain_assign(said, places):
 def test_assignment_equals_a_plain_one(seed):
     maps = levels(seed)
     places = candidates(maps, ANCHORS, TARGETS)
-    said = predictions(maps, ANCHORS, places)
-    assert assign(said, places, TARGETS).tolist() == plain_assign(said, places)
+    outputs = predictions(maps, ANCHORS, places)
+    assert assign(outputs, places, TARGETS).tolist() == plain_assign(outputs, places)
 
 
 def test_a_place_that_two_objects_want_goes_to_the_cheaper():
@@ -136,34 +136,34 @@ def test_predictions_are_what_the_exported_graph_decodes():
         for r in range(grid)
         for c in range(grid)
     ]
-    said = predictions(maps, ANCHORS, Candidates(*torch.tensor(every).T))
+    outputs = predictions(maps, ANCHORS, Candidates(*torch.tensor(every).T))
     center, size = (
-        (said.boxes[:, :2] + said.boxes[:, 2:]) / 2,
-        said.boxes[:, 2:] - said.boxes[:, :2],
+        (outputs.boxes[:, :2] + outputs.boxes[:, 2:]) / 2,
+        outputs.boxes[:, 2:] - outputs.boxes[:, :2],
     )
     torch.testing.assert_close(torch.cat([center, size], 1), decoded[:, :4], atol=2e-2, rtol=1e-3)
-    torch.testing.assert_close(said.objectness.sigmoid(), decoded[:, 4], atol=1e-3, rtol=0)
+    torch.testing.assert_close(outputs.objectness.sigmoid(), decoded[:, 4], atol=1e-3, rtol=0)
 
 
 def test_the_parts_of_the_loss_equal_a_plain_sum():
     maps = levels(1)
     places = candidates(maps, ANCHORS, TARGETS)
-    said = predictions(maps, ANCHORS, places)
-    taken = assign(said, places, TARGETS).tolist()
+    outputs = predictions(maps, ANCHORS, places)
+    taken = assign(outputs, places, TARGETS).tolist()
     box = entropy = 0.0
-    wanted = [torch.zeros(level.shape[:4]) for level in maps]
+    expected = [torch.zeros(level.shape[:4]) for level in maps]
     for k in taken:
         i, t, level, a, r, c = rows(places)[k]
-        near = overlap(said.boxes[k], TARGETS.boxes[i, t], "ciou").item()
+        near = overlap(outputs.boxes[k], TARGETS.boxes[i, t], "ciou").item()
         box += (1 - near) / len(taken)
-        wanted[level][i, a, r, c] = max(near, 0)
-        for j, logit in enumerate(said.classes[k].tolist()):
+        expected[level][i, a, r, c] = max(near, 0)
+        for j, logit in enumerate(outputs.classes[k].tolist()):
             p = 1 / (1 + math.exp(-logit))
             entropy -= math.log(p if j == TARGETS.class_ids[i, t] else 1 - p) / CLASSES
     entropy /= len(taken)
     objectness = sum(
         w * torch.nn.functional.binary_cross_entropy(level[..., 4].sigmoid(), q).item()
-        for level, q, w in zip(maps, wanted, (4.0, 1.0, 0.4), strict=True)
+        for level, q, w in zip(maps, expected, (4.0, 1.0, 0.4), strict=True)
     )
     parts = loss(maps, ANCHORS, TARGETS)
     assert parts["box"].item() == pytest.approx(2 * 0.05 * 3 * box, rel=1e-4)

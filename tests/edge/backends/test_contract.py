@@ -121,8 +121,8 @@ class TestEveryBackend:
     def test_computes_what_the_reference_does(self, name):
         backend = opened(name, precision="fp32")
         fill(backend, image())
-        for found, wanted in zip(backend.run(), expected(), strict=True):
-            np.testing.assert_allclose(chw(found), wanted[0], atol=1e-4)
+        for result, expectation in zip(backend.run(), expected(), strict=True):
+            np.testing.assert_allclose(chw(result), expectation[0], atol=1e-4)
         backend.close()
 
     def test_gives_the_outputs_in_the_order_asked_for(self, name):
@@ -135,19 +135,19 @@ class TestEveryBackend:
 
     def test_reads_its_input_anew_each_time(self, name):
         backend = opened(name, ("first",))
-        seen = []
+        observed = []
         for photo in (image(), np.zeros(SHAPE, np.float32), image()):
             fill(backend, photo)
-            seen.append(chw(backend.run()[0]).copy())
-        np.testing.assert_array_equal(seen[0], seen[2])
-        assert np.abs(seen[0] - seen[1]).max() > 0.1
+            observed.append(chw(backend.run()[0]).copy())
+        np.testing.assert_array_equal(observed[0], observed[2])
+        assert np.abs(observed[0] - observed[1]).max() > 0.1
         backend.close()
 
     def test_describes_its_files(self, name):
-        found = describe(name, files(name))
-        assert [spec.name for spec in found.inputs] == ["images"]
-        assert set(found.outputs) == set(OUTPUTS)
-        assert found.precision == "fp32"
+        result = describe(name, files(name))
+        assert [spec.name for spec in result.inputs] == ["images"]
+        assert set(result.outputs) == set(OUTPUTS)
+        assert result.precision == "fp32"
 
     def test_says_what_is_in_effect(self, name):
         backend = opened(name, precision="fp32", threads=2)

@@ -47,9 +47,9 @@ def test_a_device_computes_what_the_cpu_does_or_is_said_to_be_missing(device, ca
     if there(device):
         backend = opened(DEVICES[device], device, precision="fp32")
         backend.input_view()[...] = probe.image()
-        found = np.array(backend.run()[0].values).reshape(1, 8, 16, 16)
+        result = np.array(backend.run()[0].values).reshape(1, 8, 16, 16)
         backend.close()
-        np.testing.assert_allclose(found, np.load(probe.FOLDER / "found.npy"), atol=0.02)
+        np.testing.assert_allclose(result, np.load(probe.FOLDER / "found.npy"), atol=0.02)
     else:
         with pytest.raises(BackendError, match=ABSENT[device]):
             opened(DEVICES[device], device)

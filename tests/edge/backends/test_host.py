@@ -31,6 +31,6 @@ def test_what_c_prints_inside_does_not_come_out_later(unbuffered):
             text=True,
             check=True,
         )
-        said = {"1": done.stdout, "2": done.stderr}[descriptor]
-        assert "noise" not in said
+        text = {"1": done.stdout, "2": done.stderr}[descriptor]
+        assert "noise" not in text
         assert "before\nafter\n" in done.stdout.replace("noise of a runtime\n", "")

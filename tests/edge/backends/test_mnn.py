@@ -19,14 +19,14 @@ def test_gives_float32_also_where_the_cpu_computes_in_half_precision(monkeypatch
     spec = TensorSpec("images", (1, 3, 32, 32))
     backend = open_backend("mnn", files, spec, ["found"], BackendOptions(1, "fp16"))
     assert backend.precision == ("fp16" if half else "fp32")
-    found = []
+    results = []
     for fed in (probe.image(), 0 * probe.image(), probe.image()):
         backend.input_view()[...] = fed
         (output,) = backend.run()
         assert output.values.dtype == np.float32
-        found.append(output.values.copy())
+        results.append(output.values.copy())
     backend.close()
-    wanted = np.load(probe.FOLDER / "found.npy")
-    assert np.abs(found[0].reshape(wanted.shape) - wanted).max() < 0.02
-    assert np.array_equal(found[0], found[2])
-    assert np.abs(found[0] - found[1]).max() > 0.1
+    expected = np.load(probe.FOLDER / "found.npy")
+    assert np.abs(results[0].reshape(expected.shape) - expected).max() < 0.02
+    assert np.array_equal(results[0], results[2])
+    assert np.abs(results[0] - results[1]).max() > 0.1

@@ -35,9 +35,9 @@ class TestOutputs:
         image = np.random.default_rng(0).random((3, 128, 160), np.float32)
         backend = load(files, TensorSpec("in0", (1, 3, 128, 160)), names, ONE_THREAD)
         backend.input_view()[:] = image
-        found = backend.run()
+        result = backend.run()
         expected = ncnn_files.infer(files, image, names, tmp_path)
-        for tensor, array in zip(found, expected, strict=True):
+        for tensor, array in zip(result, expected, strict=True):
             assert tensor.values.dtype == np.float32
             np.testing.assert_array_equal(tensor.values, array)
 
@@ -69,19 +69,19 @@ class TestOutputs:
         image = ncnn_files.random(3, 32, 24)
         backend = open_small(outputs=names)
         backend.input_view()[:] = image
-        found = backend.run()
-        assert [tensor.values.ndim for tensor in found] == [3, 3, 3, 1]
-        for tensor, name in zip(found, names, strict=True):
+        result = backend.run()
+        assert [tensor.values.ndim for tensor in result] == [3, 3, 3, 1]
+        for tensor, name in zip(result, names, strict=True):
             (alone,) = ncnn_files.infer(ncnn_files.small(), image, (name,), tmp_path)
             np.testing.assert_array_equal(tensor.values, alone)
 
     def test_stay_readable_after_close(self):
         backend = open_small()
         backend.input_view()[:] = 1
-        found = backend.run()[0].values
-        kept = found.copy()
+        result = backend.run()[0].values
+        kept = result.copy()
         backend.close()
-        np.testing.assert_array_equal(found, kept)
+        np.testing.assert_array_equal(result, kept)
 
 
 class TestInput:

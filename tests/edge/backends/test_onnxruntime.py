@@ -81,9 +81,9 @@ def test_a_pp_yoloe_with_its_scale_factor_is_recognized(tmp_path):
     corners, scores = b.op("Split", wide, np.array([4, 2]), axis=1, outputs=2)
     scale = b.op("Concat", "scale_factor", "scale_factor", axis=1)
     boxes = b.op("Div", b.op("Transpose", corners, perm=(0, 2, 1)), scale, name="boxes")
-    found = [boxes, b.op("Sigmoid", scores, name="scores")]
+    results = [boxes, b.op("Sigmoid", scores, name="scores")]
     path = tmp_path / "ppyoloe.onnx"
-    path.write_bytes(b.model(found, (1, 3, 64, 64), more_inputs={"scale_factor": (1, 2)}))
+    path.write_bytes(b.model(results, (1, 3, 64, 64), more_inputs={"scale_factor": (1, 2)}))
     opened = open_model([path], Overrides(family="ppyoloe+"))
     spec = opened.package.spec
     assert (spec.form, spec.input_name, len(spec.labels)) == ("boxes-scores", "images", 2)

@@ -40,10 +40,10 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    ("files", "found"), [({}, "nothing"), ({"onnx": b""}, r"\.onnx"), ({"param": b""}, r"\.param")]
+    ("files", "result"), [({}, "nothing"), ({"onnx": b""}, r"\.onnx"), ({"param": b""}, r"\.param")]
 )
-def test_files_of_another_kind_are_refused(files, found):
-    with pytest.raises(ModelError, match=rf"is \.bin, \.param, got {found}$"):
+def test_files_of_another_kind_are_refused(files, result):
+    with pytest.raises(ModelError, match=rf"is \.bin, \.param, got {result}$"):
         open_small(files=files)
 
 

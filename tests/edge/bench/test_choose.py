@@ -17,8 +17,8 @@ def package(*artifacts):
     return Package("m", spec, tuple(Artifact(name, kind, {}) for name, kind in artifacts))
 
 
-def told(found):
-    return [(each.artifact.backend, each.artifact.precision, each.threads) for each in found]
+def told(result):
+    return [(each.artifact.backend, each.artifact.precision, each.threads) for each in result]
 
 
 def timed(seconds, *, cpu=None, **changed):
@@ -43,8 +43,8 @@ class TestWays:
             ("tflite", "int8", 1),
             ("ncnn", "int8", 1),
         ]
-        found = told(ways(package(*reversed(both)), None, [1], 1))
-        assert found == [("mnn", "fp32", 1), ("ncnn", "fp16", 1)]
+        result = told(ways(package(*reversed(both)), None, [1], 1))
+        assert result == [("mnn", "fp32", 1), ("ncnn", "fp16", 1)]
 
     def test_only_those_asked_for_are_compared_with_the_usual_one(self):
         model = package(("ncnn", "fp16"), ("mnn", "fp16"))
@@ -56,22 +56,22 @@ class TestWays:
 class TestChoose:
     def test_the_fastest_is_chosen(self):
         usual, fast = timed(0.02), timed(0.01, backend="mnn", threads=2)
-        found = choose(report(usual, timed(0.03, threads=1), fast))
-        assert found.run is fast
-        assert found.reason == "mnn with 2 threads 10.0 ms, usually ncnn with 4 threads 20.0 ms"
-        assert not found.doubts
+        result = choose(report(usual, timed(0.03, threads=1), fast))
+        assert result.run is fast
+        assert result.reason == "mnn with 2 threads 10.0 ms, usually ncnn with 4 threads 20.0 ms"
+        assert not result.doubts
 
     def test_where_the_usual_is_the_fastest_it_stays(self):
         usual = timed(0.01)
-        found = choose(report(usual, timed(0.02, threads=1)))
-        assert found.run is usual
-        assert found.reason == "nothing is faster than the usual ncnn with 4 threads 10.0 ms"
+        result = choose(report(usual, timed(0.02, threads=1)))
+        assert result.run is usual
+        assert result.reason == "nothing is faster than the usual ncnn with 4 threads 10.0 ms"
 
     def test_of_those_as_fast_the_one_that_takes_less_of_the_cpu(self):
         usual, thrifty = timed(0.010, cpu=0.04), timed(0.0104, cpu=0.01, threads=1)
-        found = choose(report(usual, thrifty))
-        assert found.run is thrifty
-        assert "takes 40.0 ms of CPU a frame instead of 10.0" in found.reason
+        result = choose(report(usual, thrifty))
+        assert result.run is thrifty
+        assert "takes 40.0 ms of CPU a frame instead of 10.0" in result.reason
         assert choose(report(usual, timed(0.0106, cpu=0.01, threads=1))).run is usual
 
     def test_another_arithmetic_is_never_chosen(self):

@@ -46,11 +46,11 @@ def measured(model, tmp_path_factory):
     uname = os.uname()
     chosen = plan(package, None, None, [1, 2], [Size(64, 64)])
     root = boards.pi4(tmp_path_factory.mktemp("pi4"), throttled=0x50005)
-    told = []
+    message = []
     with pytest.MonkeyPatch.context() as patch:  # a name that no word of a report can hold
         patch.setattr(os, "uname", lambda: os.uname_result((*uname[:1], HOST, *uname[2:])))
-        report = measure(path, package, chosen, source(), QUICK, root=root, progress=told.append)
-    return report, told
+        report = measure(path, package, chosen, source(), QUICK, root=root, progress=message.append)
+    return report, message
 
 
 def test_a_throttled_board_is_marked(measured):
@@ -62,11 +62,11 @@ def test_a_throttled_board_is_marked(measured):
 
 
 def test_every_configuration_is_measured_in_turns(measured):
-    report, told = measured
+    report, message = measured
     assert [run.threads for run in report.runs] == [1, 2]
     assert [len(run.repetitions) for run in report.runs] == [3, 3]
-    assert [line.split()[0] for line in told] == ["1/3", "1/3", "2/3", "2/3", "3/3", "3/3"]
-    assert [line.split()[-2] for line in told] == ["1", "2", "2", "1", "1", "2"]
+    assert [line.split()[0] for line in message] == ["1/3", "1/3", "2/3", "2/3", "3/3", "3/3"]
+    assert [line.split()[-2] for line in message] == ["1", "2", "2", "1", "1", "2"]
 
 
 def test_the_numbers_hang_together(measured):
@@ -143,14 +143,14 @@ def test_a_size_that_does_not_fit_is_an_error_of_that_configuration(model, tmp_p
 
 def test_plans_every_combination(model):
     _, package = model
-    found = plan(package, {"ncnn"}, None, [1, 2], [None, Size(64, 64)])
-    assert [(each.threads, each.input) for each in found] == [
+    result = plan(package, {"ncnn"}, None, [1, 2], [None, Size(64, 64)])
+    assert [(each.threads, each.input) for each in result] == [
         (1, None),
         (1, Size(64, 64)),
         (2, None),
         (2, Size(64, 64)),
     ]
-    assert {each.precision for each in found} == {"fp16"}
+    assert {each.precision for each in result} == {"fp16"}
 
 
 def test_plans_float_and_int8_apart(model):
@@ -185,9 +185,9 @@ def test_frames_come_back_as_they_were(tmp_path):
         Frame((luma, luma[::2, ::2].copy(), luma[1::2, ::2].copy()), "I420"),
     ]
     save_frames(tmp_path / "f.npz", frames)
-    found = load_frames(tmp_path / "f.npz")
-    assert [frame.format for frame in found] == ["BGR", "I420"]
-    for frame, same in zip(frames, found, strict=True):
+    result = load_frames(tmp_path / "f.npz")
+    assert [frame.format for frame in result] == ["BGR", "I420"]
+    for frame, same in zip(frames, result, strict=True):
         assert all(map(np.array_equal, frame.planes, same.planes))
 
 

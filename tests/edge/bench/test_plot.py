@@ -16,9 +16,9 @@ def texts(image):
 
 def test_every_configuration_has_its_bar_and_numbers():
     image = bars(report(run((0.01,) * 3), run((0.02,) * 3, threads=1)))
-    found = texts(image)
-    assert "ncnn fp32 320x320 4 threads" in found
-    assert "20.0 ms, 50.0 frames/s" in found
+    result = texts(image)
+    assert "ncnn fp32 320x320 4 threads" in result
+    assert "20.0 ms, 50.0 frames/s" in result
     widths = [
         float(rect.get("width"))
         for rect in ET.fromstring(image).iter(f"{SVG}rect")
@@ -29,9 +29,9 @@ def test_every_configuration_has_its_bar_and_numbers():
 
 
 def test_failed_and_invalid_runs_say_why():
-    found = texts(bars(report(run((0.01, 0.02, 0.03)), run(repetitions=(), error="killed <&>"))))
-    assert any(text.startswith("invalid: repetitions differ") for text in found)
-    assert "killed <&>" in found
+    result = texts(bars(report(run((0.01, 0.02, 0.03)), run(repetitions=(), error="killed <&>"))))
+    assert any(text.startswith("invalid: repetitions differ") for text in result)
+    assert "killed <&>" in result
 
 
 def test_a_report_of_failures_alone_is_an_image():

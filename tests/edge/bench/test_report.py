@@ -10,23 +10,23 @@ from edge.bench.report import METRICS, Report, in_words, read
 from edge.errors import DataError
 
 
-def as_json(found):
-    return json.loads(json.dumps(found.as_json()))
+def as_json(result):
+    return json.loads(json.dumps(result.as_json()))
 
 
 def test_a_report_comes_back_from_its_json():
-    found = report(run(), run(threads=1), run(repetitions=(), error="killed by SIGILL"))
-    assert Report.from_json(as_json(found)) == found
+    result = report(run(), run(threads=1), run(repetitions=(), error="killed by SIGILL"))
+    assert Report.from_json(as_json(result)) == result
 
 
 def test_a_device_is_part_of_what_was_measured_and_was_the_cpu_where_a_report_has_none():
-    found = report(run(), run(device="vulkan"))
-    assert [each.key for each in found.runs] == [
+    result = report(run(), run(device="vulkan"))
+    assert [each.key for each in result.runs] == [
         "ncnn fp32 320x320 4 threads",
         "ncnn on vulkan fp32 320x320 4 threads",
     ]
-    values = as_json(found)
-    assert Report.from_json(values) == found
+    values = as_json(result)
+    assert Report.from_json(values) == result
     for each in values["runs"]:
         del each["device"]
     assert {each.device for each in Report.from_json(values).runs} == {"cpu"}
@@ -50,16 +50,16 @@ def test_a_value_is_the_median_of_the_repetitions():
 
 
 def test_throughput_and_memory_have_their_units():
-    found = run((0.020,) * 3)
-    assert found.value("throughput") == pytest.approx(50)
-    assert found.value("peak_memory") == pytest.approx(50)
+    result = run((0.020,) * 3)
+    assert result.value("throughput") == pytest.approx(50)
+    assert result.value("peak_memory") == pytest.approx(50)
 
 
 def test_a_throttled_run_makes_the_report_invalid():
     hot = repetition(after=state(limits=("throttled",)))
-    found = report(run(repetitions=(repetition(), hot, repetition())))
-    assert not found.valid
-    assert found.runs[0].invalid == ("the machine was held back: throttled",)
+    result = report(run(repetitions=(repetition(), hot, repetition())))
+    assert not result.valid
+    assert result.runs[0].invalid == ("the machine was held back: throttled",)
     assert report().valid
 
 

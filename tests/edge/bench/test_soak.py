@@ -58,8 +58,8 @@ def test_too_short_a_soak_is_no_proof():
 
 
 def test_a_trend_is_the_line_through_the_points():
-    found = Trend.of([0, 1, 2, 3], [5, 7, 9, 11])
-    assert (found.rise, found.noise, found.median) == (6, 0, 8)
+    result = Trend.of([0, 1, 2, 3], [5, 7, 9, 11])
+    assert (result.rise, result.noise, result.median) == (6, 0, 8)
 
 
 class Works:
@@ -87,22 +87,22 @@ class Works:
 def test_watches_a_detector_that_leaks(tmp_path, monkeypatch):
     detector = Works(keep=8)
     monkeypatch.setattr("edge.bench.soak.monotonic", detector.clock)
-    found = soak(detector, [FRAME], 2.0, root=boards.pi5(tmp_path))
-    assert 180 <= len(found.samples) <= 200
-    assert found.samples[0].temperature == pytest.approx(48.3)
-    assert found.samples[0].mhz == 2400
-    assert any(problem.startswith("memory grows") for problem in found.problems)
+    detections = soak(detector, [FRAME], 2.0, root=boards.pi5(tmp_path))
+    assert 180 <= len(detections.samples) <= 200
+    assert detections.samples[0].temperature == pytest.approx(48.3)
+    assert detections.samples[0].mhz == 2400
+    assert any(problem.startswith("memory grows") for problem in detections.problems)
 
 
 def test_a_throttled_board_shows(tmp_path, monkeypatch):
     detector = Works()
     monkeypatch.setattr("edge.bench.soak.monotonic", detector.clock)
-    found = soak(detector, [FRAME], 0.5, root=boards.pi4(tmp_path, throttled=0x4))
-    assert "the machine was held back: throttled" in found.problems
+    detections = soak(detector, [FRAME], 0.5, root=boards.pi4(tmp_path, throttled=0x4))
+    assert "the machine was held back: throttled" in detections.problems
 
 
 def test_an_interrupted_soak_keeps_what_it_has(tmp_path):
     detector = Works(interrupt_at=1000)
-    found = soak(detector, [FRAME], 60.0, root=tmp_path)
-    assert found.interrupted
+    result = soak(detector, [FRAME], 60.0, root=tmp_path)
+    assert result.interrupted
     assert detector.count == 1000

@@ -32,9 +32,9 @@ def test_a_limit_from_before_the_run_does_not_count():
     assert held_back(then, then) == set()
 
 
-@pytest.mark.parametrize(("before", "after", "found"), [(3, 4, {"throttled"}), (3, 3, set())])
-def test_counted_events_count_when_they_rise(before, after, found):
-    assert held_back(state(throttle_count=before), state(throttle_count=after)) == found
+@pytest.mark.parametrize(("before", "after", "result"), [(3, 4, {"throttled"}), (3, 3, set())])
+def test_counted_events_count_when_they_rise(before, after, result):
+    assert held_back(state(throttle_count=before), state(throttle_count=after)) == result
 
 
 def test_work_of_others_is_found_in_any_repetition():

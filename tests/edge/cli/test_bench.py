@@ -20,44 +20,44 @@ def test_measures_writes_and_compares(model, tmp_path, capsys):
     share, plot = tmp_path / "new" / "r.json", tmp_path / "r.svg"
     words = ["bench", "--model", model, *QUICK, "--note", "fan", "--share", str(share)]
     status = main([*words, "--plot", str(plot)])
-    found = reports.read(share)
+    result = reports.read(share)
     out = capsys.readouterr().out
     assert "ncnn fp32 64x64 1 thread" in out
-    assert found.note == "fan"
-    assert found.settings["source"] == "test:conveyor"
+    assert result.note == "fan"
+    assert result.settings["source"] == "test:conveyor"
     assert plot.read_text().startswith("<svg")
     # This machine may be busy: then the report says so, and the status with it.
-    assert status == (0 if found.valid else 1)
-    assert ("INVALID" in out) == (not found.valid)
+    assert status == (0 if result.valid else 1)
+    assert ("INVALID" in out) == (not result.valid)
 
     status = main([*words, "--json", "--against", str(share)])
     out, err = capsys.readouterr()
     again = reports.Report.from_json(json.loads(out))
-    assert again.runs[0].key == found.runs[0].key
-    if found.valid and again.valid:
+    assert again.runs[0].key == result.runs[0].key
+    if result.valid and again.valid:
         assert ("WORSE" in err) == (status == 1)
     else:
         assert status == 1
-        assert not found.valid or "not compared: " in err or again.runs[0].invalid
+        assert not result.valid or "not compared: " in err or again.runs[0].invalid
 
 
 def test_a_device_is_measured_or_said_to_be_missing(tmp_path, capsys):
     words = ["bench", *QUICK[:2], *QUICK[4:], "--device", "vulkan", "--share", str(tmp_path / "r")]
     status = main([*words, "--backend", "all"])
-    (found,) = reports.read(tmp_path / "r").runs
-    assert (found.backend, found.device) == ("ncnn", "vulkan")
-    assert found.key.startswith("ncnn on vulkan ")
-    if not found.repetitions:
+    (result,) = reports.read(tmp_path / "r").runs
+    assert (result.backend, result.device) == ("ncnn", "vulkan")
+    assert result.key.startswith("ncnn on vulkan ")
+    if not result.repetitions:
         assert status == 1
         assert "INVALID: " in capsys.readouterr().out
-        assert "vulkan: " in found.error
+        assert "vulkan: " in result.error
 
 
 def test_a_regression_ends_with_status_1(model, tmp_path, capsys, monkeypatch):
     before, after = report(), report(run([0.02, 0.0201, 0.0202]))
     (tmp_path / "r.json").write_text(json.dumps(before.as_json()))
-    for found, status, word in ((after, 1, "WORSE"), (before, 0, "no change beyond the noise")):
-        monkeypatch.setattr(bench, "measure", lambda *_, found=found, **__: found)
+    for result, status, word in ((after, 1, "WORSE"), (before, 0, "no change beyond the noise")):
+        monkeypatch.setattr(bench, "measure", lambda *_, result=result, **__: result)
         words = ["bench", "--model", model, "--against", str(tmp_path / "r.json")]
         assert main(words) == status
         assert word in capsys.readouterr().out
@@ -85,10 +85,10 @@ def test_a_folder_is_no_file_to_write(model, tmp_path, capsys):
 def test_soaks(model, tmp_path, capsys):
     words = ["bench", "--model", model, "--imgsz", "64", "--threads", "1", "--soak", "2s"]
     status = main([*words, "--json", "--plot", str(tmp_path / "s.svg")])
-    found = json.loads(capsys.readouterr().out)
-    assert status == (1 if found["problems"] else 0)
-    assert sum(sample["frames"] for sample in found["samples"]) > 5
-    assert all(sample["memory"] > 10_000_000 for sample in found["samples"])
+    result = json.loads(capsys.readouterr().out)
+    assert status == (1 if result["problems"] else 0)
+    assert sum(sample["frames"] for sample in result["samples"]) > 5
+    assert all(sample["memory"] > 10_000_000 for sample in result["samples"])
     assert (tmp_path / "s.svg").read_text().startswith("<svg")
 
 

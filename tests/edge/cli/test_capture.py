@@ -68,8 +68,8 @@ def test_black_blurred_and_damaged_images_are_passed_over(tmp_path, capsys):
     cv2.imwrite(str(photos / "c.png"), sharp // 40)
     (photos / "d.png").write_bytes(b"no image")
     assert main(["capture", "--source", str(photos), "-o", str(tmp_path / "out")]) == 0
-    wanted = "1 images; passed over: 1 black, 1 blurred, 1 unreadable"
-    assert wanted in capsys.readouterr().err
+    expected = "1 images; passed over: 1 black, 1 blurred, 1 unreadable"
+    assert expected in capsys.readouterr().err
 
 
 def test_nothing_usable_is_an_error(tmp_path, capsys):
@@ -98,7 +98,7 @@ def test_an_interrupt_is_how_a_camera_is_stopped(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("times", "every", "wanted"),
+    ("times", "every", "expected"),
     [
         ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 0.2, [0.0, 0.2, 0.4]),
         ([0.0, 0.15, 0.3, 0.45, 0.6], 0.2, [0.0, 0.3, 0.45, 0.6]),  # 0.2, 0.4 and 0.6 were due
@@ -106,8 +106,8 @@ def test_an_interrupt_is_how_a_camera_is_stopped(tmp_path, capsys, monkeypatch):
         ([0.0, 0.1, 0.2], 0.0, [0.0, 0.1, 0.2]),
     ],
 )
-def test_frames_are_due_at_even_times(times, every, wanted):
-    assert [frame.time for frame in capture.due(Clip(times), every)] == wanted
+def test_frames_are_due_at_even_times(times, every, expected):
+    assert [frame.time for frame in capture.due(Clip(times), every)] == expected
 
 
 def test_what_becomes_of_the_camera_is_told(tmp_path, capsys, monkeypatch):
@@ -126,10 +126,10 @@ def test_still_images_are_all_due():
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("2", 2), ("2s", 2), ("500ms", 0.5), ("1.5m", 90), ("0", 0)]
+    ("text", "expected"), [("2", 2), ("2s", 2), ("500ms", 0.5), ("1.5m", 90), ("0", 0)]
 )
-def test_times_are_read_with_their_unit(text, wanted):
-    assert capture.seconds(text) == wanted
+def test_times_are_read_with_their_unit(text, expected):
+    assert capture.seconds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "2 weeks", "1e3", "48h", "nan"])

@@ -42,26 +42,26 @@ def run(capsys):
 
 def test_a_model_compared_with_itself_does_not_differ(run, photos, lite):
     status, out, _ = run(photos, "--model", lite["s"], "--compare", "ncnn", "ncnn-fp32", "--json")
-    found = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert found["difference"]["AP"]["before"] == found["difference"]["AP"]["after"] > 0.2
-    assert found["difference"]["AP"]["low"] == found["difference"]["AP"]["high"] == 0
-    assert found["agreement"]["recall"] == found["agreement"]["precision"] == 1
-    assert (found["a"]["name"], found["b"]["name"]) == ("ncnn", "ncnn-fp32")
+    assert result["difference"]["AP"]["before"] == result["difference"]["AP"]["after"] > 0.2
+    assert result["difference"]["AP"]["low"] == result["difference"]["AP"]["high"] == 0
+    assert result["agreement"]["recall"] == result["agreement"]["precision"] == 1
+    assert (result["a"]["name"], result["b"]["name"]) == ("ncnn", "ncnn-fp32")
 
 
 def test_two_models_differ_by_what_each_has_alone(run, photos, lite):
     alone = [json.loads(run(photos, "--model", m, "--json")[1]) for m in lite.values()]
     status, out, err = run(photos, "--compare", lite["s"], lite["m"], "--json")
-    found = json.loads(out)
+    result = json.loads(out)
     assert status == 0
     for name in ("AP", "AP50", "AP75", "APs", "APm", "APl"):
-        pair = found["difference"][name]
+        pair = result["difference"][name]
         assert [pair["before"], pair["after"]] == pytest.approx([a[name] for a in alone], abs=1e-9)
         assert pair["low"] <= pair["high"]
-    assert 0 < found["agreement"]["recall"] < 1
-    assert "person" in found["per_class"]
-    assert sum(each["objects"] for each in found["per_class"].values()) == alone[0]["objects"]
+    assert 0 < result["agreement"]["recall"] < 1
+    assert "person" in result["per_class"]
+    assert sum(each["objects"] for each in result["per_class"].values()) == alone[0]["objects"]
     assert err.count("\n5 frames; ") == 2
 
 
@@ -118,5 +118,5 @@ def test_an_artifact_that_is_not_there_is_named(run, photos, lite):
     ],
 )
 def test_reads_a_side(text, expected):
-    found = Side.parse(text, Path("m.edge"))
-    assert (str(found.model), found.backend, found.precision) == expected
+    result = Side.parse(text, Path("m.edge"))
+    assert (str(result.model), result.backend, result.precision) == expected

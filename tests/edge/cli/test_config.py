@@ -84,6 +84,6 @@ def test_a_flag_without_its_file_is_bad_usage_of_the_command(words, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["run", *words])
     assert stopped.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("usage: edge run ")
-    assert "argument --config: expected one argument" in said
+    text = capsys.readouterr().err
+    assert text.startswith("usage: edge run ")
+    assert "argument --config: expected one argument" in text

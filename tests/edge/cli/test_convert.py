@@ -72,10 +72,10 @@ def checkpoint(tmp_path_factory):
 def test_a_checkpoint_becomes_a_package(checkpoint, tmp_path, capsys):
     target = tmp_path / "n.edge"
     assert main(["convert", str(checkpoint), "-o", str(target), "--imgsz", "96x128"]) == 0
-    found = package.read(target)
-    assert found.spec.family == "yolov6"
-    assert (found.spec.input.height, found.spec.input.width) == (96, 128)
-    assert list(found.provenance["sources"]) == ["yolov6n.pt"]
+    result = package.read(target)
+    assert result.spec.family == "yolov6"
+    assert (result.spec.input.height, result.spec.input.width) == (96, 128)
+    assert list(result.provenance["sources"]) == ["yolov6n.pt"]
     assert "yolov6n-v3, 80 classes, training form, from 'ema'" in capsys.readouterr().err
 
 
@@ -91,8 +91,8 @@ def test_a_checkpoint_s_family_is_known_where_its_outputs_leave_a_choice(tmp_pat
         file = save({"model": tree}, tmp_path / "yolov7-tiny.pt")
     target = tmp_path / "t.edge"
     assert main(["convert", str(file), "-o", str(target), "--imgsz", "96"]) == 0
-    found = package.read(target).spec
-    assert (found.family, found.labels[7]) == ("yolov7-tiny", "class 7")
+    result = package.read(target).spec
+    assert (result.family, result.labels[7]) == ("yolov7-tiny", "class 7")
 
 
 def test_a_checkpoint_becomes_an_onnx_file(checkpoint, tmp_path, capsys):
@@ -140,11 +140,11 @@ def artifacts(path):
 def found_by_all(path, seed=0):
     """Boxes found in an image, by backend."""
     image = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
-    found = {}
+    results = {}
     for backend, _ in artifacts(path):
         with Detector.load(path, backend=backend, precision="fp32", score_threshold=0.1) as one:
-            found[backend] = one(image)
-    return found
+            results[backend] = one(image)
+    return results
 
 
 def test_targets_of_an_onnx_file_find_the_same(small, tmp_path, capsys):
@@ -152,8 +152,8 @@ def test_targets_of_an_onnx_file_find_the_same(small, tmp_path, capsys):
     words = ["convert", str(small), "-o", str(target), "--targets", ",".join(BACKENDS)]
     assert main([*words, "--labels", "a,b,c", "--precision", "fp32"]) == 0
     assert artifacts(target) == [(name, "fp32") for name in BACKENDS]
-    told = capsys.readouterr().err
-    assert all(f"{name} fp32: agrees with ONNX Runtime" in told for name in BACKENDS)
+    message = capsys.readouterr().err
+    assert all(f"{name} fp32: agrees with ONNX Runtime" in message for name in BACKENDS)
     first, *others = found_by_all(target).values()
     assert len(first)
     for other in others:

@@ -13,9 +13,9 @@ from edge.doctor.finding import Finding
 @pytest.fixture
 def findings(monkeypatch):
     """What the examination finds."""
-    found = [Finding("board", "ok", "a board")]
-    monkeypatch.setattr(doctor, "examine", lambda **_: iter(found))
-    return found
+    results = [Finding("board", "ok", "a board")]
+    monkeypatch.setattr(doctor, "examine", lambda **_: iter(results))
+    return results
 
 
 def test_all_well_ends_with_0(findings, capsys):
@@ -37,9 +37,9 @@ def test_an_error_ends_with_1(findings, capsys):
 def test_json_has_every_field(findings, capsys):
     findings.append(Finding("ncnn", "error", "killed", "why", "fix"))
     assert main(["doctor", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert found["works"] is False
-    assert found["findings"][1] == {
+    result = json.loads(capsys.readouterr().out)
+    assert result["works"] is False
+    assert result["findings"][1] == {
         "check": "ncnn",
         "level": "error",
         "what": "killed",

@@ -120,7 +120,7 @@ def test_evaluates_every_class_of_a_box_above_a_low_threshold(run_eval, model, p
             multi_label=multi_label,
         ) as detector:
             images = open_source(str(photos / "images"))
-            counts[multi_label] = sum(len(detector.run(frame).found) for frame in images)
+            counts[multi_label] = sum(len(detector.run(frame).detections) for frame in images)
     assert report["detections"] == counts[True] > counts[False]
 
 
@@ -151,9 +151,9 @@ def test_a_coco_file_gives_the_same_numbers_and_its_own_ids(run_eval, photos, tm
     (photos / "labels.json").write_text(json.dumps(content))
     saved = tmp_path / "results.json"
     status, out, _ = run_eval(photos / "labels.json", "--json", "--save", str(saved))
-    found = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert [found[n] for n in METRICS] == pytest.approx([expected[n] for n in METRICS], abs=1e-9)
+    assert [result[n] for n in METRICS] == pytest.approx([expected[n] for n in METRICS], abs=1e-9)
     assert all(row["category_id"] > 1000 for row in json.loads(saved.read_text()))
 
 

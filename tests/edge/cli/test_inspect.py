@@ -14,8 +14,8 @@ def lite(shared):
 
 def test_a_bare_model_and_its_package_are_described_alike(lite, tmp_path, capsys):
     assert main(["convert", str(lite), "-o", str(tmp_path / "s.edge")]) == 0
-    said = capsys.readouterr()
-    assert said.out == ""
+    text = capsys.readouterr()
+    assert text.out == ""
     facts = []
     for model in (lite, tmp_path / "s.edge"):
         assert main(["inspect", str(model), "--json"]) == 0
@@ -42,10 +42,10 @@ def test_the_text_says_what_it_is(lite, capsys):
 def test_what_is_no_model_is_one_line(tmp_path, capsys):
     (tmp_path / "a.onnx").write_bytes(b"x")
     assert main(["inspect", str(tmp_path / "a.onnx")]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("edge: error: ")
-    assert len(said.err.splitlines()) == 1
+    text = capsys.readouterr()
+    assert text.out == ""
+    assert text.err.startswith("edge: error: ")
+    assert len(text.err.splitlines()) == 1
 
 
 def test_what_could_steer_a_terminal_is_shown_as_escapes(lite, tmp_path, capsys):

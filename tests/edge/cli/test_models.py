@@ -56,14 +56,14 @@ def test_pull_fetches_checks_and_converts(lite, monkeypatch, capsys):
     with serving(cut(lite[0], 9000), whole(lite[0]), whole(lite[1])) as server:
         moved(monkeypatch, "yolov6lite-s", [f"{server.url}/p", f"{server.url}/b"])
         assert main(["models", "pull", "yolov6lite-s"]) == 0
-    said = capsys.readouterr()
-    path = Path(said.out.strip())
-    found = package.read(path)
-    assert found.name == "yolov6lite-s"
-    assert found.license == "GPL-3.0-only"
-    assert found.spec.family == "yolov6lite"
-    assert "100 %" in said.err
-    assert "license GPL-3.0-only" in said.err
+    text = capsys.readouterr()
+    path = Path(text.out.strip())
+    result = package.read(path)
+    assert result.name == "yolov6lite-s"
+    assert result.license == "GPL-3.0-only"
+    assert result.spec.family == "yolov6lite"
+    assert "100 %" in text.err
+    assert "license GPL-3.0-only" in text.err
     # Once more without the server: all is there.
     assert main(["models", "pull", "yolov6lite-s", "--offline"]) == 0
     assert Path(capsys.readouterr().out.strip()) == path
@@ -77,23 +77,23 @@ def test_wrong_bytes_leave_nothing_and_fail(lite, monkeypatch, capsys):
     with serving(whole(lite[0] + b"\n")) as server:
         moved(monkeypatch, "yolov6lite-s", [server.url, server.url])
         assert main(["models", "pull", "yolov6lite-s"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "not the file that was wanted" in said.err
+    text = capsys.readouterr()
+    assert text.out == ""
+    assert "not the file that was wanted" in text.err
     assert not list(registry.folder("yolov6lite-s").iterdir())
 
 
-@pytest.mark.parametrize("how", ["option", "environment"])
-def test_offline_forbids_the_network(how, monkeypatch, capsys):
+@pytest.mark.parametrize("method", ["option", "environment"])
+def test_offline_forbids_the_network(method, monkeypatch, capsys):
     with serving(whole(b"x")) as server:
         moved(monkeypatch, "yolov6n", [server.url])
         words = ["models", "pull", "yolov6n"]
-        if how == "option":
+        if method == "option":
             words.append("--offline")
         else:
             monkeypatch.setenv("EDGE_OFFLINE", "1")
         assert main(words) == 1
-        assert not server.seen
+        assert not server.histograms
     assert "nothing is fetched offline" in capsys.readouterr().err
 
 
@@ -101,9 +101,9 @@ def test_what_cannot_be_converted_is_kept_and_fails(monkeypatch, capsys):
     with serving(whole(b"PK\x03\x04 no checkpoint")) as server:
         moved(monkeypatch, "yolov6n", [f"{server.url}/yolov6n.pt"])
         assert main(["models", "pull", "yolov6n"]) == 1
-    said = capsys.readouterr()
-    assert "fetched, but not converted" in said.err
-    assert Path(said.out.strip()).name == "yolov6n.pt"
+    text = capsys.readouterr()
+    assert "fetched, but not converted" in text.err
+    assert Path(text.out.strip()).name == "yolov6n.pt"
     assert registry.pulled("yolov6n")
 
 
@@ -118,11 +118,11 @@ def test_a_checkpoint_becomes_a_package(monkeypatch, capsys, tmp_path):
     with serving(whole(file.read_bytes())) as server:
         moved(monkeypatch, "yolov6n", [f"{server.url}/yolov6n.pt"])
         assert main(["models", "pull", "yolov6n"]) == 0
-    said = capsys.readouterr()
-    found = package.read(Path(said.out.strip()))
-    assert (found.name, found.spec.family) == ("yolov6n", "yolov6")
-    assert list(found.provenance["sources"]) == ["yolov6n.pt"]
-    assert "yolov6n-v3, 80 classes, training form, from 'ema' of the file" in said.err
+    text = capsys.readouterr()
+    result = package.read(Path(text.out.strip()))
+    assert (result.name, result.spec.family) == ("yolov6n", "yolov6")
+    assert list(result.provenance["sources"]) == ["yolov6n.pt"]
+    assert "yolov6n-v3, 80 classes, training form, from 'ema' of the file" in text.err
 
 
 @pytest.mark.parametrize(

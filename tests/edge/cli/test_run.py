@@ -67,12 +67,12 @@ class TestJson:
         for line in (lines[0], lines[2]):
             assert set(line["latency_ms"]) == {"preprocess", "inference", "postprocess"}
             assert line["detections"]
-            for found in line["detections"]:
-                assert set(found) == {"class_id", "name", "confidence", "box"}
-                x1, y1, x2, y2 = found["box"]
+            for result in line["detections"]:
+                assert set(result) == {"class_id", "name", "confidence", "box"}
+                x1, y1, x2, y2 = result["box"]
                 assert 0 <= x1 < x2 <= line["width"]
                 assert 0 <= y1 < y2 <= line["height"]
-                assert found["confidence"] > 0.25
+                assert result["confidence"] > 0.25
         assert done.stderr.splitlines()[-1].startswith("2 frames; 1 failed; ")
 
     def test_a_video(self, model, photos, tmp_path):
@@ -97,14 +97,14 @@ class TestJson:
         done = edge("run", "--model", model, "--source", clip, "--json")
         read = len(done.stdout.splitlines())
         assert 0 < read < 12
-        said = f"{clip}: 12 frames were announced, {read} could be read"
-        assert done.stderr.splitlines()[0] == said
+        text = f"{clip}: 12 frames were announced, {read} could be read"
+        assert done.stderr.splitlines()[0] == text
 
     def test_only_some_classes(self, model, photos):
         done = edge("run", "--model", model, "--source", photos[0], "--json", "--classes", "tv", 56)
         assert done.returncode == 0
         (line,) = (json.loads(line) for line in done.stdout.splitlines())
-        assert {found["name"] for found in line["detections"]} == {"tv", "chair"}
+        assert {result["name"] for result in line["detections"]} == {"tv", "chair"}
 
 
 class TestFailures:

@@ -66,8 +66,8 @@ def test_killed_in_the_middle_it_leaves_files_that_can_be_read(tmp_path):
     for line, item in zip(again, recorded, strict=True):
         assert isinstance(item, Result)
         assert (line["frame"], line["source"]) == (item.frame.index, item.frame.source)
-        assert [d["class_id"] for d in line["detections"]] == item.found.class_ids.tolist()
-        scores = [round(score, 6) for score in item.found.scores.tolist()]
+        assert [d["class_id"] for d in line["detections"]] == item.detections.class_ids.tolist()
+        scores = [round(score, 6) for score in item.detections.scores.tolist()]
         assert [d["confidence"] for d in line["detections"]] == scores
 
 
@@ -151,9 +151,9 @@ def test_several_sources_share_one_model_each_to_its_end():
         *("--source", sources[0], "--source", f"{sources[1]}#priority=3&rate=15"),
     )
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    results = [json.loads(line) for line in done.stdout.splitlines()]
     of = {
-        seed: [line["frame"] for line in found if f"seed={seed}&" in line["source"]]
+        seed: [line["frame"] for line in results if f"seed={seed}&" in line["source"]]
         for seed in (1, 2)
     }
     assert of == {1: [0, 1, 2, 3, 4, 5], 2: [0, 2, 4]}
@@ -208,6 +208,6 @@ with Detector.load(sys.argv[1], threads=1, input=Size(64, 64)) as detector:
     done = subprocess.run(
         [sys.executable, "-c", code, str(MODEL)], capture_output=True, text=True, check=True
     )
-    seen = [int(value) for value in done.stdout.split()]
-    assert len(seen) == 10
-    assert max(seen[5:]) - seen[4] < 6 << 20  # the second half of the frames is 74 MB
+    observed = [int(value) for value in done.stdout.split()]
+    assert len(observed) == 10
+    assert max(observed[5:]) - observed[4] < 6 << 20  # the second half of the frames is 74 MB

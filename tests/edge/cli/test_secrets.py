@@ -76,9 +76,9 @@ def test_no_password_changes_a_result_or_is_shown(video, tmp_path, password, cap
         words = ["--source", f"http://{login}@{place}", "--json", "--log", "json"]
         assert main(["run", *words, "--record", str(file)]) == 0
         out, err = capfd.readouterr()
-        found = lines(out)
-        assert [line["detections"] for line in found] == [line["detections"] for line in expected]
-        assert {line["source"] for line in found} == {f"http://admin:***@{place}"}
+        result = lines(out)
+        assert [line["detections"] for line in result] == [line["detections"] for line in expected]
+        assert {line["source"] for line in result} == {f"http://admin:***@{place}"}
         assert {line["subject"] for line in lines(err)} == {"", f"http://admin:***@{place}"}
         assert lines(err)[-1]["seen"]
         records = list(recording.read(file))
@@ -169,8 +169,8 @@ def test_a_note_repeats_no_password(tmp_path, capsys):
     note = "cam rtsp://admin:Zq1@cam/1, x?token=Zq2"
     words = ["bench", "--note", note, "--duration", "0.1", "--repeat", "3", "--json"]
     main([*words, "--share", str(tmp_path / "b.json")])
-    said = capsys.readouterr()
-    for text in (said.out, said.err, (tmp_path / "b.json").read_text()):
+    message = capsys.readouterr()
+    for text in (message.out, message.err, (tmp_path / "b.json").read_text()):
         assert "Zq" not in text
 
 

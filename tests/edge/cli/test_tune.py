@@ -41,14 +41,14 @@ def measured(monkeypatch):
 def test_what_was_measured_is_kept_and_used(cache, capsys):
     words = [*WORDS, "--threads", "1", "--imgsz", "64", "--duration", "0.1", "--force"]
     assert main([*words, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     choice = kept()
-    assert (found["backend"], found["threads"], found["kept"]) == ("ncnn", choice.threads, True)
-    assert 1 in {each["threads"] for each in found["report"]["runs"]}
+    assert (result["backend"], result["threads"], result["kept"]) == ("ncnn", choice.threads, True)
+    assert 1 in {each["threads"] for each in result["report"]["runs"]}
     assert main(RUN) == 0
-    told = capsys.readouterr().err.splitlines()[0]
+    message = capsys.readouterr().err.splitlines()[0]
     threads = "1 thread" if choice.threads == 1 else f"{choice.threads} threads"
-    assert f"ncnn fp32, {threads} (tuned on {choice.created[:10]}: {choice.reason})" in told
+    assert f"ncnn fp32, {threads} (tuned on {choice.created[:10]}: {choice.reason})" in message
     assert main([*WORDS, "--forget"]) == 0
     assert kept() is None
 
@@ -77,32 +77,32 @@ def test_numbers_in_doubt_are_not_kept_unless_forced(measured, capsys):
 
 
 class TestRun:
-    def said(self, capsys, *words):
+    def answer(self, capsys, *words):
         assert main([*RUN, *words]) == 0
         return capsys.readouterr().err.splitlines()[0]
 
     def test_says_that_nothing_was_tuned(self, capsys):
-        assert "(not tuned: edge tune --model M would measure" in self.said(capsys)
+        assert "(not tuned: edge tune --model M would measure" in self.answer(capsys)
 
     @pytest.mark.parametrize(
         ("cores", "number"), [(1, "1 thread"), (2, "1 thread"), (4, "3 threads")]
     )
     def test_leaves_one_core_to_what_reads_and_writes(self, cores, number, capsys, monkeypatch):
         monkeypatch.setattr("edge.cli.options.host.threads", lambda asked: asked or cores)
-        assert f", {number} (not tuned" in self.said(capsys)
+        assert f", {number} (not tuned" in self.answer(capsys)
 
     def test_uses_what_was_kept_and_says_why(self, capsys):
         choices.keep(CHOICE, package.read(MODEL), board.identify())
-        said = self.said(capsys)
-        assert "ncnn fp32, 3 threads (tuned on 2026-11-22: ncnn with 3 threads 9.0 ms)" in said
+        answer = self.answer(capsys)
+        assert "ncnn fp32, 3 threads (tuned on 2026-11-22: ncnn with 3 threads 9.0 ms)" in answer
 
     def test_leaves_it_when_told_to(self, capsys, monkeypatch):
         choices.keep(CHOICE, package.read(MODEL), board.identify())
         for words in (["--threads", "1"], ["--backend", "ncnn"], ["--precision", "fp32"]):
-            said = self.said(capsys, *words)
-            assert said.endswith("(as the options say)")
-            assert "3 threads" not in said
+            answer = self.answer(capsys, *words)
+            assert answer.endswith("(as the options say)")
+            assert "3 threads" not in answer
         monkeypatch.setenv("EDGE_TUNE", "off")
-        said = self.said(capsys)
-        assert said.endswith("(not tuned: EDGE_TUNE=off)")
-        assert "3 threads" not in said
+        answer = self.answer(capsys)
+        assert answer.endswith("(not tuned: EDGE_TUNE=off)")
+        assert "3 threads" not in answer

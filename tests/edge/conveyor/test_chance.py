@@ -72,6 +72,6 @@ def test_unit_vectors_are_cosine_and_sine(turn):
 def test_turns_are_the_angle():
     angle = np.linspace(0, 1, 999, endpoint=False)
     y, x = np.sin(2 * np.pi * angle), np.cos(2 * np.pi * angle)
-    found = turns(y.astype(np.float32), x.astype(np.float32))
-    away = np.abs(found - angle)
+    result = turns(y.astype(np.float32), x.astype(np.float32))
+    away = np.abs(result - angle)
     assert np.minimum(away, 1 - away).max() < 1e-4

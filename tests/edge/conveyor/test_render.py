@@ -77,10 +77,10 @@ def test_the_image_is_new_memory_each_time():
 
 
 def test_truth_alone_is_the_truth_of_the_image():
-    drawn, told = Conveyor(21, SMALL), Conveyor(21, SMALL)
+    drawn, message = Conveyor(21, SMALL), Conveyor(21, SMALL)
     for index in range(0, 3000, 173):
         _, truth = drawn.render(index)
-        other = told.truth(index)
+        other = message.truth(index)
         for name in ("boxes", "class_ids", "areas", "visibility", "ignored"):
             assert (getattr(truth, name) == getattr(other, name)).all()
 

@@ -50,7 +50,7 @@ def test_what_is_not_a_part_lies_there_too():
 def test_nothing_reaches_farther_than_the_margin_that_is_searched():
     largest = sorted(
         ((line, part) for line in LINES for part in parts(line, range(60))),
-        key=lambda found: -found[1].length,
+        key=lambda result: -result[1].length,
     )
     for line, part in largest[:60]:
         chance = Chance(*part.name)

@@ -26,21 +26,21 @@ def nodes(root, *names):
 def test_lists_cameras_with_their_formats_and_not_their_other_nodes(tmp_path, answers):
     answers["video0"] = Device("HD Camera", True, (Format("MJPG", (1920, 1080)),))
     answers["video1"] = Device("HD Camera", False, ())
-    (found,) = check_cameras(nodes(tmp_path, "video0", "video1"))
-    assert found.level == "ok"
-    assert found.what.endswith("video0 (HD Camera): MJPG to 1920x1080")
+    (result,) = check_cameras(nodes(tmp_path, "video0", "video1"))
+    assert result.level == "ok"
+    assert result.what.endswith("video0 (HD Camera): MJPG to 1920x1080")
 
 
 def test_a_board_without_a_camera_is_no_mistake(tmp_path):
-    (found,) = check_cameras(tmp_path)
-    assert found.level == "note"
-    assert "no /dev/video*" in found.what
+    (result,) = check_cameras(tmp_path)
+    assert result.level == "note"
+    assert "no /dev/video*" in result.what
 
 
 def test_devices_that_are_no_cameras_are_counted(tmp_path, answers):
     answers["video10"] = Device("bcm2835-codec", False, ())
-    (found,) = check_cameras(nodes(tmp_path, "video10"))
-    assert "1 video devices, none of which is one" in found.what
+    (result,) = check_cameras(nodes(tmp_path, "video10"))
+    assert "1 video devices, none of which is one" in result.what
 
 
 def test_a_file_in_place_of_a_device_is_a_finding(tmp_path):

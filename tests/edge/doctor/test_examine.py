@@ -14,7 +14,7 @@ def test_a_check_that_fails_itself_is_a_finding_and_the_rest_goes_on(monkeypatch
         yield Finding("last", "ok", str(root))
 
     monkeypatch.setattr(module, "CHECKS", {"broken": broken, "fine": fine})
-    found = list(examine(tmp_path))
-    assert [finding.check for finding in found] == ["first", "broken", "last"]
-    assert (found[1].level, "strange machine" in found[1].what) == ("warning", True)
-    assert found[2].what == str(tmp_path)
+    results = list(examine(tmp_path))
+    assert [finding.check for finding in results] == ["first", "broken", "last"]
+    assert (results[1].level, "strange machine" in results[1].what) == ("warning", True)
+    assert results[2].what == str(tmp_path)

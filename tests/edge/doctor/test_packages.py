@@ -38,61 +38,61 @@ def fake(tmp_path, monkeypatch):
 
 
 def test_python_numpy_and_the_kernels_work(tmp_path):
-    found = by_check(check_python(tmp_path))
-    assert {name: finding.level for name, finding in found.items()} == {
+    result = by_check(check_python(tmp_path))
+    assert {name: finding.level for name, finding in result.items()} == {
         "Python": "ok",
         "NumPy": "ok",
         "kernels": "ok",
     }
-    assert found["NumPy"].what == metadata.version("numpy")
-    assert found["kernels"].what.startswith("baseline")
+    assert result["NumPy"].what == metadata.version("numpy")
+    assert result["kernels"].what.startswith("baseline")
 
 
 def test_a_numpy_without_its_library_names_the_package(fake, tmp_path):
     text = "IMPORTANT: PLEASE READ\\n\\nOriginal error was: libopenblas.so.0: cannot open\\n\\nmore"
     fake("numpy", f'raise ImportError("{text}")')
-    found = by_check(check_python(tmp_path))
-    assert found["NumPy"].level == "error"
-    assert found["NumPy"].what == "libopenblas.so.0: cannot open"
-    assert found["NumPy"].fix == "sudo apt-get install -y libopenblas0"
-    assert "kernels" not in found
+    result = by_check(check_python(tmp_path))
+    assert result["NumPy"].level == "error"
+    assert result["NumPy"].what == "libopenblas.so.0: cannot open"
+    assert result["NumPy"].fix == "sudo apt-get install -y libopenblas0"
+    assert "kernels" not in result
 
 
 def test_every_runtime_is_tried_on_numbers(tmp_path):
-    found = by_check(check_runtimes(tmp_path))
-    assert list(found)[:4] == list(installed.RUNTIMES) == list(BACKENDS)
+    result = by_check(check_runtimes(tmp_path))
+    assert list(result)[:4] == list(installed.RUNTIMES) == list(BACKENDS)
     for name in BACKENDS:
         if installed.versions(installed.RUNTIMES[name]):
-            assert found[name].level == "ok"
-            assert "right on the probe network in fp32" in found[name].what
+            assert result[name].level == "ok"
+            assert "right on the probe network in fp32" in result[name].what
 
 
 def test_a_runtime_that_kills_its_process_is_reported_and_the_rest_goes_on(fake, tmp_path):
     fake("ncnn", "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
     fake("onnxruntime", "raise ImportError('libfoo.so: cannot open shared object file')\n")
-    found = by_check(check_runtimes(tmp_path))
-    assert found["ncnn"].level == "error"
-    assert "killed by SIGILL (an instruction that this CPU does not have" in found["ncnn"].what
-    assert found["ncnn"].fix.startswith("pip uninstall -y ncnn")
-    assert found["onnxruntime"].level == "warning"
-    assert "libfoo.so" in found["onnxruntime"].what
-    assert {"mnn", "tflite"} <= found.keys()
+    result = by_check(check_runtimes(tmp_path))
+    assert result["ncnn"].level == "error"
+    assert "killed by SIGILL (an instruction that this CPU does not have" in result["ncnn"].what
+    assert result["ncnn"].fix.startswith("pip uninstall -y ncnn")
+    assert result["onnxruntime"].level == "warning"
+    assert "libfoo.so" in result["onnxruntime"].what
+    assert {"mnn", "tflite"} <= result.keys()
 
 
 def test_a_runtime_that_is_not_there_is_a_note(fake, tmp_path):
     fake("MNN", "raise ModuleNotFoundError(\"No module named 'MNN'\", name='MNN')")
-    found = by_check(check_runtimes(tmp_path))
-    assert (found["mnn"].level, found["mnn"].what) == ("note", "not installed")
-    assert found["mnn"].fix == "pip install 'edge-yolo[mnn]'"
+    result = by_check(check_runtimes(tmp_path))
+    assert (result["mnn"].level, result["mnn"].what) == ("note", "not installed")
+    assert result["mnn"].fix == "pip install 'edge-yolo[mnn]'"
 
 
 def test_wrong_numbers_are_found(monkeypatch, tmp_path):
     right = {"installed": True, "precisions": ["fp32"], "wrong": [], "off": 0.0}
     wrong = {"installed": True, "precisions": ["fp32"], "wrong": ["fp32"], "off": 0.5}
     monkeypatch.setattr(packages, "_try", lambda _, backend: wrong if backend == "ncnn" else right)
-    found = by_check(check_runtimes(tmp_path))
-    assert found["ncnn"].level == "error"
-    assert "computes wrongly in fp32: off by 50%" in found["ncnn"].what
+    result = by_check(check_runtimes(tmp_path))
+    assert result["ncnn"].level == "error"
+    assert "computes wrongly in fp32: off by 50%" in result["ncnn"].what
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -103,8 +103,8 @@ def test_the_probe_network_tells_a_wrong_number(name, monkeypatch, tmp_path):
     monkeypatch.setattr(probe, "FOLDER", folder)
     task = {"backend": name}
     assert probe._backend(task)["wrong"] == []
-    wanted = np.load(folder / "found.npy")
-    for wrong in (wanted * 1.01, np.full_like(wanted, np.nan)):
+    expected = np.load(folder / "found.npy")
+    for wrong in (expected * 1.01, np.full_like(expected, np.nan)):
         np.save(folder / "found.npy", wrong)
         assert "fp32" in probe._backend(task)["wrong"]
 
@@ -122,20 +122,20 @@ def test_the_probe_network_is_that_of_its_script():
     made = files(["ncnn"])  # the others are written from the same graph
     for name in ("probe.param", "probe.bin"):
         assert made[name] == (probe.FOLDER / name).read_bytes()
-    found, wanted = (np.load(io.BytesIO(made["found.npy"])), np.load(probe.FOLDER / "found.npy"))
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    result, expected = (np.load(io.BytesIO(made["found.npy"])), np.load(probe.FOLDER / "found.npy"))
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_without_any_runtime_edge_run_cannot_work(monkeypatch, tmp_path):
     monkeypatch.setattr(packages, "_try", lambda _, **__: {"failed": "killed by SIGILL"})
-    found = by_check(check_runtimes(tmp_path))
-    assert found["runtimes"].level == "error"
+    result = by_check(check_runtimes(tmp_path))
+    assert result["runtimes"].level == "error"
 
 
 def test_opencv_says_what_it_reads(tmp_path):
     pytest.importorskip("cv2")
-    (found,) = [f for f in check_opencv(tmp_path) if f.level == "ok"]
-    assert "ffmpeg" in found.what
+    (results,) = [f for f in check_opencv(tmp_path) if f.level == "ok"]
+    assert "ffmpeg" in results.what
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_opencv_says_what_it_reads(tmp_path):
 )
 def test_an_opencv_that_does_not_load_names_the_remedy(fake, tmp_path, body, fix):
     fake("cv2", body)
-    (found,) = [f for f in check_opencv(tmp_path) if f.level == "error"]
-    assert fix in found.fix
+    (results,) = [f for f in check_opencv(tmp_path) if f.level == "error"]
+    assert fix in results.fix
 
 
 def test_two_opencvs_are_a_warning(monkeypatch, tmp_path):
@@ -173,23 +173,23 @@ def test_a_picamera2_out_of_reach_is_brought_within(tmp_path):
     root = boards.write(
         boards.pi5(tmp_path), {"usr/lib/python3/dist-packages/picamera2/__init__.py": ""}
     )
-    (found,) = check_picamera(root)
-    assert found.level == "note"
+    (result,) = check_picamera(root)
+    assert result.level == "note"
     if sys.prefix != sys.base_prefix:
-        assert found.fix.endswith(f"{sys.prefix}/pyvenv.cfg")
+        assert result.fix.endswith(f"{sys.prefix}/pyvenv.cfg")
 
 
 def test_a_picamera2_that_is_not_installed_names_the_package(tmp_path):
-    (found,) = check_picamera(boards.pi5(tmp_path))
-    assert found.fix == "sudo apt-get install -y python3-picamera2"
+    (result,) = check_picamera(boards.pi5(tmp_path))
+    assert result.fix == "sudo apt-get install -y python3-picamera2"
 
 
 def test_a_picamera2_for_another_numpy_is_told(fake, tmp_path):
     fake("picamera2", "raise ValueError('numpy.dtype size changed, may indicate incompatibility')")
     root = boards.write(tmp_path, {"usr/lib/python3/dist-packages/picamera2/x": ""})
-    (found,) = check_picamera(root)
-    assert found.level == "warning"
-    assert "numpy<2" in found.fix
+    (result,) = check_picamera(root)
+    assert result.level == "warning"
+    assert "numpy<2" in result.fix
 
 
 def test_a_pc_is_not_asked_for_picamera2(tmp_path):
@@ -198,13 +198,13 @@ def test_a_pc_is_not_asked_for_picamera2(tmp_path):
 
 def test_runs_a_model_on_a_frame(shared):
     model = shared / "models" / "yolov6lite" / "yolov6-lite-s.param"
-    (found,) = try_run(model, None)
-    assert found.level == "ok"
-    assert "480x640" in found.what
+    (result,) = try_run(model, None)
+    assert result.level == "ok"
+    assert "480x640" in result.what
 
 
 def test_a_model_or_source_that_will_not_do_is_an_error(shared, tmp_path):
-    (found,) = try_run(tmp_path / "no.edge", None)
-    assert (found.level, "no such file" in found.what) == ("error", True)
-    (found,) = try_run(None, str(tmp_path / "no.jpg"))
-    assert (found.level, "no such file" in found.what) == ("error", True)
+    (result,) = try_run(tmp_path / "no.edge", None)
+    assert (result.level, "no such file" in result.what) == ("error", True)
+    (result,) = try_run(None, str(tmp_path / "no.jpg"))
+    assert (result.level, "no such file" in result.what) == ("error", True)

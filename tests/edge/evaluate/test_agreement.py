@@ -15,8 +15,10 @@ def some(seed: int = 0, n: int = 12):
     return detections(boxes, np.linspace(0.95, 0.35, n), np.arange(n) % 3)
 
 
-def moved(found, *, boxes=0.0, scores=0.0, classes=0):
-    return detections(found.boxes + boxes, found.scores + scores, (found.class_ids + classes) % 3)
+def moved(result, *, boxes=0.0, scores=0.0, classes=0):
+    return detections(
+        result.boxes + boxes, result.scores + scores, (result.class_ids + classes) % 3
+    )
 
 
 class TestAgreementIsFull:
@@ -24,7 +26,7 @@ class TestAgreementIsFull:
         full = agreement([some()], [some()], classes=3)
         assert (full.recall, full.precision) == (1, 1)
         assert (full.ap, full.ap50) == (pytest.approx(1), pytest.approx(1))
-        assert (full.expected, full.found, full.agreed) == (12, 12, 12)
+        assert (full.expected, full.detections, full.agreed) == (12, 12, 12)
 
     def test_whatever_lies_below_the_threshold_on_either_side(self):
         weak = detections([[900, 900, 950, 950]], [0.29], [0])
@@ -68,8 +70,8 @@ class TestAgreementFallsWhen:
             np.r_[some().scores, noise.scores],
             np.r_[some().class_ids, noise.class_ids],
         )
-        found = agreement([some()], [shown], classes=3)
-        assert (found.recall, found.precision) == (1, 12 / 42)
+        result = agreement([some()], [shown], classes=3)
+        assert (result.recall, result.precision) == (1, 12 / 42)
 
     def test_images_are_mixed_up(self):
         mixed = agreement([some(0), some(1)], [some(1), some(0)], classes=3)

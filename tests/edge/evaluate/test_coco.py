@@ -13,9 +13,9 @@ from edge.types import Size
 SETS = 1000
 
 
-def difference(truth, found, classes) -> float:
+def difference(truth, result, classes) -> float:
     """The largest difference from pycocotools, over the twelve numbers and all curves."""
-    ours, theirs = evaluate(truth, found, classes=classes), reference(truth, found, classes)
+    ours, theirs = evaluate(truth, result, classes=classes), reference(truth, result, classes)
     worst = max(
         float(np.abs(np.array(list(ours.metrics.values())) - theirs.metrics).max()),
         float(np.abs(ours.precision - theirs.precision).max()),
@@ -28,7 +28,7 @@ def difference(truth, found, classes) -> float:
 
 def file_difference(seed, folder) -> float:
     """As `difference`, with the truth read from a COCO file by each side's own reader."""
-    truth, found, classes = hard_set(seed)
+    truth, result, classes = hard_set(seed)
     rng = np.random.default_rng(seed)
     ids = rng.permutation(100)[: len(truth)].tolist()
     categories = [{"id": 3 * k + 1, "name": str(k)} for k in range(classes)]
@@ -50,7 +50,7 @@ def file_difference(seed, folder) -> float:
         (folder / image["file_name"]).touch()
     content = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "labels.json").write_text(json.dumps(content))
-    by_id = dict(zip(ids, found, strict=True))
+    by_id = dict(zip(ids, result, strict=True))
     numbers = {k: c["id"] for k, c in enumerate(categories)}
     write_results(folder / "results.json", by_id.items(), numbers)
 
@@ -86,7 +86,7 @@ class TestEqualityWithTheReferenceEvaluator:
     def test_the_sets_do_hold_every_trap(self):
         sets = [hard_set(seed) for seed in range(SETS)]
         truths = [t for truth, _, _ in sets for t in truth]
-        founds = [f for _, found, _ in sets for f in found]
+        founds = [f for _, result, _ in sets for f in result]
         assert any(t.crowd.any() for t in truths)
         assert any(t.ignored.any() for t in truths)
         assert any(len(t) == 0 and len(f) > 0 for t, f in zip(truths, founds, strict=True))
@@ -105,9 +105,9 @@ class TestTheComparisonNoticesAnEvaluatorThat:
 
     def test_takes_the_first_of_equal_overlaps(self):
         def differs(seed):
-            truth, found, classes = hard_set(seed)
-            ours = evaluate([t[::-1] for t in truth], found, classes=classes)
-            return not np.allclose(ours.precision, reference(truth, found, classes).precision)
+            truth, result, classes = hard_set(seed)
+            ours = evaluate([t[::-1] for t in truth], result, classes=classes)
+            return not np.allclose(ours.precision, reference(truth, result, classes).precision)
 
         assert any(differs(seed) for seed in range(150))
 
@@ -117,14 +117,14 @@ class TestTheComparisonNoticesAnEvaluatorThat:
         monkeypatch.setattr(
             matching,
             "_overlap",
-            lambda found, truth, crowd: overlap(found + grow, truth + grow, crowd),
+            lambda result, truth, crowd: overlap(result + grow, truth + grow, crowd),
         )
         assert self.differs()
 
     def test_treats_a_crowd_as_an_object(self, monkeypatch):
         overlap = matching._overlap
         monkeypatch.setattr(
-            matching, "_overlap", lambda found, truth, crowd: overlap(found, truth, crowd & False)
+            matching, "_overlap", lambda result, truth, crowd: overlap(result, truth, crowd & False)
         )
         assert self.differs()
 
@@ -138,20 +138,20 @@ class TestTheComparisonNoticesAnEvaluatorThat:
             return replace(objects, areas=objects.rectangles[:, 2] * objects.rectangles[:, 3])
 
         def differs(seed):
-            truth, found, classes = hard_set(seed)
+            truth, result, classes = hard_set(seed)
             kept = [replace(t, ignored=t.ignored | (t.areas > 1e9)) for t in truth]
-            ours = evaluate([boxed(t) for t in kept], found, classes=classes)
+            ours = evaluate([boxed(t) for t in kept], result, classes=classes)
             return not np.allclose(
-                list(ours.metrics.values()), reference(kept, found, classes).metrics
+                list(ours.metrics.values()), reference(kept, result, classes).metrics
             )
 
         assert any(differs(seed) for seed in range(150))
 
     def test_breaks_ties_of_scores_the_other_way(self):
         def differs(seed):
-            truth, found, classes = hard_set(seed)
-            ours = evaluate(truth, [f[::-1] for f in found], classes=classes)
-            return not np.allclose(ours.precision, reference(truth, found, classes).precision)
+            truth, result, classes = hard_set(seed)
+            ours = evaluate(truth, [f[::-1] for f in result], classes=classes)
+            return not np.allclose(ours.precision, reference(truth, result, classes).precision)
 
         assert any(differs(seed) for seed in range(150))
 
@@ -176,24 +176,24 @@ class TestEvaluate:
 
     def test_does_not_count_what_lies_on_an_ignored_object(self):
         truth = [Objects.of([[0, 0, 9, 9], [50, 0, 9, 9]], [0, 0], ignored=[True, False])]
-        found = [detections([[0, 0, 9, 9], [50, 0, 59, 9]], [0.9, 0.8], [0, 0])]
-        assert evaluate(truth, found, classes=1).metrics["AP"] == pytest.approx(1, abs=1e-12)
+        results = [detections([[0, 0, 9, 9], [50, 0, 59, 9]], [0.9, 0.8], [0, 0])]
+        assert evaluate(truth, results, classes=1).metrics["AP"] == pytest.approx(1, abs=1e-12)
 
     def test_tells_classes_apart(self):
         truth = [Objects.of([[0, 0, 10, 10], [20, 0, 10, 10]], [0, 1])]
-        found = [detections([[0, 0, 10, 10]], [0.9], [0])]
-        result = evaluate(truth, found, classes=3)
+        results = [detections([[0, 0, 10, 10]], [0.9], [0])]
+        result = evaluate(truth, results, classes=3)
         each = [result.of_class(k).metrics["AP"] for k in range(3)]
         assert each == pytest.approx([1, 0, -1], abs=1e-12)
 
     def test_says_at_which_score_a_recall_is_reached(self):
         truth = [Objects.of([[0, 0, 10, 10], [20, 0, 10, 10]], [0, 0])]
-        found = [detections([[0, 0, 10, 10], [20, 0, 30, 10]], [0.75, 0.25], [0, 0])]
-        scores = evaluate(truth, found, classes=1).scores[0, :, 0, 0]
+        results = [detections([[0, 0, 10, 10], [20, 0, 30, 10]], [0.75, 0.25], [0, 0])]
+        scores = evaluate(truth, results, classes=1).scores[0, :, 0, 0]
         assert (scores[50], scores[51], scores[100]) == (0.75, 0.25, 0.25)
 
     @pytest.mark.parametrize(
-        ("truth", "found", "message"),
+        ("truth", "result", "message"),
         [
             ([], [detections([], [], [])], "labels of 0 images, detections of 1"),
             ([Objects.of([[0, 0, 1, 1]], [2])], [detections([], [], [])], "an object are 0 to 1"),
@@ -201,6 +201,6 @@ class TestEvaluate:
             ([Objects.of([], [])], [detections([[0, 0, 1, 1]], [np.nan], [0])], "not a finite"),
         ],
     )
-    def test_refuses_what_does_not_fit(self, truth, found, message):
+    def test_refuses_what_does_not_fit(self, truth, result, message):
         with pytest.raises(ValueError, match=message):
-            evaluate(truth, found, classes=2)
+            evaluate(truth, result, classes=2)

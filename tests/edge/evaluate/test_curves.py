@@ -15,8 +15,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def evaluation():
-    truth, found, classes = hard_set(5)
-    return evaluate(truth, found, classes=classes)
+    truth, result, classes = hard_set(5)
+    return evaluate(truth, result, classes=classes)
 
 
 def present(evaluation):
@@ -44,8 +44,8 @@ def test_the_image_has_a_line_per_class_and_three_for_all(evaluation):
 
 
 def test_without_objects_there_is_an_empty_image_and_table():
-    truth, found, classes = hard_set(5)
-    nothing = evaluate([each[:0] for each in truth], found, classes=classes)
+    truth, result, classes = hard_set(5)
+    nothing = evaluate([each[:0] for each in truth], result, classes=classes)
     assert np.all(nothing.precision == -1)
     assert not list(ET.fromstring(curves.image(nothing)).iter(f"{SVG}polyline"))
     assert curves.table(nothing, ["a"] * classes) == "class,iou,recall,precision,score\n"

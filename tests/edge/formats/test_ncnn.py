@@ -64,8 +64,8 @@ class TestRoundTrip:
         network = Network((read_network(param(INPUT), b"").layers[0], _with(layer, value)))
         written, weights = write_network(network)
         assert len(written.split()[-1]) <= len("0=") + 15
-        found = read_network(written, weights).layers[1].params[0]
-        assert np.float32(found) == np.float32(value)
+        result = read_network(written, weights).layers[1].params[0]
+        assert np.float32(result) == np.float32(value)
 
     def test_reads_arrays_and_text_in_their_newer_spelling(self):
         network = read_network(
@@ -256,11 +256,11 @@ def _whatever_happens(content: bytes, weights: bytes) -> None:
 @st.composite
 def edits(draw, content: bytes) -> bytes:
     """The content with bytes or whole words changed, and perhaps an end cut off."""
-    found = bytearray(content)
+    result = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(found) - 1))
+        at = draw(st.integers(0, len(result) - 1))
         length = draw(st.integers(0, 12))
-        found[at : at + length] = draw(
+        result[at : at + length] = draw(
             st.one_of(
                 st.binary(max_size=8),
                 st.sampled_from(
@@ -268,9 +268,9 @@ def edits(draw, content: bytes) -> bytes:
                 ),
             )
         )
-        if not found:
+        if not result:
             return b""
-    return bytes(found[: draw(st.integers(0, len(found)))] if draw(st.booleans()) else found)
+    return bytes(result[: draw(st.integers(0, len(result)))] if draw(st.booleans()) else result)
 
 
 SETTINGS = settings(

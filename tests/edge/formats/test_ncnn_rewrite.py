@@ -21,8 +21,8 @@ OUTPUTS = ("out0", "out1", "out2", "out3")
 
 
 def rewritten(rewrite, files):
-    found = write_network(rewrite(read_network(files["param"], files["bin"])))
-    return dict(zip(("param", "bin"), found, strict=True))
+    result = write_network(rewrite(read_network(files["param"], files["bin"])))
+    return dict(zip(("param", "bin"), result, strict=True))
 
 
 def types(files) -> list[str]:
@@ -204,10 +204,10 @@ class TestInnerProducts:
         assert types(changed)[-1] == "InnerProduct"
         assert changed["bin"] == weights
         image = ncnn_files.random(3, 8, 8)
-        (found,) = ncnn_files.infer(changed, image, ("out",), tmp_path)
+        (result,) = ncnn_files.infer(changed, image, ("out",), tmp_path)
         inputs = np.clip(np.rint(image.mean((1, 2)) * 64), -127, 127)
         expected = codes.reshape(4, 3).astype(np.float64) @ inputs / (64 * 64) + bias
-        np.testing.assert_allclose(found, np.maximum(expected, expected * 0.1), rtol=1e-5)
+        np.testing.assert_allclose(result, np.maximum(expected, expected * 0.1), rtol=1e-5)
 
     @pytest.mark.parametrize(
         "lines",

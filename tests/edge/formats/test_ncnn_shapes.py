@@ -80,10 +80,10 @@ CASES = [
 @pytest.mark.parametrize(("shape", "line", "parts"), CASES)
 def test_a_layer_has_the_shape_that_the_runtime_gives(shape, line, parts, tmp_path):
     content, weights = param(INPUT, line), arrays(*parts)
-    found = blob_shapes(read_network(content, weights), {"in": shape})
+    result = blob_shapes(read_network(content, weights), {"in": shape})
     image = ncnn_files.random(*shape)
     (out,) = ncnn_files.infer({"param": content, "bin": weights}, image, ("out",), tmp_path)
-    assert found["out"] == out.shape
+    assert result["out"] == out.shape
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_a_layer_with_many_blobs_has_the_shapes_that_the_runtime_gives(
     shape, line, outputs, tmp_path
 ):
     content = param(INPUT, "Split s 1 2 in x y", line)
-    found = blob_shapes(read_network(content, b""), {"in": shape})
+    result = blob_shapes(read_network(content, b""), {"in": shape})
     image = ncnn_files.random(*shape)
     given = ncnn_files.infer({"param": content, "bin": b""}, image, outputs, tmp_path)
-    assert [found[name] for name in outputs] == [array.shape for array in given]
+    assert [result[name] for name in outputs] == [array.shape for array in given]
 
 
 def test_a_gate_broadcasts_over_its_channels_as_in_the_runtime(tmp_path):

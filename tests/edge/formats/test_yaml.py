@@ -115,11 +115,11 @@ def test_reads_whatever_pyyaml_writes(document, flow, style, width):
 def test_a_text_of_any_kind_is_refused_or_read_as_pyyaml_does(text, form):
     document = form % text
     try:
-        found = read(document, KEYS)
+        result = read(document, KEYS)
     except ValueError:
         return
     try:
         expected = theirs(document)
     except (yaml.YAMLError, AttributeError, TypeError):
         return  # what PyYAML is stricter about
-    assert found == expected
+    assert result == expected

@@ -59,12 +59,12 @@ def result() -> Callable[..., Result]:
         class_id: int = 0,
     ) -> Result:
         image = np.full((height, width, 3), 128, np.uint8)
-        found = Detections(
+        detections = Detections(
             np.array([box], np.float32),
             np.array([score], np.float32),
             np.array([class_id], np.int32),
         )
         frame = Frame((image,), "BGR", index, time, source)
-        return Result(frame, found, Latency(0.001, 0.0205, 0.0005))
+        return Result(frame, detections, Latency(0.001, 0.0205, 0.0005))
 
     return make

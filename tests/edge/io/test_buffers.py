@@ -13,14 +13,14 @@ def address(array) -> int:
 
 def test_memory_comes_back_when_nobody_holds_it():
     buffers = Buffers()
-    seen = set()
+    known = set()
     for _ in range(100):
         array = buffers.take((4, 6, 3))
         assert array.shape == (4, 6, 3)
         assert array.flags.c_contiguous
         assert array.flags.writeable
-        seen.add(address(array))
-    assert len(seen) <= 2
+        known.add(address(array))
+    assert len(known) <= 2
 
 
 def test_memory_of_which_a_view_is_held_is_not_given_again():

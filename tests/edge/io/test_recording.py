@@ -18,12 +18,12 @@ def result(index: int, form: str = "NV12", count: int = 2) -> Result:
     random = np.random.default_rng(index)
     planes = tuple(random.integers(0, 256, s, np.uint8) for s in plane_shapes(Size(6, 8), form))
     frame = Frame(planes, form, index, 1e9 + index / 3, "usb:0", 5.25 + index)
-    found = Detections(
+    detections = Detections(
         random.random((count, 4), np.float32) * 100,
         random.random(count, np.float32),
         np.arange(count, dtype=np.int32),
     )
-    return Result(frame, found, Latency(0.001, 0.02, 0.0003))
+    return Result(frame, detections, Latency(0.001, 0.02, 0.0003))
 
 
 def same(a: Result | Failure, b: Result | Failure) -> bool:
@@ -34,8 +34,8 @@ def same(a: Result | Failure, b: Result | Failure) -> bool:
         == (b.frame.format, b.frame.index, b.frame.time, b.frame.source, b.frame.captured)
         and all(np.array_equal(p, q) for p, q in zip(a.frame.planes, b.frame.planes, strict=True))
         and all(
-            np.array_equal(getattr(a.found, key), getattr(b.found, key))
-            and getattr(a.found, key).dtype == getattr(b.found, key).dtype
+            np.array_equal(getattr(a.detections, key), getattr(b.detections, key))
+            and getattr(a.detections, key).dtype == getattr(b.detections, key).dtype
             for key in ("boxes", "scores", "class_ids")
         )
         and a.latency == b.latency
@@ -61,9 +61,9 @@ def written(tmp_path):
 
 def test_what_was_written_is_read_to_the_bit(written):
     path, items = written
-    found = list(recording.read(path))
-    assert len(found) == len(items)
-    assert all(map(same, found, items))
+    results = list(recording.read(path))
+    assert len(results) == len(items)
+    assert all(map(same, results, items))
 
 
 def test_a_strided_image_is_recorded_as_it_looks(tmp_path):
@@ -73,8 +73,8 @@ def test_a_strided_image_is_recorded_as_it_looks(tmp_path):
     sink = Recorder(tmp_path / "r")
     sink.write(Result(frame, empty, Latency(0, 0, 0)))
     sink.close()
-    (found,) = recording.read(tmp_path / "r")
-    assert np.array_equal(found.frame.planes[0], whole[:, 3:9])
+    (results,) = recording.read(tmp_path / "r")
+    assert np.array_equal(results.frame.planes[0], whole[:, 3:9])
 
 
 def test_a_replay_gives_the_same_frames_and_failures(written):
@@ -82,14 +82,14 @@ def test_a_replay_gives_the_same_frames_and_failures(written):
     source = open_source(f"replay:{path}")
     assert (source.count, source.live, source.files) == (8, False, (path,))
     assert source.rate == pytest.approx(3, rel=0.01)
-    found = list(source)
-    for item, wanted in zip(found, items, strict=True):
-        if isinstance(wanted, Failure):
-            assert item == wanted
+    results = list(source)
+    for item, expected in zip(results, items, strict=True):
+        if isinstance(expected, Failure):
+            assert item == expected
         else:
-            assert (item.index, item.time) == (wanted.frame.index, wanted.frame.time)
+            assert (item.index, item.time) == (expected.frame.index, expected.frame.time)
             assert item.captured is None  # it is not of now
-            assert all(map(np.array_equal, item.planes, wanted.frame.planes))
+            assert all(map(np.array_equal, item.planes, expected.frame.planes))
 
 
 def test_cut_anywhere_it_is_readable_up_to_the_last_whole_record(written, tmp_path):
@@ -104,10 +104,10 @@ def test_cut_anywhere_it_is_readable_up_to_the_last_whole_record(written, tmp_pa
         short = tmp_path / "short"
         short.write_bytes(data[:cut])
         whole = sum(end <= cut for end in ends) - 1
-        found = list(recording.read(short))
-        assert len(found) == whole
+        results = list(recording.read(short))
+        assert len(results) == whole
         assert recording.outline(short)[0] == whole
-    assert all(map(same, found, items))
+    assert all(map(same, results, items))
 
 
 def test_a_damaged_record_is_an_error_that_says_where(written, tmp_path):

@@ -54,20 +54,20 @@ def node(tmp_path):
 
 def test_lists_the_formats_of_a_usb_camera(node):
     formats = [("MJPG", [(640, 480), (1920, 1080), (1280, 720)]), ("YUYV", [(640, 480)])]
-    found = query(node, driver(0x84A00001, CAPTURE, formats))
-    assert (found.card, found.captures) == ("HD Camera", True)
-    assert found.formats == (Format("MJPG", (1920, 1080)), Format("YUYV", (640, 480)))
-    assert list(map(str, found.formats)) == ["MJPG to 1920x1080", "YUYV to 640x480"]
+    result = query(node, driver(0x84A00001, CAPTURE, formats))
+    assert (result.card, result.captures) == ("HD Camera", True)
+    assert result.formats == (Format("MJPG", (1920, 1080)), Format("YUYV", (640, 480)))
+    assert list(map(str, result.formats)) == ["MJPG to 1920x1080", "YUYV to 640x480"]
 
 
 def test_reads_ranges_of_sizes_and_planes(node):
-    found = query(node, driver(CAPTURE_PLANES, 0, [("NV12", (3840, 2160))]))
-    assert found.formats == (Format("NV12", (3840, 2160)),)
+    result = query(node, driver(CAPTURE_PLANES, 0, [("NV12", (3840, 2160))]))
+    assert result.formats == (Format("NV12", (3840, 2160)),)
 
 
 def test_a_format_without_sizes_is_one(node):
-    found = query(node, driver(CAPTURE, 0, [("GRAY", [])]))
-    assert list(map(str, found.formats)) == ["GRAY"]
+    result = query(node, driver(CAPTURE, 0, [("GRAY", [])]))
+    assert list(map(str, result.formats)) == ["GRAY"]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_a_format_without_sizes_is_one(node):
     ],
 )
 def test_other_nodes_do_not_capture(node, caps, own):
-    found = query(node, driver(caps, own, [("YUYV", [])]))
-    assert not found.captures
-    assert found.formats == ()
+    result = query(node, driver(caps, own, [("YUYV", [])]))
+    assert not result.captures
+    assert result.formats == ()
 
 
 def test_a_driver_that_never_ends_its_list_does_not_hold_us(node):
@@ -101,13 +101,13 @@ def test_a_file_that_is_no_device_is_an_os_error(node):
 
 
 def test_the_sizes_in_the_request_numbers_are_those_of_the_buffers(node):
-    seen = {}
+    known = {}
     plain = driver(CAPTURE, 0, [("YUYV", [(1, 1)])])
 
     def watch(fd, request, buffer):
-        seen[request] = len(buffer)
+        known[request] = len(buffer)
         return plain(fd, request, buffer)
 
     query(node, watch)
-    assert len(seen) == 3
-    assert all(request >> 16 & 0x3FFF == size for request, size in seen.items())
+    assert len(known) == 3
+    assert all(request >> 16 & 0x3FFF == size for request, size in known.items())

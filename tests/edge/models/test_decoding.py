@@ -401,8 +401,8 @@ def expected(case, *, every_class):
     return case.boxes[rows], scores[rows, ids], ids
 
 
-def best_first(boxes, scores, ids, most):
-    order = np.argsort(-scores, kind="stable")[:most]
+def best_first(boxes, scores, ids, limit):
+    order = np.argsort(-scores, kind="stable")[:limit]
     return boxes[order], scores[order], ids[order]
 
 
@@ -414,17 +414,17 @@ def test_decodes_as_the_formula_says(name, multi_label):
     spec = ModelSpec(family, form, INPUT, LABELS, case.strides, case.anchors)
     layout = models.layout(family, form)
     outputs = [Tensor(values) for values in case.outputs]
-    found = layout.decode(outputs, spec, Scoring(THRESHOLD, multi_label))
+    candidates = layout.decode(outputs, spec, Scoring(THRESHOLD, multi_label))
     final_form = not layout.suppress and form not in ("set", "rows")
     every_class = (multi_label and not final_form) or name in ALL_CLASSES
-    wanted = expected(case, every_class=every_class)
+    expectation = expected(case, every_class=every_class)
     if name in BEST_FIRST:
-        wanted = best_first(*wanted, BEST_FIRST[name])
-    got = (found.boxes, found.scores, found.class_ids)
-    assert len(wanted[1]) > 5
-    np.testing.assert_allclose(got[1], wanted[1], atol=1e-5)
-    np.testing.assert_array_equal(got[2], wanted[2])
-    np.testing.assert_allclose(got[0], wanted[0], rtol=1e-4, atol=2e-3)
+        expectation = best_first(*expectation, BEST_FIRST[name])
+    got = (candidates.boxes, candidates.scores, candidates.class_ids)
+    assert len(expectation[1]) > 5
+    np.testing.assert_allclose(got[1], expectation[1], atol=1e-5)
+    np.testing.assert_array_equal(got[2], expectation[2])
+    np.testing.assert_allclose(got[0], expectation[0], rtol=1e-4, atol=2e-3)
 
 
 @pytest.mark.parametrize("family", ["yolov7", "yolov7-tiny"])
@@ -432,12 +432,12 @@ def test_a_single_class_of_yolov7_scores_by_its_objectness(family):
     rng = np.random.default_rng(0)
     rows = f32(rng.random((1, 90, 6)))
     spec = ModelSpec(family, "rows", INPUT, ("only",), STRIDES, ANCHORS)
-    found = models.layout(family, "rows").decode([Tensor(rows)], spec, Scoring(0.5))
-    np.testing.assert_array_equal(found.scores, rows[0, rows[0, :, 4] > 0.5, 4])
+    candidates = models.layout(family, "rows").decode([Tensor(rows)], spec, Scoring(0.5))
+    np.testing.assert_array_equal(candidates.scores, rows[0, rows[0, :, 4] > 0.5, 4])
     raw = [f32(rng.normal(0, 2, (1, 3, 64 // s, 96 // s, 6))) for s in STRIDES]
-    found = models.layout(family, "heads").decode(list(map(Tensor, raw)), spec, Scoring(0.5))
+    candidates = models.layout(family, "heads").decode(list(map(Tensor, raw)), spec, Scoring(0.5))
     objectness = np.concatenate([sigmoid(r[0, ..., 4]).ravel() for r in raw])
-    np.testing.assert_allclose(found.scores, objectness[objectness > 0.5], atol=1e-6)
+    np.testing.assert_allclose(candidates.scores, objectness[objectness > 0.5], atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["yolov7", "yolov5"])
@@ -445,10 +445,10 @@ def test_maps_as_the_last_convolution_leaves_them(family):
     case = raw_anchors(np.random.default_rng(7), "convolution")
     spec = ModelSpec(family, "heads", INPUT, LABELS, STRIDES, ANCHORS)
     decode = models.layout(family, "heads").decode
-    found = decode(list(map(Tensor, case.outputs)), spec, Scoring(THRESHOLD))
-    wanted = expected(case, every_class=False)
-    np.testing.assert_allclose(found.scores, wanted[1], rtol=1e-5)
-    np.testing.assert_allclose(found.boxes, wanted[0], rtol=1e-4, atol=2e-3)
+    candidates = decode(list(map(Tensor, case.outputs)), spec, Scoring(THRESHOLD))
+    expectation = expected(case, every_class=False)
+    np.testing.assert_allclose(candidates.scores, expectation[1], rtol=1e-5)
+    np.testing.assert_allclose(candidates.boxes, expectation[0], rtol=1e-4, atol=2e-3)
 
 
 REFUSE_OTHER_LABELS = ("rows", "heads", "planar", "set", "centers", "maps", "split")

@@ -51,9 +51,9 @@ class TestRecognizing:
     )
 
     def test_yolov6lite_by_its_four_maps_in_any_order(self):
-        found = FAMILIES["yolov6lite"].recognize(seen(self.LITE, Size(320, 320)))
-        assert (found.form, found.classes) == ("heads", 80)
-        assert found.outputs == ("out0", "out1", "out2", "out3")
+        result = FAMILIES["yolov6lite"].recognize(seen(self.LITE, Size(320, 320)))
+        assert (result.form, result.classes) == ("heads", 80)
+        assert result.outputs == ("out0", "out1", "out2", "out3")
         assert FAMILIES["yolov6"].recognize(seen(self.LITE, Size(320, 320))) is None
 
     def test_another_input_size_does_not_fit(self):
@@ -68,14 +68,14 @@ class TestRecognizing:
     )
     def test_yolov6_by_its_rows_whose_objectness_is_one(self, size, rows, strides):
         table = np.ones((rows, 85), np.float32)
-        found = FAMILIES["yolov6"].recognize(Seen("images", Size(size, size), {"outputs": table}))
-        assert (found.form, found.classes, found.strides) == ("rows", 80, strides)
+        result = FAMILIES["yolov6"].recognize(Seen("images", Size(size, size), {"outputs": table}))
+        assert (result.form, result.classes, result.strides) == ("rows", 80, strides)
 
     def test_yolov6_0_1_by_the_name_of_its_input(self):
         table = np.full((8400, 85), 0.5, np.float32)
         for name, recognized in (("image_arrays", True), ("images", False)):
-            found = FAMILIES["yolov6"].recognize(Seen(name, Size(640, 640), {"outputs": table}))
-            assert (found is not None) == recognized
+            result = FAMILIES["yolov6"].recognize(Seen(name, Size(640, 640), {"outputs": table}))
+            assert (result is not None) == recognized
 
     @pytest.mark.parametrize(
         ("size", "strides", "count"),
@@ -174,14 +174,14 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("look", "wanted"), FORMS, ids=[str(i) for i in range(len(FORMS))])
-def test_outputs_of_the_documented_shapes_are_recognized(look, wanted):
+@pytest.mark.parametrize(("look", "expected"), FORMS, ids=[str(i) for i in range(len(FORMS))])
+def test_outputs_of_the_documented_shapes_are_recognized(look, expected):
     matches = {(f.name, f.recognize(look)) for f in FAMILIES.values() if f.recognize(look)}
-    found = {(name, recognition.form) for name, recognition in matches}
-    if wanted is None:  # shapes that several heads have: an error will list them
-        assert len(found) > 1
+    results = {(name, recognition.form) for name, recognition in matches}
+    if expected is None:  # shapes that several heads have: an error will list them
+        assert len(results) > 1
     else:
-        assert found == wanted
+        assert results == expected
     for _, recognition in matches:
         assert recognition.classes in (None, 80, 91, 43)
         assert set(recognition.outputs) <= set(look.outputs)
@@ -225,11 +225,11 @@ def test_angles_within_the_range_of_probabilities_are_told_from_a_class():
     planes = np.full((20, 8400), 0.001, np.float32)
     planes[:4] = 300
     size = Size(640, 640)
-    seen = Seen("images", size, {"output0": planes})
-    assert FAMILIES["yolov8"].recognize(seen).classes == 16
+    probe = Seen("images", size, {"output0": planes})
+    assert FAMILIES["yolov8"].recognize(probe).classes == 16
     planes[-1] = 0.785
     with pytest.raises(UnsupportedModelError, match="oriented-box model"):
-        FAMILIES["yolov8"].recognize(seen)
+        FAMILIES["yolov8"].recognize(probe)
 
 
 def test_a_shape_of_another_task_is_taken_when_the_family_is_chosen():
@@ -249,7 +249,7 @@ def test_a_new_family_is_one_row(tmp_path, monkeypatch):
     row = Family(
         name="dummy",
         layouts=MappingProxyType({"columns": Columns(parts=(("boxes", "classes"),))}),
-        recognize=lambda seen: Recognition("columns", 2, tuple(seen.outputs), "a dummy"),
+        recognize=lambda probe: Recognition("columns", 2, tuple(probe.outputs), "a dummy"),
         input=Size(64, 64),
         preprocessing=Preprocessing(),
         source="this test",
@@ -259,6 +259,6 @@ def test_a_new_family_is_one_row(tmp_path, monkeypatch):
     opened = open_model([tmp_path / "x.onnx"], Overrides(family="dummy"))
     package.write(opened.package, tmp_path / "x.edge")
     with Detector.load(tmp_path / "x.edge", backend="onnxruntime") as detector:
-        found = detector(np.zeros((64, 64, 3), np.uint8))
-    assert found.boxes.tolist() == box.tolist()
-    assert found.class_ids.tolist() == [1]
+        detections = detector(np.zeros((64, 64, 3), np.uint8))
+    assert detections.boxes.tolist() == box.tolist()
+    assert detections.class_ids.tolist() == [1]

@@ -65,11 +65,11 @@ def part(tensor, first, last=None):
     return replace(tensor, values=tensor.values[first:last])
 
 
-def same(found, wanted):
+def same(result, expectation):
     """To the bit but for exponentials."""
-    for got, expected in zip((found.boxes, found.scores), wanted[:2], strict=True):
+    for got, expected in zip((result.boxes, result.scores), expectation[:2], strict=True):
         np.testing.assert_allclose(got, expected, rtol=3e-5, atol=2e-4)
-    np.testing.assert_array_equal(found.class_ids, wanted[2])
+    np.testing.assert_array_equal(result.class_ids, expectation[2])
 
 
 def options(scoring):
@@ -84,11 +84,11 @@ def test_rows(seed, codes, count, scoring, objectness, planar, corners):
     parts = (("boxes", "objectness", "classes") if objectness else ("boxes", "classes"),)
     given_ = replace(table, values=table.values.T) if planar else table
     layout = Rows(parts=parts, planar=planar, corners=corners)
-    found = layout.decode([batched(given_)], spec(count), scoring)
-    wanted = reference.decode_rows(
+    candidates = layout.decode([batched(given_)], spec(count), scoring)
+    expected = reference.decode_rows(
         table, objectness=objectness, corners=corners, **options(scoring)
     )
-    same(found, wanted)
+    same(candidates, expected)
     if objectness and count == 1:  # of which one family says that the class's score is none
         lone = replace(layout, lone_class="objectness").decode([given_], spec(1), scoring)
         rows = replace(table, values=table.values[:, :5])
@@ -111,13 +111,13 @@ def test_boxes_and_scores(seed, codes, count, scoring, score, background, planar
         score=score, background=background, planar=planar, unit="fractions", limit=limit
     )
     given_ = replace(scores, values=scores.values.T) if planar else scores
-    found = layout.decode([batched(given_), batched(boxes)], spec(count), scoring)
+    candidates = layout.decode([batched(given_), batched(boxes)], spec(count), scoring)
     activation = {"probability": "none", "logit": "sigmoid"}.get(score, score)
-    wanted = reference.decode_boxes(
+    expected = reference.decode_boxes(
         scores, boxes, activation=activation, background=background, limit=limit,
         scale=(INPUT.width, INPUT.height), **options(scoring),
     )  # fmt: skip
-    same(found, wanted)
+    same(candidates, expected)
 
 
 @settings(max_examples=10, deadline=None)
@@ -127,8 +127,8 @@ def test_boxes_as_offsets_from_priors(seed, codes, count, scoring):
     outputs = Outputs(seed, codes)
     scores, boxes = outputs((len(priors), count + 1)), outputs((len(priors), 4))
     layout = BoxesScores(score="softmax", background="first", anchored=True)
-    found = layout.decode([scores, boxes], spec(count, anchors=ANCHORS), scoring)
-    same(found, reference.decode_boxes(
+    candidates = layout.decode([scores, boxes], spec(count, anchors=ANCHORS), scoring)
+    same(candidates, reference.decode_boxes(
         scores, boxes, activation="softmax", background="first", priors=priors, **options(scoring)
     ))  # fmt: skip
 
@@ -139,31 +139,31 @@ def test_boxes_as_offsets_from_priors(seed, codes, count, scoring):
     st.sampled_from(["cells", "pixels"]), st.sampled_from(["logit", "probability"]),
     st.sampled_from(["classes first", "boxes first", "apart", "centerness", "root"]),
 )  # fmt: skip
-def test_distances(seed, codes, count, scoring, bins, fixed, unit, score, how):
+def test_distances(seed, codes, count, scoring, bins, fixed, unit, score, method):
     outputs = Outputs(seed, codes)
     heads = [outputs.map(count + 4 * bins, s, probabilities=score != "logit") for s in STRIDES]
     scores, sides = [part(h, 0, count) for h in heads], [part(h, count) for h in heads]
     quality = [part(h, 0, 1) for h in heads]
-    if how == "classes first":
+    if method == "classes first":
         given_, parts = heads, (("classes", "boxes"),)
-    elif how == "boxes first":
+    elif method == "boxes first":
         together = [np.concatenate([h.values[count:], h.values[:count]]) for h in heads]
         given_ = [replace(h, values=v) for h, v in zip(heads, together, strict=True)]
         parts = (("boxes", "classes"),)
-    elif how == "apart":
+    elif method == "apart":
         given_, parts = scores + sides, (("classes",), ("boxes",))
     else:
         given_, parts = scores + sides + quality, CENTERNESS
     layout = Distances(
-        parts=parts, score=score, unit=unit, bins=bins if fixed else None, sqrt=how == "root"
+        parts=parts, score=score, unit=unit, bins=bins if fixed else None, sqrt=method == "root"
     )
-    found = layout.decode([batched(tensor) for tensor in given_], spec(count), scoring)
-    wanted = reference.decode_distances(
+    candidates = layout.decode([batched(tensor) for tensor in given_], spec(count), scoring)
+    expected = reference.decode_distances(
         scores, boxes=sides, centerness=quality if parts == CENTERNESS else None, strides=STRIDES,
-        bins=bins, logits=score == "logit", sqrt=how == "root", in_pixels=unit == "pixels",
+        bins=bins, logits=score == "logit", sqrt=method == "root", in_pixels=unit == "pixels",
         **options(scoring),
     )  # fmt: skip
-    same(found, wanted)
+    same(candidates, expected)
 
 
 @settings(max_examples=15, deadline=None)
@@ -177,8 +177,8 @@ def test_distances_of_tables(seed, codes, count, scoring, per_level, offset):
         heads.append(replace(table, values=rows.T.reshape(-1, size.height, size.width)))
     layout = Distances(parts=(("classes", "boxes"),), offset=offset, rows=True, per_level=per_level)
     levels = [replace(h, values=h.values.reshape(len(h.values), -1).T) for h in heads]
-    found = layout.decode(levels if per_level else [batched(table)], spec(count), scoring)
-    same(found, reference.decode_distances(
+    candidates = layout.decode(levels if per_level else [batched(table)], spec(count), scoring)
+    same(candidates, reference.decode_distances(
         heads, strides=STRIDES, bins=2, logits=True, offset=offset, **options(scoring)
     ))  # fmt: skip
 
@@ -193,8 +193,8 @@ def test_centers(seed, codes, count, scoring, apart, score):
         given_ = [part(h, *at) for at in ((5, None), (0, 4), (4, 5)) for h in heads]
     else:
         layout, given_ = Centers(score=score, parts=(("boxes", "objectness", "classes"),)), heads
-    found = layout.decode(given_, spec(count), scoring)
-    same(found, reference.decode_centers(
+    candidates = layout.decode(given_, spec(count), scoring)
+    same(candidates, reference.decode_centers(
         heads, strides=STRIDES, logits=score == "logit", **options(scoring)
     ))  # fmt: skip
 
@@ -211,13 +211,13 @@ def test_anchor_maps(seed, codes, count, scoring, exported, lone):
                     .transpose(0, 2, 3, 1).copy())
             for h in heads
         ]  # fmt: skip
-    found = AnchorMaps(lone_class=lone).decode(given_, spec(count, anchors=ANCHORS), scoring)
+    candidates = AnchorMaps(lone_class=lone).decode(given_, spec(count, anchors=ANCHORS), scoring)
     alone = lone == "objectness" and count == 1
     if alone:
         heads = [
             replace(h, values=h.values.reshape(2, 6, *h.values.shape[1:])[:, :5]) for h in heads
         ]
-    same(found, reference.decode_anchors(
+    same(candidates, reference.decode_anchors(
         heads, anchors=ANCHORS, strides=STRIDES, objectness=not alone, **options(scoring)
     ))  # fmt: skip
 
@@ -228,8 +228,8 @@ def test_peaks(seed, codes, count, scoring, offsets, score):
     outputs = Outputs(seed, codes)
     heat = outputs.map(count, 4, probabilities=score != "logit")
     maps = [outputs.map(2, 4, probabilities=True) for _ in range(1 + offsets)]
-    found = Peaks(score=score).decode([heat, *maps], spec(count, strides=(4,)), scoring)
-    same(found, reference.decode_peaks(
+    candidates = Peaks(score=score).decode([heat, *maps], spec(count, strides=(4,)), scoring)
+    same(candidates, reference.decode_peaks(
         heat, *maps, stride=4, score_threshold=scoring.threshold, logits=score == "logit"
     ))  # fmt: skip
 
@@ -243,16 +243,16 @@ def test_end_to_end(seed, scoring, order, fractions):
         "class_id": rng.integers(-1, 5, (20, 1)), "image": np.zeros((20, 1)),
     }  # fmt: skip
     scale, unit = ((1, 1), "pixels") if not fractions else ((64, 48), "fractions")
-    wanted = reference.decode_end2end(
+    expected = reference.decode_end2end(
         Tensor(columns["boxes"]), Tensor(columns["score"][:, 0]), columns["class_id"][:, 0],
         score_threshold=scoring.threshold, scale=scale,
     )  # fmt: skip
     table = np.concatenate([columns[part] for part in order], 1).astype(np.float32)
     layout = EndToEnd(parts=(tuple(order),), unit=unit)
-    same(layout.decode([Tensor(table[None])], spec(5), scoring), wanted)
+    same(layout.decode([Tensor(table[None])], spec(5), scoring), expected)
     apart = [Tensor(columns[part] if part == "boxes" else columns[part][:, 0]) for part in order]
     layout = EndToEnd(parts=tuple((part,) for part in order), unit=unit)
-    same(layout.decode(apart, spec(5), scoring), wanted)
+    same(layout.decode(apart, spec(5), scoring), expected)
     with pytest.raises(ModelError, match="an output has 6 columns, not"):
         EndToEnd(parts=(tuple(order),)).decode([Tensor(table[:, :6])], spec(5), scoring)
 
@@ -272,8 +272,8 @@ def test_end_to_end(seed, scoring, order, fractions):
     ],
 )  # fmt: skip
 def test_a_layout_says_which_channels_hold_what(layout, count, held):
-    found = layout.channels(0, count, 5)
-    assert found == (held and {part: slice(*ends) for part, ends in held.items()})
+    result = layout.channels(0, count, 5)
+    assert result == (held and {part: slice(*ends) for part, ends in held.items()})
 
 
 def test_layouts_are_values():

@@ -34,8 +34,8 @@ class Bright:
         box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if rows.size else []
         boxes = np.array(box, np.float32).reshape(-1, 4)
         n = len(boxes)
-        found = Detections(boxes, np.full(n, 0.5, np.float32), np.zeros(n, np.int32))
-        return Result(frame, found, Latency(0.0, self.calls / 1000, 0.0))
+        detections = Detections(boxes, np.full(n, 0.5, np.float32), np.zeros(n, np.int32))
+        return Result(frame, detections, Latency(0.0, self.calls / 1000, 0.0))
 
 
 class Recorder:
@@ -279,10 +279,10 @@ class Slow(Bright):
 
 
 @pytest.mark.parametrize(
-    ("policy", "seen", "why"),
+    ("policy", "observed", "why"),
     [("drop-oldest", [0, 5], "overtaken"), ("drop-latest", [0, 1], "no-room")],
 )
-def test_while_the_detector_is_busy_a_camera_drops_by_its_policy(policy, seen, why):
+def test_while_the_detector_is_busy_a_camera_drops_by_its_policy(policy, observed, why):
     busy, over = threading.Event(), threading.Event()
 
     def come(index):
@@ -299,7 +299,7 @@ def test_while_the_detector_is_busy_a_camera_drops_by_its_policy(policy, seen, w
 
     sink = Recorder()
     summary = run([Feed(Camera(source()), policy=policy)], Slow(work), [sink])
-    assert sink.results == seen
+    assert sink.results == observed
     assert (summary.frames, summary.failures, summary.dropped) == (2, 0, {why: 4})
     assert summary.age is not None
 
@@ -497,15 +497,15 @@ def test_memory_of_frames_is_used_again(tmp_path):
     for _ in range(60):
         writer.write(np.zeros((60, 80, 3), np.uint8))
     writer.release()
-    seen = set()
+    known = set()
 
     class Looking(Bright):
         def run(self, frame):
-            seen.add(frame.planes[0].__array_interface__["data"][0])
+            known.add(frame.planes[0].__array_interface__["data"][0])
             return super().run(frame)
 
     assert run(open_source(path), Looking(), [Recorder()]).frames == 60
-    assert len(seen) <= 14  # two waiting, eight before the sink, those in work
+    assert len(known) <= 14  # two waiting, eight before the sink, those in work
 
 
 @pytest.mark.parametrize(("key", "value"), [("rate", 0), ("rate", -1), ("priority", 0)])
@@ -515,8 +515,8 @@ def test_what_is_no_rate_or_priority_is_refused(key, value):
 
 
 def test_percentiles_lie_between_their_neighbors():
-    found = Percentiles.of([i / 1000 for i in range(101)])
-    assert (found.p50, found.p90, found.p99) == pytest.approx((0.050, 0.090, 0.099))
+    result = Percentiles.of([i / 1000 for i in range(101)])
+    assert (result.p50, result.p90, result.p99) == pytest.approx((0.050, 0.090, 0.099))
     assert Percentiles.of([0.25]) == Percentiles(0.25, 0.25, 0.25)
 
 

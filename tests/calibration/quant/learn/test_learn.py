@@ -39,11 +39,11 @@ def posed(
     spec = QuantSpec({policy(target).scheme: replace(scheme, ranges=wide)})
     trial = IncrementalSimulator(graph, spec, target, inputs)
     objective = Objective(inputs, MODEL, trial.set_baseline(None))
-    judges = range(len(inputs))
-    told = SearchContext(
-        graph, MODEL, target, inputs, {}, trial, objective, judges, lambda done, total: None
+    held_out = range(len(inputs))
+    message = SearchContext(
+        graph, MODEL, target, inputs, {}, trial, objective, held_out, lambda done, total: None
     )
-    return told, spec
+    return message, spec
 
 
 @pytest.mark.parametrize("target", sorted(POLICIES))
@@ -54,9 +54,9 @@ def test_before_any_step_the_student_is_the_simulation(target, activation):
     simulated = simulate(problem.graph, plan(problem.graph, spec, target))
     image = problem.inputs.real(1)
     with torch.no_grad():
-        found = student(torch.from_numpy(image))
-    for values, (name, wanted) in zip(found, run(simulated, image).items(), strict=True):
-        near = np.abs(values.numpy() - wanted) <= np.ptp(wanted) / 100
+        result = student(torch.from_numpy(image))
+    for values, (name, expected) in zip(result, run(simulated, image).items(), strict=True):
+        near = np.abs(values.numpy() - expected) <= np.ptp(expected) / 100
         assert near.mean() > 0.9, name  # a sum on the edge of two codes may go either way
 
 
@@ -73,8 +73,8 @@ def test_what_was_learned_is_what_the_student_computes(target):
     again = Student(problem, student.spec(), TorchGraph(problem.graph))
     image = torch.from_numpy(problem.inputs.real(0))
     with torch.no_grad():
-        for found, wanted in zip(again(image), student(image), strict=True):
-            torch.testing.assert_close(found, wanted, atol=0.05, rtol=0.05)
+        for result, expected in zip(again(image), student(image), strict=True):
+            torch.testing.assert_close(result, expected, atol=0.05, rtol=0.05)
     learned = problem.scheme(student.spec())
     assert learned.ranges["image"] == problem.inputs.limits()
     assert isinstance(learned.layers["n_boxes"], LayerSpec)
@@ -104,14 +104,15 @@ def test_the_distance_is_the_objective():
     outputs = problem.trial.outputs(spec)
     teacher = problem.trial.outputs(None)
 
-    def said(index, values):
+    def predictions(index, values):
         inside = [problem.inputs.image(index, torch.from_numpy(each)) for each in values]
         return levels(inside, MODEL)
 
-    found, wanted = (
-        [said(index, values) for index, values in enumerate(each)] for each in (outputs, teacher)
+    results, expected = (
+        [predictions(index, values) for index, values in enumerate(each)]
+        for each in (outputs, teacher)
     )
-    assert float(distance(found, wanted)) == pytest.approx(
+    assert float(distance(results, expected)) == pytest.approx(
         problem.objective(outputs).total, rel=1e-4
     )
 
@@ -123,9 +124,13 @@ def test_codes_of_weights_that_are_learned_bring_heads_nearer_still():
         plain, learned = (
             learn(problem, spec, Learning(60, weights=weights), seed) for weights in (False, True)
         )
-        moves = [layer.moves for layer in problem.scheme(learned).layers.values()]
-        assert all(layer.moves is None for layer in problem.scheme(plain).layers.values())
-        assert any(each is not None and each.any() for each in moves)
+        rounding_offsets = [
+            layer.rounding_offsets for layer in problem.scheme(learned).layers.values()
+        ]
+        assert all(
+            layer.rounding_offsets is None for layer in problem.scheme(plain).layers.values()
+        )
+        assert any(each is not None and each.any() for each in rounding_offsets)
         near = problem.loss(plain).total
         assert near < 0.6 * before  # 0.45
         ratios.append(problem.loss(learned).total / near)
@@ -163,8 +168,8 @@ def test_learning_that_only_does_harm_gives_back_what_it_was_given(monkeypatch):
 
 def test_images_that_judge_are_not_learned_from():
     problem, _ = posed("ncnn")
-    few = replace(problem, inputs=images(7), judges=[1, 5])
-    assert module._learners(few) == [0, 2, 3, 4, 6]
+    subset = replace(problem, inputs=images(7), held_out=[1, 5])
+    assert module._learners(subset) == [0, 2, 3, 4, 6]
     assert module._learners(problem) == [0, 1, 2, 3]  # there are no others
 
 
@@ -173,8 +178,8 @@ def test_a_teacher_is_learned_from_in_place_of_the_network_itself():
     louder = {"scores/bias": problem.graph.constants["scores/bias"] + 0.5}
     other = problem.graph.rebuilt(constants=louder)
     session = Session(other)
-    said = [session(problem.inputs.real(index)) for index in range(4)]
-    objective = Objective(problem.inputs, MODEL, said)
+    outputs = [session(problem.inputs.real(index)) for index in range(4)]
+    objective = Objective(problem.inputs, MODEL, outputs)
     alone = learn(problem, spec, Learning(30), seed=0)
     taught = learn(problem, spec, Learning(30), seed=0, teacher=other)
     by_itself, by_teacher = (objective(problem.trial.outputs(s)).total for s in (alone, taught))

@@ -45,10 +45,10 @@ def test_the_teacher_is_asked_about_what_is_shown(samples):
         TrainingSample(0, window=(0.2, 0.2, 0.6, 0.6)),
     ):
         image = samples.image(sample)
-        wanted = samples.inside(TorchGraph(prepare(detector()))(image), sample)
+        expected = samples.inside(TorchGraph(prepare(detector()))(image), sample)
         for _ in range(2):
-            (said,) = samples.wanted(sample, image).levels
-            torch.testing.assert_close(said.classes, wanted.levels[0].classes)
+            (outputs,) = samples.expected(sample, image).levels
+            torch.testing.assert_close(outputs.classes, expected.levels[0].classes)
 
 
 def test_guises_are_drawn_by_the_seed_and_stay_inside():

@@ -58,9 +58,9 @@ def zoo():
 def test_every_operator_agrees_with_onnx_runtime():
     graph, photo = zoo(), image(shape=(1, 4, 8, 8)) * 4 - 2
     assert {node.op for node in graph.nodes} == set(OPERATORS)
-    found = TorchGraph(graph)(torch.from_numpy(photo))
-    for (name, wanted), values in zip(run(graph, photo).items(), found, strict=True):
-        np.testing.assert_allclose(values.numpy(), wanted, atol=2e-6, err_msg=name)
+    result = TorchGraph(graph)(torch.from_numpy(photo))
+    for (name, expected), values in zip(run(graph, photo).items(), result, strict=True):
+        np.testing.assert_allclose(values.numpy(), expected, atol=2e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("activation", ["Relu", "HardSwish"])
@@ -71,8 +71,8 @@ def test_batches_are_their_images(activation):
     together = network(torch.from_numpy(images))
     for index in range(3):
         for name, values in zip(graph.outputs, together, strict=True):
-            wanted = run(graph, images[index : index + 1])[name]
-            np.testing.assert_allclose(values[index].numpy(), wanted[0], atol=1e-5)
+            expected = run(graph, images[index : index + 1])[name]
+            np.testing.assert_allclose(values[index].numpy(), expected[0], atol=1e-5)
 
 
 def test_unknown_operators_are_named():

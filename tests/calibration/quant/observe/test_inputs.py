@@ -13,9 +13,9 @@ from edge.types import Frame
 def test_the_network_reads_what_the_detector_feeds_it():
     image = np.random.default_rng(0).integers(0, 256, (40, 30, 3)).astype(np.uint8)
     inputs = Inputs.of([image], MODEL)
-    wanted = np.empty((1, 3, 16, 16), np.float32)
-    ops.letterbox(Frame.of(image), inputs.placed[0], wanted)
-    np.testing.assert_allclose(inputs.real(0), wanted, rtol=1e-6)
+    expected = np.empty((1, 3, 16, 16), np.float32)
+    ops.letterbox(Frame.of(image), inputs.placed[0], expected)
+    np.testing.assert_allclose(inputs.real(0), expected, rtol=1e-6)
     assert inputs.limits() == (0.0, 1.0)
 
 

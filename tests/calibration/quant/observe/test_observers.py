@@ -16,9 +16,9 @@ from calibration.quant.observe.observers import (
 
 
 def seen_of(values) -> Histogram:
-    seen = Histogram()
-    seen.add(np.asarray(values, np.float32))
-    return seen
+    histograms = Histogram()
+    histograms.add(np.asarray(values, np.float32))
+    return histograms
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_min_max_is_all(tailed):
 
 
 def test_percentiles_leave_out_so_many(tailed):
-    seen = seen_of(tailed)
+    histograms = seen_of(tailed)
     for symmetric in (True, False):
-        low, high = percentile(99)(seen, symmetric=symmetric)
+        low, high = percentile(99)(histograms, symmetric=symmetric)
         assert ((tailed < low) | (tailed > high)).mean() == pytest.approx(0.01, abs=0.002)
     rectified = np.maximum(tailed, 0)
     low, high = percentile(99)(seen_of(rectified), symmetric=False)
@@ -63,11 +63,11 @@ def test_percentiles_leave_out_so_many(tailed):
 def test_mse_is_no_worse_than_any_range_of_a_finer_search(symmetric, steps, tailed):
     for values in (tailed, np.maximum(tailed, 0)):
         low, high = mse(seen_of(values), symmetric=symmetric)
-        reach = max(-low, high) if symmetric else None
-        found = rounding_error(values, *((-reach, reach) if symmetric else (low, high)), steps)
+        max_abs = max(-low, high) if symmetric else None
+        result = rounding_error(values, *((-max_abs, max_abs) if symmetric else (low, high)), steps)
         for clip in np.linspace(1, 40, 100):
             bottom = -clip if symmetric else max(values.min(), -clip)
-            assert found <= rounding_error(values, bottom, clip, steps) * 1.1
+            assert result <= rounding_error(values, bottom, clip, steps) * 1.1
 
 
 def test_entropy_and_laplace_let_go_of_far_outliers(tailed):

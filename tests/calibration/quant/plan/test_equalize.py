@@ -48,9 +48,9 @@ def test_a_network_computes_the_same_when_it_is_equalized(activation):
         for name in graph.outputs:
             np.testing.assert_allclose(after[name], before[name], rtol=1e-3, atol=1e-4)
         for name, factor in factors.items():
-            wanted = before[name] / factor.reshape(-1, 1, 1)
+            expected = before[name] / factor.reshape(-1, 1, 1)
             level = after[name if names is free else equalized_name(name)]
-            np.testing.assert_allclose(level, wanted, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(level, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_factors_in_weights_and_in_multiplications_can_be_had_at_once():
@@ -62,30 +62,30 @@ def test_factors_in_weights_and_in_multiplications_can_be_had_at_once():
 
 
 def test_tensors_are_found_however_they_get_to_their_readers():
-    found = sites(branched())
-    assert {name for name, site in found.items() if site.producer and site.readers} == {
+    result = sites(branched())
+    assert {name for name, site in result.items() if site.producer and site.readers} == {
         "first",
         "other",
     }
-    assert {(node.output, first) for node, first in found["first"].readers} == {
+    assert {(node.output, first) for node, first in result["first"].readers} == {
         ("dense", 0),
         ("dense", 6),
         ("deep", 0),
     }
-    assert [(node.output, first) for node, first in found["other"].readers] == [("dense", 4)]
+    assert [(node.output, first) for node, first in result["other"].readers] == [("dense", 4)]
 
 
 def test_where_a_factor_does_not_pass_one_side_has_an_operator_for_it():
-    found = sites(prepare(detector(activation="HardSwish")))
-    assert found["last"].producer is None
-    assert [node.output for node, _ in found["last"].readers] == ["scores", "boxes"]
-    assert found["last_plain"].producer.output == "last_plain"
-    assert found["last_plain"].readers == ()
+    detections = sites(prepare(detector(activation="HardSwish")))
+    assert detections["last"].producer is None
+    assert [node.output for node, _ in detections["last"].readers] == ["scores", "boxes"]
+    assert detections["last_plain"].producer.output == "last_plain"
+    assert detections["last_plain"].readers == ()
     graph = prepare(detector())
-    assert found.keys().isdisjoint(graph.outputs)
+    assert detections.keys().isdisjoint(graph.outputs)
     assert sites(graph)["last"].producer is not None
-    seen = graph.rebuilt(outputs=[*graph.outputs, "last"])
-    assert sites(seen)["last"].producer is None  # what is seen stays what it is
+    histograms = graph.rebuilt(outputs=[*graph.outputs, "last"])
+    assert sites(histograms)["last"].producer is None  # what is seen stays what it is
 
 
 def test_vectors_are_left_alone():
@@ -94,8 +94,8 @@ def test_vectors_are_left_alone():
     net.conv("gate", net.add("Sigmoid", "squeezed", mean), (3, 3, 1, 1))
     net.add("Mul", "weighed", "image", "gate")
     net.conv("last", "weighed", (2, 3, 1, 1))
-    found = sites(net.graph("last"))
-    assert set(found) == {"weighed"}
+    result = sites(net.graph("last"))
+    assert set(result) == {"weighed"}
 
 
 def test_in_front_of_layers_that_are_float_nothing_is_multiplied():
@@ -144,7 +144,7 @@ def test_a_factor_between_float_layers_is_taken_up_once():
 
 def test_a_product_that_is_kept_as_codes_stays():
     graph = multiplied()
-    spec = min_max_spec(graph, image(), floats=("n_before",))
+    spec = min_max_spec(graph, image(), float_layers=("n_before",))
     planned = plan(graph, spec, "tflite")
     assert planned.tensors.keys() == {"image", "product", "after"}
     assert [node.op for node in settled(graph, planned).nodes] == ["Conv", "Mul", "Conv"]
@@ -163,8 +163,8 @@ def test_only_a_factor_for_each_channel_is_one():
         net.add("Mul", "plain", "wide", "factors"),
     ]
     graph = net.graph(*names)
-    found = [node.output for node in graph.nodes if multiplier(graph, node) is not None]
-    assert found == ["plain"]
+    results = [node.output for node in graph.nodes if multiplier(graph, node) is not None]
+    assert results == ["plain"]
 
 
 def test_weights_that_two_layers_share_are_not_changed_for_both():

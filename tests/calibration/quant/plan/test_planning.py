@@ -25,89 +25,91 @@ def graph():
 
 
 def test_ncnn_keeps_codes_only_from_layer_to_layer(graph):
-    found = plan(graph, min_max_spec(graph, image()), "ncnn")
-    assert set(found.layers) == ALL_LAYERS
+    result = plan(graph, min_max_spec(graph, image()), "ncnn")
+    assert set(result.layers) == ALL_LAYERS
     # `deep` is pooled, `body` is joined with others, `neck` and `last` are read by layers alone.
-    assert found.stored == {"stem", "neck", "last"}
-    assert not found.moves
-    assert set(found.tensors) == {"image", "stem", "body", "wide", "neck", "joined", "last"}
+    assert result.kept_in_int8 == {"stem", "neck", "last"}
+    assert not result.pass_through
+    assert set(result.tensors) == {"image", "stem", "body", "wide", "neck", "joined", "last"}
 
 
 def test_ncnn_gives_floats_to_a_float_layer(graph):
-    found = plan(graph, min_max_spec(graph, image(), floats=("n_boxes",)), "ncnn")
-    assert "n_boxes" not in found.layers
-    assert found.stored == {"stem", "neck"}
+    result = plan(graph, min_max_spec(graph, image(), float_layers=("n_boxes",)), "ncnn")
+    assert "n_boxes" not in result.layers
+    assert result.kept_in_int8 == {"stem", "neck"}
 
 
 @pytest.mark.parametrize("target", ["mnn", "tflite", "onnxruntime"])
 def test_elsewhere_all_is_codes_from_the_image_to_the_heads(graph, target):
-    found = plan(graph, min_max_spec(graph, image()), target)
-    assert set(found.layers) == ALL_LAYERS
-    assert found.moves == {"n_pooled", "n_wide", "n_up", "n_joined"}
+    result = plan(graph, min_max_spec(graph, image()), target)
+    assert set(result.layers) == ALL_LAYERS
+    assert result.pass_through == {"n_pooled", "n_wide", "n_up", "n_joined"}
     fused = {"stem_plain", "body_plain", "deep_plain", "neck_plain", "last_plain"}
     every = {name for node in graph.nodes for name in node.outputs} | {"image"}
-    assert found.stored == every - fused
-    assert set(found.tensors) == found.stored
+    assert result.kept_in_int8 == every - fused
+    assert set(result.tensors) == result.kept_in_int8
 
 
 def test_what_moves_together_has_one_grid_wide_enough_for_each(graph):
     spec = min_max_spec(graph, image())
-    found = plan(graph, spec, "tflite")
+    result = plan(graph, spec, "tflite")
     ranges = spec.schemes["asymmetric"].ranges
     high = max(ranges[name][1] for name in ("deep", "pooled", "wide"))
-    assert found.tensors["deep"] == found.tensors["pooled"] == found.tensors["wide"]
-    assert found.tensors["deep"].scale == pytest.approx(high / 255, rel=1e-6)
+    assert result.tensors["deep"] == result.tensors["pooled"] == result.tensors["wide"]
+    assert result.tensors["deep"].scale == pytest.approx(high / 255, rel=1e-6)
 
 
 def test_leaky_activations_lie_between_two_grids_but_in_ncnn():
     graph = prepare(detector(activation="LeakyRelu"))
     spec = min_max_spec(graph, image())
-    found = plan(graph, spec, "mnn")
-    assert "n_stem" in found.moves
-    assert {"stem_plain", "stem"} <= found.stored
-    assert found.tensors["stem_plain"] != found.tensors["stem"]
+    result = plan(graph, spec, "mnn")
+    assert "n_stem" in result.pass_through
+    assert {"stem_plain", "stem"} <= result.kept_in_int8
+    assert result.tensors["stem_plain"] != result.tensors["stem"]
     assert "stem_plain" not in plan(graph, spec, "ncnn").tensors
 
 
 def test_a_float_layer_reads_codes_and_what_it_gives_is_rounded_by_who_reads_it(graph):
-    found = plan(graph, min_max_spec(graph, image(), floats=("n_deep_plain",)), "tflite")
-    assert "body" in found.stored
-    assert not {"deep", "pooled"} & found.stored
-    assert "n_pooled" not in found.moves  # float in, and its reader could as well read floats
-    assert "n_wide" not in found.moves
-    assert "wide" in found.tensors
+    result = plan(graph, min_max_spec(graph, image(), float_layers=("n_deep_plain",)), "tflite")
+    assert "body" in result.kept_in_int8
+    assert not {"deep", "pooled"} & result.kept_in_int8
+    assert (
+        "n_pooled" not in result.pass_through
+    )  # float in, and its reader could as well read floats
+    assert "n_wide" not in result.pass_through
+    assert "wide" in result.tensors
 
 
 def test_joining_codes_with_floats_moves_codes_where_a_layer_reads_them(graph):
-    found = plan(graph, min_max_spec(graph, image(), floats=("n_up/pointwise",)), "tflite")
-    assert "n_joined" in found.moves
-    assert "up" in found.tensors
-    assert "up" not in found.stored
-    assert found.tensors["up"] == found.tensors["joined"]
+    result = plan(graph, min_max_spec(graph, image(), float_layers=("n_up/pointwise",)), "tflite")
+    assert "n_joined" in result.pass_through
+    assert "up" in result.tensors
+    assert "up" not in result.kept_in_int8
+    assert result.tensors["up"] == result.tensors["joined"]
 
 
 def test_moves_that_only_float_layers_read_stay_float_unless_all_is_codes(graph):
-    floats = ("n_up/pointwise", "n_last_plain")
-    found = plan(graph, min_max_spec(graph, image(), floats=floats), "tflite")
-    assert "n_joined" not in found.moves
-    found = plan(graph, min_max_spec(graph, image(), floats=("n_neck_plain",)), "tflite")
-    assert {"n_pooled", "n_wide"} <= found.moves
+    float_layers = ("n_up/pointwise", "n_last_plain")
+    result = plan(graph, min_max_spec(graph, image(), float_layers=float_layers), "tflite")
+    assert "n_joined" not in result.pass_through
+    result = plan(graph, min_max_spec(graph, image(), float_layers=("n_neck_plain",)), "tflite")
+    assert {"n_pooled", "n_wide"} <= result.pass_through
 
 
 def test_an_image_of_unit_range_is_its_bytes_with_the_top_bit_flipped(graph):
     spec = min_max_spec(graph, image())
     scheme = spec.schemes["asymmetric"]
     unit = replace(scheme, ranges={**scheme.ranges, "image": (0.0, 1.0)})
-    found = plan(graph, replace(spec, schemes={"asymmetric": unit}), "tflite").tensors["image"]
-    assert found.scale == float(np.float32(1 / 255))
-    assert found.zero_point == -128
+    result = plan(graph, replace(spec, schemes={"asymmetric": unit}), "tflite").tensors["image"]
+    assert result.scale == float(np.float32(1 / 255))
+    assert result.zero_point == -128
 
 
 def test_pooled_codes_of_mnn_are_on_one_side_of_zero_when_asked(graph):
     spec = min_max_spec(graph, image())
     for name in ("deep", "pooled", "wide"):
-        found = plan(graph, spec, "mnn").tensors[name]
-        assert (found.low, found.high, found.zero_point) == (0, 127, 0)
+        result = plan(graph, spec, "mnn").tensors[name]
+        assert (result.low, result.high, result.zero_point) == (0, 127, 0)
     assert plan(graph, replace(spec, safe_pools=False), "mnn").tensors["deep"].low == -128
     assert plan(graph, spec, "tflite").tensors["deep"].low == -128
     assert plan(graph, spec, "mnn").tensors["joined"].low == -128
@@ -149,17 +151,17 @@ def test_biases_fit_into_32_bits_however_small_the_weights_are(graph):
     spec = min_max_spec(graph, image())
     scheme = spec.schemes["asymmetric"]
     layers = {**scheme.layers, "n_neck_plain": LayerSpec(np.full(8, 1e-20, np.float32))}
-    found = plan(graph, QuantSpec({"asymmetric": replace(scheme, layers=layers)}), "tflite")
-    layer = found.layers["n_neck_plain"]
-    steps = layer.bias / (layer.weight_scales * found.tensors["wide"].scale)
+    result = plan(graph, QuantSpec({"asymmetric": replace(scheme, layers=layers)}), "tflite")
+    layer = result.layers["n_neck_plain"]
+    steps = layer.bias / (layer.weight_scales * result.tensors["wide"].scale)
     assert np.abs(steps).max() <= 2**30 * 1.001
 
 
 def test_the_bias_of_a_dead_channel_is_kept_to_float_precision(graph):
     graph.constants["neck_plain/weight"][3] = 0
-    found = plan(graph, min_max_spec(graph, image()), "tflite")
-    layer = found.layers["n_neck_plain"]
-    step = layer.weight_scales * np.float32(found.tensors["wide"].scale)
+    result = plan(graph, min_max_spec(graph, image()), "tflite")
+    layer = result.layers["n_neck_plain"]
+    step = layer.weight_scales * np.float32(result.tensors["wide"].scale)
     assert np.rint(layer.bias / step)[3] * step[3] == pytest.approx(layer.bias[3], rel=1e-6)
     assert step[3] < 1e-6
 
@@ -167,13 +169,13 @@ def test_the_bias_of_a_dead_channel_is_kept_to_float_precision(graph):
 @pytest.mark.parametrize("range_", [(0.0, 6.0), (-0.3, 2.0), (-4.0, 0.0), (1.0, 5.0), (0.0, 0.0)])
 def test_grids_cover_their_range_and_hold_zero_exactly(range_):
     for symmetric, steps in ((True, 255), (False, 255), (False, 127)):
-        found = grid(range_, symmetric=symmetric, steps=steps)
-        least = (found.low - found.zero_point) * found.scale
-        most = (found.high - found.zero_point) * found.scale
-        assert least <= min(range_[0], 0) + found.scale / 2 + 1e-6
-        assert most >= max(range_[1], 0) - found.scale / 2 - 1e-6
-        assert found.low <= found.zero_point <= found.high
-        assert (most - least) == pytest.approx(found.scale * (found.high - found.low))
+        result = grid(range_, symmetric=symmetric, steps=steps)
+        minimum = (result.low - result.zero_point) * result.scale
+        limit = (result.high - result.zero_point) * result.scale
+        assert minimum <= min(range_[0], 0) + result.scale / 2 + 1e-6
+        assert limit >= max(range_[1], 0) - result.scale / 2 - 1e-6
+        assert result.low <= result.zero_point <= result.high
+        assert (limit - minimum) == pytest.approx(result.scale * (result.high - result.low))
 
 
 def test_weights_round_to_even_and_stop_at_127():
@@ -187,14 +189,14 @@ def test_learned_codes_lie_so_far_from_the_nearest_and_stop_at_127(graph):
     spec = min_max_spec(graph, image())
     scheme = spec.schemes["asymmetric"]
     own = scheme.layers["n_boxes"]
-    moves = np.arange(4 * 8, dtype=np.int8) - 16
-    moves[0], moves[1] = 127, -127
-    layers = {**scheme.layers, "n_boxes": replace(own, moves=moves)}
+    pass_through = np.arange(4 * 8, dtype=np.int8) - 16
+    pass_through[0], pass_through[1] = 127, -127
+    layers = {**scheme.layers, "n_boxes": replace(own, pass_through=pass_through)}
     moved = QuantSpec({"asymmetric": replace(scheme, layers=layers)})
     for target in POLICIES:
         before, after = (plan(graph, s, target).layers["n_boxes"].weight for s in (spec, moved))
-        wanted = before.astype(int).reshape(-1) + moves
-        assert after.reshape(-1).tolist() == wanted.clip(-127, 127).tolist()
+        expected = before.astype(int).reshape(-1) + pass_through
+        assert after.reshape(-1).tolist() == expected.clip(-127, 127).tolist()
         assert after.reshape(-1)[0] == 127 or before.reshape(-1)[0] < 0
 
 
@@ -213,7 +215,7 @@ def test_a_spec_of_another_model_is_refused_by_name(graph):
         planned(ranges={k: v for k, v in scheme.ranges.items() if k != "neck"})
     with pytest.raises(CalibrationError, match=r"weight_scales of shape \(3,\)"):
         planned(layers={**scheme.layers, "n_boxes": LayerSpec(np.ones(3, np.float32))})
-    short = replace(scheme.layers["n_boxes"], moves=np.zeros(3, np.int8))
+    short = replace(scheme.layers["n_boxes"], pass_through=np.zeros(3, np.int8))
     with pytest.raises(CalibrationError, match="moves 3 weights, the layer has 32"):
         planned(layers={**scheme.layers, "n_boxes": short})
     with pytest.raises(UnsupportedModelError, match="unknown target 'abacus'"):

@@ -15,8 +15,8 @@ def test_a_doubling_transposed_convolution_becomes_two_nodes_that_int8_has(bias)
     graph = net.graph("up")
     changed = prepare(graph)
     assert [node.op for node in changed.nodes] == ["Conv", "DepthToSpace"]
-    found, wanted = run(changed, image())["up"], run(graph, image())["up"]
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    result, expected = run(changed, image())["up"], run(graph, image())["up"]
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_other_transposed_convolutions_stay():

@@ -61,11 +61,11 @@ def test_values_beyond_what_all_readers_hear_are_not_told_apart():
         net.add("Sigmoid", "smooth", "image"),
     ]
     graph = net.graph(*outputs, "four")
-    found = {
+    results = {
         name: structure.effective_range(graph, name) for name in ("one", "two", "three", "four")
     }
     infinite = float("inf")
-    assert found == {
+    assert results == {
         "one": (-3, infinite),
         "two": (-2, 6),
         "three": (-3, infinite),
@@ -100,10 +100,10 @@ def test_factors_of_channels_change_what_is_told_apart_by_channel():
     assert structure.is_non_negative(graph, "scaled")
     assert not structure.is_non_negative(graph, "signed")
     inputs = images(2)
-    (seen,) = observe(graph, inputs, ["level"]).values()
-    assert seen.low == -6
-    assert seen.below.sum() == 2 * 2 * 12 * 16
-    assert seen.high == -1.5
+    (histograms,) = observe(graph, inputs, ["level"]).values()
+    assert histograms.low == -6
+    assert histograms.below.sum() == 2 * 2 * 12 * 16
+    assert histograms.high == -1.5
 
 
 def test_refusals_say_why():
@@ -113,12 +113,12 @@ def test_refusals_say_why():
     net.add("GlobalAveragePool", "mean", "image")
     net.conv("vector", "mean", (4, 3, 1, 1))
     graph = net.graph("grouped", "depthwise", "vector")
-    found = {
+    results = {
         node.output: structure.refusal(graph, node, NCNN) for node in structure.convolutions(graph)
     }
-    assert found["depthwise"] is None
-    assert "groups" in found["grouped"]
-    assert "vector" in found["vector"]
+    assert results["depthwise"] is None
+    assert "groups" in results["grouped"]
+    assert "vector" in results["vector"]
 
 
 def test_what_is_never_negative_is_known_from_the_operators_alone():

@@ -36,10 +36,12 @@ def test_balance_shares_the_burden_with_weights_and_leaves_the_reach_of_the_tens
     graph.constants["first/weight"][:] *= np.array([1, 4, 16, 64]).reshape(4, 1, 1, 1)
     (factor,) = balance(graph, inputs, sites(graph)).values()
     values = inputs.image(0, tensors(graph, inputs.real(0))["first"])
-    reach = np.abs(values).max((0, 2, 3))
-    level = reach / factor
-    assert level.max() == pytest.approx(reach.max(), rel=1e-4)
-    assert level.max() / level.min() == pytest.approx((reach.max() / reach.min()) ** 0.5, rel=1e-3)
+    max_abs = np.abs(values).max((0, 2, 3))
+    level = max_abs / factor
+    assert level.max() == pytest.approx(max_abs.max(), rel=1e-4)
+    assert level.max() / level.min() == pytest.approx(
+        (max_abs.max() / max_abs.min()) ** 0.5, rel=1e-3
+    )
 
 
 def test_channels_that_only_a_depthwise_layer_reads_are_leveled():
@@ -50,9 +52,9 @@ def test_channels_that_only_a_depthwise_layer_reads_are_leveled():
     graph = equalized(graph, {"first": np.array([1, 2, 4, 8], np.float32)})
     inputs = images(2)
     level = equalized(graph, balance(graph, inputs, sites(graph)))
-    seen = [inputs.image(i, tensors(level, inputs.real(i))["first"]) for i in range(2)]
-    reach = np.abs(np.concatenate(seen)).max((0, 2, 3))
-    np.testing.assert_allclose(reach, reach.max(), rtol=1e-3)
+    histograms = [inputs.image(i, tensors(level, inputs.real(i))["first"]) for i in range(2)]
+    max_abs = np.abs(np.concatenate(histograms)).max((0, 2, 3))
+    np.testing.assert_allclose(max_abs, max_abs.max(), rtol=1e-3)
 
 
 def test_a_silent_channel_gets_a_finite_factor():
@@ -62,9 +64,9 @@ def test_a_silent_channel_gets_a_finite_factor():
     graph = net.graph("dense")
     graph.constants["first_plain/weight"][1] = 0
     graph.constants["first_plain/bias"][1] = 0
-    found = balance(graph, images(1), sites(graph))
-    assert "first" in found
-    for factor in found.values():
+    result = balance(graph, images(1), sites(graph))
+    assert "first" in result
+    for factor in result.values():
         assert np.isfinite(factor).all()
         assert (factor >= 1 / 256).all()
 
@@ -72,16 +74,16 @@ def test_a_silent_channel_gets_a_finite_factor():
 def test_a_tensor_is_multiplied_only_where_it_is_converted_anyhow():
     hard, plain = (prepare(detector(activation=name)) for name in ("HardSwish", "Relu"))
     inputs = images(1)
-    found = useful(hard, inputs, "symmetric")
-    assert "joined" in found  # floats, joined
-    assert found.keys().isdisjoint({"stem", "last", "last_plain"})  # ncnn hands on codes there
-    found = useful(hard, inputs, "asymmetric")
-    assert {"stem", "last"} <= found.keys()  # its readers round it
-    assert {"stem_plain", "last_plain"} <= found.keys()  # its producer rounds it
-    assert "up/apart" not in found
-    found = useful(plain, inputs, "asymmetric")
-    assert {"stem", "last"} <= found.keys()
-    assert all(site.producer and site.readers for site in found.values())
+    result = useful(hard, inputs, "symmetric")
+    assert "joined" in result  # floats, joined
+    assert result.keys().isdisjoint({"stem", "last", "last_plain"})  # ncnn hands on codes there
+    result = useful(hard, inputs, "asymmetric")
+    assert {"stem", "last"} <= result.keys()  # its readers round it
+    assert {"stem_plain", "last_plain"} <= result.keys()  # its producer rounds it
+    assert "up/apart" not in result
+    result = useful(plain, inputs, "asymmetric")
+    assert {"stem", "last"} <= result.keys()
+    assert all(site.producer and site.readers for site in result.values())
 
 
 def test_a_depthwise_layer_is_worth_a_conversion():

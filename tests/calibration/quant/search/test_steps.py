@@ -34,27 +34,27 @@ def network():
 def posed() -> tuple[SearchContext, QuantSpec]:
     graph, inputs = network(), images(2)
     values = tensors(graph, inputs.real(0))
-    seen = {name: Histogram() for name in ("stem", "cheap", "dear", "last")}
-    for name, histogram in seen.items():
+    histograms = {name: Histogram() for name in ("stem", "cheap", "dear", "last")}
+    for name, histogram in histograms.items():
         histogram.add(np.ascontiguousarray(values[name]))
     spec = min_max_spec(graph, inputs.real(0))
     scheme = spec.schemes["asymmetric"]
-    kept = {name: scheme.ranges[name] for name in seen} | {"image": inputs.limits()}
+    kept = {name: scheme.ranges[name] for name in histograms} | {"image": inputs.limits()}
     spec = QuantSpec({policy("ncnn").scheme: replace(scheme, ranges=kept)})
     trial = IncrementalSimulator(graph, spec, "ncnn", inputs)
     objective = Objective(inputs, MODEL, trial.set_baseline(None))
-    judges = range(len(inputs))
+    held_out = range(len(inputs))
     problem = SearchContext(
-        graph, MODEL, "ncnn", inputs, seen, trial, objective, judges, lambda d, t: None
+        graph, MODEL, "ncnn", inputs, histograms, trial, objective, held_out, lambda d, t: None
     )
     return problem, spec
 
 
 def test_the_observer_that_is_chosen_is_the_best_of_all(posed):
     problem, spec = posed
-    said = ranges.opinions(problem)
-    assert all("image" not in opinion for opinion in said.values())
-    chosen, losses = ranges.best_for_all(problem, spec, said)
+    answer = ranges.opinions(problem)
+    assert all("image" not in opinion for opinion in answer.values())
+    chosen, losses = ranges.best_for_all(problem, spec, answer)
     assert problem.loss(chosen).total == pytest.approx(min(losses.values()))
     assert problem.scheme(chosen).ranges["image"] == (0.0, 1.0)
 
@@ -77,54 +77,54 @@ def test_depthwise_layers_are_float_as_far_as_the_budget_goes(posed):
     both = one + work["n_dear"] / sum(work.values())
     cost = {"n_cheap": 1.0, "n_dear": 2.0}  # the first costs more for its work
     assert float_layers.depthwise(problem, spec, cost, one / 2) is None
-    for budget, wanted in ((one * 1.01, {"n_cheap"}), (both * 1.01, {"n_cheap", "n_dear"})):
-        found = float_layers.depthwise(problem, spec, cost, budget)
-        assert set(problem.scheme(found).floats) == wanted
-        assert float_layers.share(problem, problem.scheme(found).floats) <= budget
+    for budget, expected in ((one * 1.01, {"n_cheap"}), (both * 1.01, {"n_cheap", "n_dear"})):
+        result = float_layers.depthwise(problem, spec, cost, budget)
+        assert set(problem.scheme(result).float_layers) == expected
+        assert float_layers.share(problem, problem.scheme(result).float_layers) <= budget
 
 
 def test_greedy_floats_help_and_keep_to_the_budget(posed):
     problem, spec = posed
     saved = sensitivity.without(problem, spec)
-    found = float_layers.greedy(problem, spec, saved, 0.5)
-    chosen = problem.scheme(found).floats
+    result = float_layers.greedy(problem, spec, saved, 0.5)
+    chosen = problem.scheme(result).float_layers
     assert 0 < float_layers.share(problem, chosen) <= 0.5
-    assert problem.loss(found).total < problem.loss(spec).total
-    assert problem.scheme(float_layers.greedy(problem, spec, saved, 0.0)).floats == {}
+    assert problem.loss(result).total < problem.loss(spec).total
+    assert problem.scheme(float_layers.greedy(problem, spec, saved, 0.0)).float_layers == {}
 
 
 def test_float_layers_that_hardly_serve_return_to_int8(posed):
     problem, spec = posed
     every = dict.fromkeys(problem.layers(spec), "")
     whole = problem.with_floats(spec, every)
-    found = float_layers.returned(problem, whole, {"n_boxes"})
-    left = problem.scheme(found).floats
+    result = float_layers.returned(problem, whole, {"n_boxes"})
+    left = problem.scheme(result).float_layers
     assert "n_boxes" in left
     assert set(left) == set(every)  # of a perfect network nothing is lost lightly
     spec = problem.with_ranges(spec, {"dear": (0.0, 0.0), "cheap": (-50.0, 50.0)})
     spoilt = problem.with_floats(spec, {"n_dear": "", "n_stem": "", "n_boxes": ""})
-    found = float_layers.returned(problem, spoilt, {"n_boxes"})
-    assert set(problem.scheme(found).floats) < {"n_dear", "n_stem", "n_boxes"}
-    assert problem.loss(found).total <= 1.03 * problem.loss(spoilt).total
+    result = float_layers.returned(problem, spoilt, {"n_boxes"})
+    assert set(problem.scheme(result).float_layers) < {"n_dear", "n_stem", "n_boxes"}
+    assert problem.loss(result).total <= 1.03 * problem.loss(spoilt).total
 
 
 def test_layers_that_return_to_int8_cost_little_together(posed, monkeypatch):
     problem, spec = posed
     monkeypatch.setattr(float_layers, "_WORTH", 10.0)
-    most = problem.with_floats(spec, dict.fromkeys(problem.layers(spec)[1:], ""))
-    found = float_layers.returned(problem, most, ())
-    assert problem.loss(found).total < 1.1 * problem.loss(most).total
+    limit = problem.with_floats(spec, dict.fromkeys(problem.layers(spec)[1:], ""))
+    result = float_layers.returned(problem, limit, ())
+    assert problem.loss(result).total < 1.1 * problem.loss(limit).total
 
 
 def test_a_range_that_cuts_nearly_all_is_found_and_mended(posed):
     problem, spec = posed
     broken = problem.with_ranges(spec, {"dear": (-0.01, 0.01)})
-    said = ranges.opinions(problem)
-    found = ranges_per_tensor.search(problem, broken, said, {"n_body": 1.0}, most=1)
-    assert problem.loss(found).total < problem.loss(broken).total / 2
+    answer = ranges.opinions(problem)
+    result = ranges_per_tensor.search(problem, broken, answer, {"n_body": 1.0}, limit=1)
+    assert problem.loss(result).total < problem.loss(broken).total / 2
     changed = {
         name
-        for name, range_ in problem.scheme(found).ranges.items()
+        for name, range_ in problem.scheme(result).ranges.items()
         if range_ != problem.scheme(broken).ranges[name]
     }
     assert changed == {"dear"}
@@ -136,8 +136,8 @@ def test_steps_of_weights_reach_the_largest_or_make_the_error_least():
     weight = graph.constants["stem/weight"]
     weight[5] = 0
     full, best = weights.largest(graph, node), weights.least_error(graph, node)
-    reach = np.abs(weight_codes(weight, full.weight_scales).reshape(8, -1)).max(1)
-    assert reach.tolist() == [127] * 5 + [0] + [127] * 2
+    max_abs = np.abs(weight_codes(weight, full.weight_scales).reshape(8, -1)).max(1)
+    assert max_abs.tolist() == [127] * 5 + [0] + [127] * 2
     assert full.weight_scales[5] == full.weight_scales.max()
     errors = [
         ((weight_codes(weight, s) * s.reshape(-1, 1, 1, 1) - weight) ** 2).sum((1, 2, 3))

@@ -15,12 +15,14 @@ from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import LayerSpec
 
 
-def changed(spec, **floats: str):
+def changed(spec, **float_layers: str):
     """The spec with other layers float and one range halved."""
     scheme = spec.schemes["asymmetric"]
     low, high = scheme.ranges["neck"]
     ranges = {**scheme.ranges, "neck": (low / 2, high / 2)}
-    return replace(spec, schemes={"asymmetric": replace(scheme, ranges=ranges, floats=floats)})
+    return replace(
+        spec, schemes={"asymmetric": replace(scheme, ranges=ranges, float_layers=float_layers)}
+    )
 
 
 @pytest.mark.parametrize("target", sorted(POLICIES))
@@ -34,9 +36,9 @@ def test_a_trial_computes_what_the_simulation_does(target, activation):
     for tried in (spec, other, spec):
         simulated = simulate(graph, plan(graph, tried, target))
         for index, outputs in enumerate(trial.outputs(tried)):
-            wanted = run(simulated, inputs.real(index))
-            for name, found in zip(graph.outputs, outputs, strict=True):
-                np.testing.assert_allclose(found, wanted[name], atol=2e-5)
+            expected = run(simulated, inputs.real(index))
+            for name, result in zip(graph.outputs, outputs, strict=True):
+                np.testing.assert_allclose(result, expected[name], atol=2e-5)
 
 
 def test_a_new_base_changes_nothing_but_the_time():
@@ -47,8 +49,8 @@ def test_a_new_base_changes_nothing_but_the_time():
     joined.set_baseline(other)
     joined.set_baseline(spec)
     for tried in (other, spec, other):
-        for found, wanted in zip(joined.outputs(tried), apart.outputs(tried), strict=True):
-            for values, value in zip(found, wanted, strict=True):
+        for result, expected in zip(joined.outputs(tried), apart.outputs(tried), strict=True):
+            for values, value in zip(result, expected, strict=True):
                 np.testing.assert_array_equal(values, value)
 
 
@@ -57,8 +59,8 @@ def test_without_rounding_it_is_the_float_network():
     trial = IncrementalSimulator(graph, min_max_spec(graph, inputs.real(0)), "ncnn", inputs)
     trial.set_baseline(min_max_spec(graph, inputs.real(0)))
     for index, outputs in enumerate(trial.outputs(None)):
-        for name, found in zip(graph.outputs, outputs, strict=True):
-            np.testing.assert_allclose(found, run(graph, inputs.real(index))[name], atol=1e-5)
+        for name, result in zip(graph.outputs, outputs, strict=True):
+            np.testing.assert_allclose(result, run(graph, inputs.real(index))[name], atol=1e-5)
 
 
 def test_roundings_of_weights_and_of_activations_can_be_tried_apart():
@@ -74,14 +76,14 @@ def test_roundings_of_weights_and_of_activations_can_be_tried_apart():
     _same(trial.outputs(broken, "activations"), trial, spec)
     wide = dict.fromkeys(scheme.ranges, (0.0, 1e-6))
     crushed = replace(spec, schemes={"asymmetric": replace(scheme, ranges=wide)})
-    for found, wanted in zip(
+    for result, expected in zip(
         trial.outputs(crushed, "weights"), trial.outputs(spec, "weights"), strict=True
     ):
-        for values, value in zip(found, wanted, strict=True):
+        for values, value in zip(result, expected, strict=True):
             np.testing.assert_array_equal(values, value)
 
 
 def _same(outputs, trial, spec=None):
-    for found, wanted in zip(outputs, trial.outputs(spec, "activations"), strict=True):
-        for values, value in zip(found, wanted, strict=True):
+    for result, expected in zip(outputs, trial.outputs(spec, "activations"), strict=True):
+        for values, value in zip(result, expected, strict=True):
             np.testing.assert_array_equal(values, value)

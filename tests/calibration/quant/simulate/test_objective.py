@@ -51,8 +51,8 @@ def test_equal_heads_have_no_distance_and_others_more_the_further_they_are(model
         for share in (0.01, 0.1, 0.5)
     ]
     for part in ("channels", "scores", "boxes", "total"):
-        found = [getattr(loss, part) for loss in losses]
-        assert 0 < found[0] < found[1] < found[2]
+        results = [getattr(loss, part) for loss in losses]
+        assert 0 < results[0] < results[1] < results[2]
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

@@ -53,11 +53,16 @@ def test_layers_stay_float_within_the_budget_alone(fast):
 
 
 def test_the_same_calibration_gives_the_same_bytes(fast):
-    told: list[str] = []
+    message: list[str] = []
     again = calibrate(
-        detector(), MODEL, images(), ["mnn", "ncnn"], Options("fast"), lambda s, *_: told.append(s)
+        detector(),
+        MODEL,
+        images(),
+        ["mnn", "ncnn"],
+        Options("fast"),
+        lambda s, *_: message.append(s),
     )
-    assert {"observe, symmetric", "clips, symmetric", "clips, asymmetric"} <= set(told)
+    assert {"observe, symmetric", "clips, symmetric", "clips, asymmetric"} <= set(message)
     assert spec_file.dumps(again.spec) == spec_file.dumps(fast.spec)
     assert spec_file.dumps(spec_file.loads(spec_file.dumps(fast.spec))) == spec_file.dumps(
         fast.spec
@@ -67,11 +72,11 @@ def test_the_same_calibration_gives_the_same_bytes(fast):
 def test_a_spec_read_from_its_file_gives_the_same_plan(fast):
     again = spec_file.loads(spec_file.dumps(fast.spec))
     for target in POLICIES:
-        found, wanted = (plan(at(fast.graph, s, target), s, target) for s in (again, fast.spec))
-        assert found.tensors == wanted.tensors
-        for name, layer in wanted.layers.items():
-            assert np.array_equal(found.layers[name].weight, layer.weight)
-            assert np.array_equal(found.layers[name].weight_scales, layer.weight_scales)
+        results, expected = (plan(at(fast.graph, s, target), s, target) for s in (again, fast.spec))
+        assert results.tensors == expected.tensors
+        for name, layer in expected.layers.items():
+            assert np.array_equal(results.layers[name].weight, layer.weight)
+            assert np.array_equal(results.layers[name].weight_scales, layer.weight_scales)
 
 
 def test_facts_are_json_and_tell_of_every_tensor_and_layer(fast):
@@ -88,20 +93,20 @@ def test_facts_are_json_and_tell_of_every_tensor_and_layer(fast):
 
 def test_layers_stay_float_where_asked_and_are_known_by_name():
     kept = Options("fast", float_budget=0.0, keep_float=("n_boxes", "n_stem_plain"))
-    found = calibrate(detector(), MODEL, images(2), ["ncnn"], kept)
-    assert set(found.spec.schemes["symmetric"].floats) == {"n_boxes", "n_stem_plain"}
+    detections = calibrate(detector(), MODEL, images(2), ["ncnn"], kept)
+    assert set(detections.spec.schemes["symmetric"].float_layers) == {"n_boxes", "n_stem_plain"}
     with pytest.raises(CalibrationError, match="'n_box' should stay float"):
         calibrate(detector(), MODEL, images(2), ["ncnn"], Options(keep_float=("n_box",)))
 
 
 def test_progress_is_told_by_step_and_reaches_its_end():
-    said: dict[str, list[tuple[int, int]]] = {}
+    text: dict[str, list[tuple[int, int]]] = {}
     calibrate(
         detector(), MODEL, images(2), ["ncnn"], Options("fast"),
-        lambda step, done, total: said.setdefault(step, []).append((done, total)),
+        lambda step, done, total: text.setdefault(step, []).append((done, total)),
     )  # fmt: skip
-    assert {"observe", "ranges", "sensitivity", "clips"} <= set(said)
-    for steps in said.values():
+    assert {"observe", "ranges", "sensitivity", "clips"} <= set(text)
+    for steps in text.values():
         assert steps[-1][0] == steps[-1][1]
 
 
@@ -116,28 +121,30 @@ def test_wrong_wishes_are_refused():
 
 def test_learning_is_a_step_like_any_other(monkeypatch):
     pytest.importorskip("torch")
-    short = Recipe(images=2, tensors=0, floats=False, learning=Learning(6))
+    short = Recipe(images=2, tensors=0, float_layers=False, learning=Learning(6))
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"short": short})
-    found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
-    (step,) = (s for s in found.facts["schemes"]["symmetric"]["steps"] if s["step"] == "learning")
-    layers = found.spec.schemes["symmetric"].layers.values()
+    detections = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
+    (step,) = (
+        s for s in detections.facts["schemes"]["symmetric"]["steps"] if s["step"] == "learning"
+    )
+    layers = detections.spec.schemes["symmetric"].layers.values()
     assert step["accepted"] == any(layer.bias is not None for layer in layers)
-    assert found.facts["schemes"]["symmetric"]["objective"] <= step["objective"]
+    assert detections.facts["schemes"]["symmetric"]["objective"] <= step["objective"]
 
 
 def test_training_in_full_takes_the_place_of_the_recipes_learning(monkeypatch):
     pytest.importorskip("torch")
-    plain = Recipe(images=2, tensors=0, floats=False, learning=Learning())
+    plain = Recipe(images=2, tensors=0, float_layers=False, learning=Learning())
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"plain": plain})
     monkeypatch.setattr("calibration.quant.solve.stages.QAT", Learning(6, crops=True))
     teacher = prepare(detector(seed=1))
-    found = calibrate(
+    detections = calibrate(
         detector(), MODEL, images(2), ["ncnn"], Options("plain", qat=True, teacher=teacher)
     )
-    steps = found.facts["schemes"]["symmetric"]["steps"]
+    steps = detections.facts["schemes"]["symmetric"]["steps"]
     assert steps[-1]["step"] == "learning"
     assert "objective" in steps[-1]
-    assert found.spec.recipe == "plain with qat"
+    assert detections.spec.recipe == "plain with qat"
 
 
 def test_a_teacher_of_another_shape_is_refused():
@@ -150,11 +157,11 @@ def test_a_teacher_of_another_shape_is_refused():
 
 
 def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatch):
-    short = Recipe(images=2, tensors=0, floats=False, learning=Learning(6))
+    short = Recipe(images=2, tensors=0, float_layers=False, learning=Learning(6))
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"short": short})
     monkeypatch.setattr("calibration.quant.solve.stages.find_spec", lambda name: None)
-    found = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
-    steps = found.facts["schemes"]["symmetric"]["steps"]
+    detections = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
+    steps = detections.facts["schemes"]["symmetric"]["steps"]
     assert steps[-1] == {"step": "learning", "skipped": "torch is not installed"}
     assert [step["step"] for step in steps[:-1]] == [
         "ranges: min-max",
@@ -164,7 +171,7 @@ def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatc
 
 
 def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how(monkeypatch):
-    short = Recipe(images=2, tensors=0, floats=False, learning=Learning())
+    short = Recipe(images=2, tensors=0, float_layers=False, learning=Learning())
     recipes = {"short": short, "plain": replace(short, equalize=False)}
     monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", recipes)
     graph = prepare(detector(activation="LeakyRelu"))
@@ -175,14 +182,14 @@ def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how
         if site.producer is not None and site.readers
     }
     bad = equalized(graph, uneven)
-    found = calibrate(bad, MODEL, images(), ["ncnn"], Options("short"))
-    losses = found.facts["schemes"]["symmetric"]["equalization"]
+    result = calibrate(bad, MODEL, images(), ["ncnn"], Options("short"))
+    losses = result.facts["schemes"]["symmetric"]["equalization"]
     assert losses["in weights"] < 0.5 * losses["as it is"]
-    read = spec_file.loads(spec_file.dumps(found.spec))
+    read = spec_file.loads(spec_file.dumps(result.spec))
     assert read.schemes["symmetric"].equalization
-    written = (at(found.graph, spec, "ncnn") for spec in (found.spec, read))
-    assert len({fingerprint.of_graph(each) for each in (found.graph, *written)}) == 2
-    assert fingerprint.of_graph(prepare(bad)) == found.spec.model
+    written = (at(result.graph, spec, "ncnn") for spec in (result.spec, read))
+    assert len({fingerprint.of_graph(each) for each in (result.graph, *written)}) == 2
+    assert fingerprint.of_graph(prepare(bad)) == result.spec.model
     as_it_is = calibrate(graph, MODEL, images(), ["ncnn"], Options("plain"))
     assert not as_it_is.spec.schemes["symmetric"].equalization
     assert as_it_is.facts["schemes"]["symmetric"]["equalization"] == {}

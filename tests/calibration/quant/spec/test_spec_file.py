@@ -17,12 +17,16 @@ finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 positive = st.floats(width=32, min_value=2.0**-140, allow_infinity=False)
 steps = st.lists(positive, min_size=1, max_size=3).map(lambda values: np.array(values, np.float32))
 biases = st.lists(finite, max_size=3).map(lambda values: np.array(values, np.float32))
-moves = st.lists(st.integers(-127, 127), max_size=5).map(lambda some: np.array(some, np.int8))
+rounding_offsets = st.lists(st.integers(-127, 127), max_size=5).map(
+    lambda some: np.array(some, np.int8)
+)
 names = st.sampled_from(["a", "b/c", '\u00e9"\\'])
 schemes = st.builds(
     Scheme,
     st.dictionaries(names, st.tuples(finite, finite).map(lambda pair: tuple(sorted(pair)))),
-    st.dictionaries(names, st.builds(LayerSpec, steps, st.none() | biases, st.none() | moves)),
+    st.dictionaries(
+        names, st.builds(LayerSpec, steps, st.none() | biases, st.none() | rounding_offsets)
+    ),
     st.dictionaries(names, names),
     st.dictionaries(names, steps),
 )
@@ -59,20 +63,20 @@ def test_what_is_read_is_what_was_written(spec):
     again = spec_file.loads(text)
     assert spec_file.dumps(again) == text
     for name, scheme in spec.schemes.items():
-        found = again.schemes[name]
-        assert found.ranges == {
+        result = again.schemes[name]
+        assert result.ranges == {
             key: (float(np.float32(low)), float(np.float32(high)))
             for key, (low, high) in scheme.ranges.items()
         }
-        assert found.floats == scheme.floats
+        assert result.float_layers == scheme.float_layers
         for key, layer in scheme.layers.items():
-            assert np.array_equal(found.layers[key].weight_scales, layer.weight_scales)
-            assert (layer.bias is None) == (found.layers[key].bias is None)
+            assert np.array_equal(result.layers[key].weight_scales, layer.weight_scales)
+            assert (layer.bias is None) == (result.layers[key].bias is None)
             if layer.bias is not None:
-                assert np.array_equal(found.layers[key].bias, layer.bias)
-            assert (found.layers[key].moves is None) == (layer.moves is None)
-            if layer.moves is not None:
-                assert np.array_equal(found.layers[key].moves, layer.moves)
+                assert np.array_equal(result.layers[key].bias, layer.bias)
+            assert (result.layers[key].rounding_offsets is None) == (layer.rounding_offsets is None)
+            if layer.rounding_offsets is not None:
+                assert np.array_equal(result.layers[key].rounding_offsets, layer.rounding_offsets)
 
 
 def test_a_file_is_readable_and_ends_with_a_line(tmp_path):

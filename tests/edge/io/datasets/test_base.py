@@ -46,9 +46,9 @@ class TestObjects:
 class TestSample:
     def test_scales_fractions_to_the_image(self):
         labels = Objects.of([[0.5, 0.25, 0.5, 0.5]], [0])
-        found = Sample(Path("a.jpg"), 1, labels, fractions=True).objects(Size(100, 200))
-        assert found.rectangles.tolist() == [[100, 25, 100, 50]]
-        assert found.areas.tolist() == [5000]
+        result = Sample(Path("a.jpg"), 1, labels, fractions=True).objects(Size(100, 200))
+        assert result.rectangles.tolist() == [[100, 25, 100, 50]]
+        assert result.areas.tolist() == [5000]
 
     def test_refuses_an_image_of_another_size(self):
         sample = Sample(Path("a.jpg"), 1, Objects.of([], []), Size(10, 20))

@@ -50,21 +50,21 @@ def test_images_are_a_source_of_the_samples_in_order(dataset):
 
 
 def test_finding_what_is_not_ignored_and_no_more_is_perfect(dataset):
-    truth, found = [], []
+    truth, result = [], []
     for sample in dataset.samples:
         labels = sample.objects(Size(240, 320))
         keep = ~labels.ignored
         truth.append(labels)
         scores = np.ones(int(keep.sum()), np.float32)
-        found.append(Detections(labels.boxes[keep], scores, labels.class_ids[keep]))
+        result.append(Detections(labels.boxes[keep], scores, labels.class_ids[keep]))
     assert any(labels.ignored.any() for labels in truth)
-    assert evaluate(truth, found, classes=len(LABELS)).metrics["AP"] == 1
+    assert evaluate(truth, result, classes=len(LABELS)).metrics["AP"] == 1
     all_found = [
         Detections(labels.boxes, np.ones(len(labels), np.float32), labels.class_ids)
         for labels in truth
     ]
     assert evaluate(truth, all_found, classes=len(LABELS)).metrics["AP"] == 1
-    missing = [each[:-1] for each in found]
+    missing = [each[:-1] for each in result]
     assert evaluate(truth, missing, classes=len(LABELS)).metrics["AP"] < 0.95
 
 

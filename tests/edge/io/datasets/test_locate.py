@@ -14,7 +14,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "found", "moved"),
+    ("answer", "result", "moved"),
     [
         ("images/train", "images/train", False),
         ("./images/train/", "images/train", False),
@@ -32,9 +32,9 @@ def folder(tmp_path):
         ("http://localhost:8080/data/val", "val", True),
     ],
 )
-def test_finds_what_was_said_on_another_machine(folder, said, found, moved):
-    located = locate(said, [folder], working=False)
-    assert (located.path, located.is_moved) == (folder / found, moved)
+def test_finds_what_was_said_on_another_machine(folder, answer, result, moved):
+    located = locate(answer, [folder], working=False)
+    assert (located.path, located.is_moved) == (folder / result, moved)
 
 
 def test_the_very_path_comes_first(folder):
@@ -44,12 +44,12 @@ def test_the_very_path_comes_first(folder):
 
 
 @pytest.mark.parametrize(
-    "said", ["v2/images/train", "train", "/x/images", "../images", "../../x", "..", "/gone"]
+    "answer", ["v2/images/train", "train", "/x/images", "../images", "../../x", "..", "/gone"]
 )
-def test_takes_no_folder_that_may_be_another_one(folder, said):
-    located = locate(said, [folder / "images" / "train" / "deep"], working=False)
+def test_takes_no_folder_that_may_be_another_one(folder, answer):
+    located = locate(answer, [folder / "images" / "train" / "deep"], working=False)
     assert located is None
-    assert said in ("train", "..", "../images") or locate(said, [folder], working=False) is None
+    assert answer in ("train", "..", "../images") or locate(answer, [folder], working=False) is None
 
 
 def test_looks_in_the_working_directory_last(folder, monkeypatch):
@@ -62,7 +62,7 @@ def test_looks_in_the_working_directory_last(folder, monkeypatch):
     assert locate("../../train/images", [folder]).path == folder / "train/images"
 
 
-@pytest.mark.parametrize("said", ["a\0b", "x" * 300, "/x/" + "y" * 300])
-def test_refuses_what_is_no_path(folder, said):
+@pytest.mark.parametrize("answer", ["a\0b", "x" * 300, "/x/" + "y" * 300])
+def test_refuses_what_is_no_path(folder, answer):
     with pytest.raises(DataError, match=r"not a path|name too long"):
-        locate(said, [folder])
+        locate(answer, [folder])

@@ -240,8 +240,14 @@ class TestFolders:
     def test_are_splits_by_what_their_names_say(self, make, form, train, val):
         folder = make([form.format(train, "a"), form.format(val, "b")])
         assert open_dataset(folder).splits == (train, val)
-        for word, found in (("train", "a"), (train, "a"), ("val", "b"), ("valid", "b"), (val, "b")):
-            assert names(open_dataset(folder, word)) == [f"{found}.png"]
+        for word, result in (
+            ("train", "a"),
+            (train, "a"),
+            ("val", "b"),
+            ("valid", "b"),
+            (val, "b"),
+        ):
+            assert names(open_dataset(folder, word)) == [f"{result}.png"]
         with pytest.raises(DataError, match=f"no split 'test'; found: {train}, {val}"):
             open_dataset(folder, "test")
 

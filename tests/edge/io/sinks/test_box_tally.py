@@ -16,7 +16,9 @@ def showing(result):
     def make(*class_ids):
         n = len(class_ids)
         boxes, scores = np.zeros((n, 4), np.float32), np.ones(n, np.float32)
-        return replace(result(), found=Detections(boxes, scores, np.array(class_ids, np.int32)))
+        return replace(
+            result(), detections=Detections(boxes, scores, np.array(class_ids, np.int32))
+        )
 
     return make
 

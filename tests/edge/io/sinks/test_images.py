@@ -32,7 +32,7 @@ def test_the_written_image_is_the_annotated_one(save_image, result, tmp_path):
     shown = result(f"{tmp_path}/in/x.png")
     sink.write(shown)
     image = cv2.imread(f"{tmp_path}/out/x.png")
-    assert np.array_equal(image, annotate(shown.frame, shown.found, ("dog",)))
+    assert np.array_equal(image, annotate(shown.frame, shown.detections, ("dog",)))
 
 
 def test_kinds_that_are_only_read_become_png(save_image, result, tmp_path):

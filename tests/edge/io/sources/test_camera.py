@@ -90,16 +90,16 @@ def test_a_camera_without_permission_names_the_group(plug, tmp_path, monkeypatch
 def test_a_camera_is_found_by_its_serial_number_on_its_capturing_node(plug, tmp_path):
     plug(0, "OTHER", "1-1")
     plug(2, "SN123", "1-2", index=1)
-    wanted = plug(3, "SN123", "1-2", index=0)
-    found = DeviceLocator("SN123", tmp_path).find()
-    assert found in (wanted, tmp_path / "dev/video2")
+    expected = plug(3, "SN123", "1-2", index=0)
+    result = DeviceLocator("SN123", tmp_path).find()
+    assert result in (expected, tmp_path / "dev/video2")
 
 
 def test_a_camera_is_found_by_its_name(plug, tmp_path):
     plug(0, "A1", "1-1")
-    wanted = plug(1, "B2", "1-2", name="usb-Maker_Cam_B2-video-index0")
+    expected = plug(1, "B2", "1-2", name="usb-Maker_Cam_B2-video-index0")
     for name in ("usb-Maker_Cam_B2-video-index0", "/dev/v4l/by-id/usb-Maker_Cam_B2-video-index0"):
-        assert DeviceLocator(name, tmp_path).find() == wanted.resolve()
+        assert DeviceLocator(name, tmp_path).find() == expected.resolve()
 
 
 def test_a_camera_that_was_plugged_in_again_is_found_under_its_new_number(plug, tmp_path):

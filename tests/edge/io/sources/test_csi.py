@@ -17,7 +17,7 @@ from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
 # A program may take seconds to start on a machine with other work: silence is longer than that.
-SOON = ReconnectPolicy(stall=6.0, first=0.01, most=0.02)
+SOON = ReconnectPolicy(stall=6.0, first=0.01, max_pause=0.02)
 
 # Writes frames of one color, brighter each time, in the form that its arguments ask for, and as
 # the real ones does, talks to standard error all the while.

@@ -28,17 +28,17 @@ sys.exit("{{}}: Connection refused".format(sys.argv[-2]))
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch):
+def answer(tmp_path, monkeypatch):
     """Puts an ffmpeg on an otherwise empty PATH. Returns the words it was started with."""
     (tmp_path / "bin").mkdir()
-    program, said = tmp_path / "bin" / "ffmpeg", tmp_path / "said"
-    program.write_text(PROGRAM.format(python=sys.executable, said=str(said)))
+    program, text = tmp_path / "bin" / "ffmpeg", tmp_path / "said"
+    program.write_text(PROGRAM.format(python=sys.executable, answer=str(text)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
-    return lambda: json.loads(said.read_text())
+    return lambda: json.loads(text.read_text())
 
 
-def test_its_images_are_i420_of_their_own_size(said):
+def test_its_images_are_i420_of_their_own_size(answer):
     source = open_source("ffmpeg:rtsp://cam/1", ONCE)
     items = []
     with pytest.raises(SourceError, match=r"ffmpeg ended with status 1: .*Connection refused"):
@@ -49,19 +49,19 @@ def test_its_images_are_i420_of_their_own_size(said):
     assert all(isinstance(frame, Frame) and frame.format == "I420" for frame in frames)
     assert [int(frame.planes[0][0, 0]) for frame in frames] == [50, 60, 70]
     assert str(frames[0].size) == "16x32"
-    words = " ".join(said())
+    words = " ".join(answer())
     assert "-rtsp_transport tcp -i rtsp://cam/1 -an -f yuv4mpegpipe -pix_fmt yuv420p -" in words
     assert "-nostdin" in words
 
 
-def test_its_options_and_secrets_are_handed_on_and_not_shown(said, monkeypatch):
+def test_its_options_and_secrets_are_handed_on_and_not_shown(answer, monkeypatch):
     monkeypatch.setenv("PW", "pa55")
     source = open_source("ffmpeg:-hwaccel drm -i http://u:${PW}@cam/a", ONCE)
     frame = next(item for item in source if isinstance(item, Frame))
     assert frame.source == "http://u:***@cam/a"
     source.stop()
     source.close()
-    assert "-hwaccel drm -i http://u:pa55@cam/a" in " ".join(said())
+    assert "-hwaccel drm -i http://u:pa55@cam/a" in " ".join(answer())
 
 
 def test_half_a_line_is_not_repeated_while_the_program_runs(tmp_path, monkeypatch):

@@ -138,9 +138,9 @@ def test_the_exif_orientation_is_applied(tmp_path, orientation):
     image[16:, 32:] = (255, 0, 0)
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     (tmp_path / "turned.jpg").write_bytes(data[:2] + exif(orientation) + data[2:])
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    precision = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     (frame,) = open_source(f"{tmp_path}/turned.jpg")
-    want = UPRIGHT[orientation](stored)
+    want = UPRIGHT[orientation](precision)
     assert frame.planes[0].shape == want.shape
     assert np.array_equal(frame.planes[0] > 128, want > 128)
 

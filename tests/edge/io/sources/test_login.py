@@ -57,8 +57,8 @@ def says():
 )
 def test_an_answer_becomes_a_sentence_or_none(says, answer, why):
     remember("rtsp://u:pw99@cam")
-    found = refusal(f"rtsp://u:p@{says(answer)}", threading.Event())
-    assert found is None if why is None else found.startswith(why)
+    result = refusal(f"rtsp://u:p@{says(answer)}", threading.Event())
+    assert result is None if why is None else result.startswith(why)
 
 
 def test_who_is_not_there_is_said_as_the_system_says_it():

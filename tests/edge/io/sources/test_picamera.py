@@ -16,7 +16,7 @@ from edge.io.sources import open_source
 from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
-SOON = ReconnectPolicy(stall=3.0, first=0.01, most=0.02)
+SOON = ReconnectPolicy(stall=3.0, first=0.01, max_pause=0.02)
 
 LIBCAMERA = """
 class ColorSpace:
@@ -216,7 +216,7 @@ def test_an_image_has_the_time_of_the_sensor(picamera2):
 def test_a_camera_that_falls_silent_is_opened_again(picamera2):
     picamera2.plans += [3, 2]
     frames, events = watch(
-        open_source("csi:0?size=64x64", ReconnectPolicy(stall=1.0, first=0.01, most=0.02)), 40
+        open_source("csi:0?size=64x64", ReconnectPolicy(stall=1.0, first=0.01, max_pause=0.02)), 40
     )
     assert len(picamera2.opened) >= 3
     lost = [event.reason for event in events if event.name == "lost"]

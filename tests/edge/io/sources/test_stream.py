@@ -20,7 +20,7 @@ from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
 # A server may take a second to answer on a machine with other work: silence is longer than that.
-SOON = ReconnectPolicy(stall=4.0, first=0.02, most=0.05)
+SOON = ReconnectPolicy(stall=4.0, first=0.02, max_pause=0.05)
 
 
 @pytest.fixture(params=["rtsp", "http"])
@@ -45,26 +45,26 @@ def serve(request, tmp_path):
 
 def watch(source, frames):
     """What a source does until it has given so many frames: names of events, and the frames."""
-    seen, names = [], []
+    observed, names = [], []
     for item in source:
         if isinstance(item, Event):
             names.append(item.name)
         else:
-            seen.append(item)
-            if len(seen) == frames:
+            observed.append(item)
+            if len(observed) == frames:
                 break
     source.stop()
     source.close()
-    return seen, names
+    return observed, names
 
 
 def test_a_stream_that_is_cut_and_falls_silent_comes_back_each_time(serve):
     # One that is opened and found no video is asked again, by some versions of FFmpeg twice.
     source = open_source(serve(("cut", 12), ("stall", 12), ("play", 0)), SOON)
-    seen, names = watch(source, 40)
-    assert all(isinstance(item, Frame) for item in seen)
-    assert [item.index for item in seen] == list(range(40))
-    assert all(item.planes[0].mean() > 100 for item in seen)  # none was invented
+    observed, names = watch(source, 40)
+    assert all(isinstance(item, Frame) for item in observed)
+    assert [item.index for item in observed] == list(range(40))
+    assert all(item.planes[0].mean() > 100 for item in observed)  # none was invented
     changes = [name for name, _ in itertools.groupby(names)]
     assert changes[:2] == ["connecting", "connected"]
     assert names.count("lost") >= 2  # more where this machine falls silent itself
@@ -81,17 +81,17 @@ def test_a_stream_that_is_cut_and_falls_silent_comes_back_each_time(serve):
 
 def test_a_server_that_goes_away_and_returns_is_found_again(serve):
     address = serve(("cut", 5), ("refuse", 0), ("refuse", 0), ("play", 0))
-    seen, names = watch(open_source(address, SOON), 20)
-    assert [item.index for item in seen] == list(range(20))
+    observed, names = watch(open_source(address, SOON), 20)
+    assert [item.index for item in observed] == list(range(20))
     assert names.count("connected") == 2  # not by a server that accepts and gives nothing
     assert names.count("waiting") >= 2
 
 
 def test_frames_are_of_now(serve):
     source = open_source(serve(("play", 0)), SOON)
-    seen, _ = watch(source, 10)
-    assert all(b.captured > a.captured for a, b in itertools.pairwise(seen))
-    assert all(b.time >= a.time for a, b in itertools.pairwise(seen))
+    observed, _ = watch(source, 10)
+    assert all(b.captured > a.captured for a, b in itertools.pairwise(observed))
+    assert all(b.time >= a.time for a, b in itertools.pairwise(observed))
     assert source.live
     assert source.count is None
 

@@ -18,12 +18,14 @@ def test_a_video_gives_its_frames_in_order_with_their_time(save_video, name):
     path = save_video(name, frames=10, rate=10.0)
     source = open_source(str(path))
     assert (source.count, source.rate, source.live, source.files) == (10, 10.0, False, (path,))
-    seen = [(f.index, f.time, f.source, f.size, float(f.planes[0].mean())) for f in source]
+    observed = [(f.index, f.time, f.source, f.size, float(f.planes[0].mean())) for f in source]
     source.close()
-    assert [index for index, *_ in seen] == list(range(10))
-    assert [time for _, time, *_ in seen] == pytest.approx([i / 10 for i in range(10)], abs=1e-3)
-    assert {(where, size) for _, _, where, size, _ in seen} == {(str(path), Size(48, 64))}
-    assert [level for *_, level in seen] == pytest.approx([20 * i for i in range(10)], abs=6)
+    assert [index for index, *_ in observed] == list(range(10))
+    assert [time for _, time, *_ in observed] == pytest.approx(
+        [i / 10 for i in range(10)], abs=1e-3
+    )
+    assert {(where, size) for _, _, where, size, _ in observed} == {(str(path), Size(48, 64))}
+    assert [level for *_, level in observed] == pytest.approx([20 * i for i in range(10)], abs=6)
 
 
 def test_a_relative_name_with_a_colon_is_no_protocol(save_video, tmp_path, monkeypatch):

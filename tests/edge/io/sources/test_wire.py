@@ -49,11 +49,11 @@ def jpeg(level: int, *options: int) -> bytes:
     "options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)]
 )
 def test_jpegs_are_cut_where_they_end(piped, piece, options):
-    wanted = [jpeg(level, *options) for level in (20, 80, 140)]
+    expectation = [jpeg(level, *options) for level in (20, 80, 140)]
     between = b"\r\n--boundary\r\nContent-Type: image/jpeg\r\n\r\n"
-    raw_frames = list(mjpeg(piped(between + between.join(wanted) + between, piece)))
+    raw_frames = list(mjpeg(piped(between + between.join(expectation) + between, piece)))
     assert len(raw_frames) == 3
-    for raw_frame, data in zip(raw_frames, wanted, strict=True):
+    for raw_frame, data in zip(raw_frames, expectation, strict=True):
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert np.array_equal(raw_frame.planes[0], expected)
 
@@ -93,8 +93,8 @@ def test_raw_images_keep_their_planes(piped, form):
         raw(piped(b"".join(p.tobytes() for frame in planes for p in frame), 5), Size(4, 6), form)
     )
     assert [raw_frame.format for raw_frame in raw_frames] == [form] * 3
-    for raw_frame, wanted in zip(raw_frames, planes, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(raw_frame.planes, wanted, strict=True))
+    for raw_frame, expected in zip(raw_frames, planes, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(raw_frame.planes, expected, strict=True))
 
 
 def test_a_torn_raw_image_is_an_error(piped):
