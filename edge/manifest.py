@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args
@@ -17,7 +17,18 @@ from edge.formats import toml
 from edge.models.base import ModelSpec, Preprocessing
 from edge.types import Color, Layout, Placement, Size
 
-FORMAT = 1
+FORMAT = 2
+_TASKS = ("detect",)
+_SOURCES = ("file", "option", "training", "family", "assumed")
+# Keys and values of format 1 that were spelled otherwise.
+_KEYS_OF_1 = {
+    "artifacts": "artefacts",
+    "color": "colour",
+    "letterbox": "placement",
+    "license": "licence",
+    "quantization": "quantisation",
+}
+_VALUES_OF_1 = {"center": "centre"}
 SIZE_LIMIT = 8192  # pixels on a side
 LABEL_LIMIT = 65536
 _OLD_FORMS = MappingProxyType(  # names that earlier packages of format 1 have
@@ -39,6 +50,7 @@ class ArtifactEntry:
     precision: Precision
     layout: Layout
     files: Mapping[str, str]
+    best_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class Manifest:
     license: str
     provenance: Mapping[str, Any]
     quantization: Mapping[str, Any]
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def dumps(manifest: Manifest) -> bytes:
@@ -62,6 +75,7 @@ def dumps(manifest: Manifest) -> bytes:
             "name": manifest.name,
             "license": manifest.license,
             "model": {
+                "task": _TASKS[0],
                 "family": spec.family,
                 "form": spec.form,
                 "outputs": spec.output_names,
@@ -77,17 +91,19 @@ def dumps(manifest: Manifest) -> bytes:
                 "mean": pre.mean,
                 "scale": pre.scale,
                 "pad": pre.pad,
-                "placement": pre.placement,
+                "letterbox": pre.placement,
             },
             "artifacts": [
                 {
                     "backend": entry.backend,
                     "precision": entry.precision,
                     "layout": entry.layout,
+                    "best_for": entry.best_for,
                     "files": dict(entry.files),
                 }
                 for entry in manifest.artifacts
             ],
+            "sources": dict(manifest.sources),
             "provenance": dict(manifest.provenance),
             "quantization": dict(manifest.quantization),
         }
@@ -105,7 +121,7 @@ def loads(data: bytes, name: str) -> Manifest:
         ModelError: Not TOML, of a newer format, or a key is missing, unknown or absurd.
     """
     root = _Table(toml.loads(data, name), name, "")
-    version = root.whole("format", 1, 1 << 30)
+    version = root.version = root.whole("format", 1, 1 << 30)
     if version > FORMAT:
         raise ModelError(
             f"{name}: package format {version} is newer than format {FORMAT}, "
@@ -118,6 +134,7 @@ def loads(data: bytes, name: str) -> Manifest:
         artifacts=tuple(_artifact(entry) for entry in root.tables("artifacts")),
         provenance=root.facts("provenance"),
         quantization=root.facts("quantization"),
+        sources=_sources(root.table("sources")) if version > 1 else MappingProxyType({}),
     )
     root.done()
     keys = [(entry.backend, entry.precision) for entry in manifest.artifacts]
@@ -126,7 +143,13 @@ def loads(data: bytes, name: str) -> Manifest:
     return manifest
 
 
+def _sources(table: _Table) -> Mapping[str, str]:
+    return MappingProxyType({fact: table.choice(fact, _SOURCES) for fact in table.left})
+
+
 def _spec(model: _Table, input_: _Table) -> ModelSpec:
+    if model.version > 1:
+        model.choice("task", _TASKS)
     outputs, scale = model.texts("outputs", 256), input_.numbers("scale", -1e6, 1e6, count=3)
     if len(set(outputs)) != len(outputs):
         raise model.error("outputs", outputs, "names that differ")
@@ -149,7 +172,7 @@ def _spec(model: _Table, input_: _Table) -> ModelSpec:
             mean=_three(input_.numbers("mean", -1e6, 1e6, count=3)),
             scale=_three(scale),
             pad=_three([int(n) for n in input_.numbers("pad", 0, 255, count=3, integer=True)]),
-            placement=input_.choice("placement", get_args(Placement)),
+            placement=input_.choice("letterbox", get_args(Placement)),
         ),
     )
     model.done()
@@ -187,6 +210,7 @@ def _artifact(entry: _Table) -> ArtifactEntry:
         precision=entry.choice("precision", get_args(Precision)),
         layout=entry.choice("layout", get_args(Layout)),
         files=MappingProxyType(files),
+        best_for=entry.texts("best_for", 64, low=0) if entry.version > 1 else (),
     )
     entry.done()
     return result
@@ -208,13 +232,22 @@ def _three(values: Sequence[T]) -> tuple[T, T, T]:
 class _Table:
     """One table of the document; takes each key once and then knows what was not expected."""
 
-    def __init__(self, values: Mapping[str, Any], file: str, path: str) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], file: str, path: str, version: int = FORMAT
+    ) -> None:
+        self.version = version  # of the document
         self._left = dict(values)
         self._file = file
         self._path = path
         self._taken: list[str] = []
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Keys that were not taken yet."""
+        return tuple(self._left)
+
     def value(self, key: str, kind: type[T]) -> T:
+        key = self._spelled(key)
         self._taken.append(key)
         if key not in self._left:
             raise ModelError(f"{self._file}: {self._name(key)} is missing")
@@ -242,14 +275,15 @@ class _Table:
 
     def choice(self, key: str, known: Sequence[Any]) -> Any:
         result = self.text(key)
-        if result not in known:
-            raise self.error(key, result, " or ".join(known))
-        return result
+        spelled = {self._spelled(name): name for name in known}
+        if result not in spelled:
+            raise self.error(key, result, " or ".join(spelled))
+        return spelled[result]
 
-    def texts(self, key: str, limit: int) -> tuple[str, ...]:
+    def texts(self, key: str, limit: int, *, low: int = 1) -> tuple[str, ...]:
         result = self.value(key, list)
-        if not 1 <= len(result) <= limit or not all(isinstance(item, str) for item in result):
-            raise self.error(key, result, f"a list of 1 to {limit} strings")
+        if not low <= len(result) <= limit or not all(isinstance(item, str) for item in result):
+            raise self.error(key, result, f"a list of {low} to {limit} strings")
         return tuple(result)
 
     def numbers(
@@ -265,13 +299,16 @@ class _Table:
         return tuple(result)
 
     def table(self, key: str) -> _Table:
-        return _Table(self.value(key, dict), self._file, self._name(key))
+        return _Table(self.value(key, dict), self._file, self._name(key), self.version)
 
     def tables(self, key: str) -> list[_Table]:
         result = self.value(key, list)
         if not result or not all(isinstance(item, dict) for item in result):
             raise self.error(key, result, "at least one table")
-        return [_Table(t, self._file, f"{self._name(key)}[{i}]") for i, t in enumerate(result)]
+        return [
+            _Table(t, self._file, f"{self._name(key)}[{i}]", self.version)
+            for i, t in enumerate(result)
+        ]
 
     def done(self) -> None:
         for key in self._left:
@@ -284,5 +321,10 @@ class _Table:
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         return ModelError(f"{self._file}: {self._name(key)} is {shown}, wanted {expected}")
 
+    def _spelled(self, word: str) -> str:
+        """A key or value as the format of the document spells it."""
+        return {**_KEYS_OF_1, **_VALUES_OF_1}.get(word, word) if self.version == 1 else word
+
     def _name(self, key: str) -> str:
+        key = self._spelled(key)
         return f"{self._path}.{key}" if self._path else key

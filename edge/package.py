@@ -47,12 +47,14 @@ class Artifact:
         precision: Of the stored weights, and of the arithmetic where that is "int8".
         files: Suffix without the dot to content.
         layout: Order of the input's axes.
+        best_for: Features of CPUs for which it is the fastest, as `edge.board` names them.
     """
 
     backend: str
     precision: Precision
     files: ModelFiles
     layout: Layout = "NCHW"
+    best_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ class Package:
         license: Of the weights, as an SPDX expression; empty when unknown.
         provenance: Where the model came from: "tool" and the SHA-256 of each source file.
         quantization: Summary of how the INT8 artifacts were made; empty for float models.
+        sources: Where a fact of `spec` is from: "file", "option" (the user said so), "training",
+            "family" (usual for it) or "assumed" (not known). Facts are "family", "input", "labels",
+            "anchors", "color" and "letterbox"; of those that are absent nothing is known.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Package:
     license: str = ""
     provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     quantization: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def artifact(self, backend: str | None = None, precision: Precision | None = None) -> Artifact:
         """The artifact to run: the first one that suits.
@@ -160,6 +166,7 @@ def _contents(package: Package, path: Path) -> dict[str, bytes]:
             backend=artifact.backend,
             precision=artifact.precision,
             layout=artifact.layout,
+            best_for=artifact.best_for,
             files=MappingProxyType(
                 {
                     name: hashlib.sha256(contents[name]).hexdigest()
@@ -179,6 +186,7 @@ def _contents(package: Package, path: Path) -> dict[str, bytes]:
         license=package.license,
         provenance=package.provenance,
         quantization=package.quantization,
+        sources=package.sources,
     )
     try:
         text = manifest.dumps(facts)
@@ -301,13 +309,16 @@ def _package(path: Path, entries: _Entries) -> Package:
         files: dict[str, bytes] = {}
         for name, expected in entry.files.items():
             content = _content(path, entries, name)
-            result = hashlib.sha256(content).hexdigest()
-            if result != expected:
+            digest = hashlib.sha256(content).hexdigest()
+            if digest != expected:
                 raise ModelError(
-                    f"{path}: {name} was altered: its SHA-256 is {result}, {MANIFEST} says {expected}"
+                    f"{path}: {name} was altered: its SHA-256 is {digest}, {MANIFEST} says "
+                    f"{expected}"
                 )
             files[PurePosixPath(name).suffix[1:]] = content
-        artifacts.append(Artifact(entry.backend, entry.precision, files, entry.layout))
+        artifacts.append(
+            Artifact(entry.backend, entry.precision, files, entry.layout, entry.best_for)
+        )
     return Package(
         name=facts.name,
         spec=facts.spec,
@@ -315,4 +326,5 @@ def _package(path: Path, entries: _Entries) -> Package:
         license=facts.license,
         provenance=facts.provenance,
         quantization=facts.quantization,
+        sources=facts.sources,
     )

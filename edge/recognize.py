@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -223,7 +224,7 @@ def _recognize(
     if len(matches) != 1:
         raise _undecided(matches, looks, candidates)
     ((chosen, probe, result),) = matches
-    labels, why = _labels(result.classes, overrides.labels, facts.labels)
+    labels, label_source, why = _labels(result.classes, overrides.labels, facts.labels)
     spec = ModelSpec(
         family=chosen.name,
         form=result.form,
@@ -236,7 +237,16 @@ def _recognize(
         preprocessing=chosen.preprocessing,
     )
     artifact = Artifact(backend, description.precision, files, description.inputs[0].layout)
-    package = Package("", spec, (artifact,), overrides.license or "")
+    sources = {
+        "family": "option" if overrides.family else "file",
+        "input": "option" if overrides.input else "file" if looks.size_is_known else "family",
+        "labels": label_source,
+        **({"anchors": "family"} if result.anchors else {}),
+        "color": "family",
+        "letterbox": "family",
+    }
+    license_ = overrides.license or ""
+    package = Package("", spec, (artifact,), license_, sources=MappingProxyType(sources))
     return OpenedModel(package, (f"{chosen.name}: {result.evidence}", why))
 
 
@@ -249,13 +259,14 @@ class _Looks:
         files: ModelFiles,
         description: Description,
         overrides: Overrides,
-        message: Size | None,
+        declared: Size | None,
     ) -> None:
         if len(description.inputs) != 1:
             names = ", ".join(spec.name for spec in description.inputs) or "none"
             raise UnsupportedModelError(f"one input is wanted, found {names}")
         self._backend, self._files, self._description = backend, files, description
-        self._size = overrides.input or message or _fixed_size(description.inputs[0])
+        self._size = overrides.input or declared or _fixed_size(description.inputs[0])
+        self.size_is_known = self._size is not None
         self._chosen = overrides.family is not None
         self.probe: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
@@ -326,16 +337,21 @@ def _undecided(
 
 
 def _labels(
-    classes: int | None, expected: tuple[str, ...] | None, message: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], str]:
-    for labels, who in ((expected, "named by the caller"), (message, "named by its metadata")):
+    classes: int | None, asked: tuple[str, ...] | None, declared: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], str, str]:
+    """The labels, where they are from as `Package.sources` says it, and that in words."""
+    for labels, source, who in (
+        (asked, "option", "named by the caller"),
+        (declared, "file", "named by its metadata"),
+    ):
         if labels is not None:
             if classes not in (None, len(labels)):
                 raise ModelError(f"the model has {classes} classes, got {len(labels)} labels")
-            return labels, f"{len(labels)} classes, {who}"
+            return labels, source, f"{len(labels)} classes, {who}"
     if classes in (None, len(coco.LABELS)):
-        return coco.LABELS, f"{len(coco.LABELS)} classes: taken for COCO's"
+        return coco.LABELS, "assumed", f"{len(coco.LABELS)} classes: taken for COCO's"
     if classes == len(coco.LABELS_BY_CATEGORY):
-        return coco.LABELS_BY_CATEGORY, f"{classes} classes: taken for COCO's category ids"
+        why = f"{classes} classes: taken for COCO's category ids"
+        return coco.LABELS_BY_CATEGORY, "assumed", why
     names = tuple(map(str, range(classes or 0)))
-    return names, f"{classes} classes, without names; --labels names them"
+    return names, "assumed", f"{classes} classes, without names; --labels names them"

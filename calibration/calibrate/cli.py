@@ -330,8 +330,8 @@ def _tell(outcome: Outcome, files: Sequence[Path], *, as_json: bool) -> None:
     for target in outcome.facts.targets:
         agreement = target.row.agreement
         print(
-            f"{target.name} int8: agreement {100 * agreement.ap:.1f}/{100 * agreement.ap50:.1f}, recall "
-            f"{100 * agreement.recall:.1f}, precision {100 * agreement.precision:.1f}; "
+            f"{target.name} int8: agreement {100 * agreement.ap:.1f}/{100 * agreement.ap50:.1f}, "
+            f"recall {100 * agreement.recall:.1f}, precision {100 * agreement.precision:.1f}; "
             f"{target.int8_layers} of {target.int8_layers + target.float_layers} layers; "
             f"{target.size / 1e6:.2f} MB; {target.faster:.2f} times as fast as float here",
             file=sys.stderr,

@@ -170,6 +170,7 @@ def run(
         model,
         (float_artifact("onnxruntime", network.graph),),
         license=opened.package.license,
+        sources=opened.package.sources,
     )
     expected = _found(reference, "onnxruntime", "fp32", held_out, options, progress, kept)
     images = _some(held_out, looked)
@@ -268,8 +269,8 @@ def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -
         result, expected = getattr(spec, what), getattr(model, what)
         if result != expected:
             raise CalibrationError(
-                f"the teacher's {what}: {result}; the network's: {expected}. A teacher reads the same "
-                "pixels and says the same by its outputs"
+                f"the teacher's {what}: {result}; the network's: {expected}. A teacher reads the "
+                "same pixels and says the same by its outputs"
             )
     return prepare(graph)
 

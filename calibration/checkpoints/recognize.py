@@ -150,7 +150,7 @@ def check_activations(modules: Iterable[Record], config: Config) -> Config:
     usual = {"LeakyReLU"} if isinstance(config, YOLOv7Tiny) else {"ReLU", "SiLU"}
     if results - usual:
         raise UnsupportedModelError(
-            f"the network uses {', '.join(sorted(results))}; {', '.join(sorted(usual))} was expected"
+            f"the network uses {', '.join(sorted(results))}; {', '.join(sorted(usual))} is usual"
         )
     return config
 

@@ -130,8 +130,8 @@ def _input_shape(value: onnx.ValueInfoProto, expected: Size | None) -> Shape:
     for result, asked, what in ((height, expected.height, "high"), (width, expected.width, "wide")):
         if result > 0 and result != asked:
             raise ModelError(
-                f"the input {value.name} is fixed at {result} pixels {what}, {asked} are asked for; "
-                "export with that size, or with open axes"
+                f"the input {value.name} is fixed at {result} pixels {what}, {asked} are asked for"
+                "; export with that size, or with open axes"
             )
     return (1, channels if channels > 0 else 3, expected.height, expected.width)
 

@@ -211,8 +211,8 @@ def _images(facts: Facts, pairs: Sequence[Pair]) -> str:
             shown.append(f"<figcaption>{_words(words)}</figcaption></figure>")
         agreement = pair.agreement
         shown.append(
-            f"<p class=note>{_words(pair.name)}: {agreement.expected} found in float, {agreement.detections} "
-            f"in INT8, {agreement.agreed} of them the same.</p>"
+            f"<p class=note>{_words(pair.name)}: {agreement.expected} found in float, "
+            f"{agreement.detections} in INT8, {agreement.agreed} of them the same.</p>"
         )
     return (
         "<section><h2>Where they differ most</h2><div class=pairs>"

@@ -63,5 +63,6 @@ def deploy(
             "sources": {path.name: sha256(content).hexdigest()},
             "training": dict(facts),
         },
+        sources=dict.fromkeys(("family", "input", "labels", "color", "letterbox"), "training"),
     )
     package.write(made, folder / f"{name}.edge", force=True)

@@ -32,16 +32,16 @@ def expect_outputs(present: Collection[str], expected: Sequence[str]) -> None:
             raise ModelError(f"no output {name}; its outputs are {', '.join(present)}")
 
 
-def expect_shape(results: Sequence[int], input_: TensorSpec) -> None:
+def expect_shape(shape: Sequence[int], input_: TensorSpec) -> None:
     """Check that the input's shape is the wished one; a dimension below 1 is dynamic.
 
     Raises:
         ModelError: It is not.
     """
-    fits = len(results) == len(input_.shape) and all(
-        n in (m, -1) or n < 1 for n, m in zip(results, input_.shape, strict=True)
+    fits = len(shape) == len(input_.shape) and all(
+        n in (m, -1) or n < 1 for n, m in zip(shape, input_.shape, strict=True)
     )
     if not fits:
         raise ModelError(
-            f"its input {input_.name} has the fixed shape {tuple(results)}, asked for {input_.shape}"
+            f"its input {input_.name} has the fixed shape {tuple(shape)}, asked for {input_.shape}"
         )

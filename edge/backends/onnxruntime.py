@@ -67,7 +67,8 @@ class _OnnxRuntime:
         result = inputs[input_.name]
         if result.dtype not in _DTYPES.values():
             raise ModelError(
-                f"its input {result.name} is {result.dtype}, not one of {', '.join(_DTYPES.values())}"
+                f"its input {result.name} is {result.dtype}, not one of "
+                f"{', '.join(_DTYPES.values())}"
             )
         checks.expect_shape(result.shape, input_)
         self.input = TensorSpec(input_.name, input_.shape, result.dtype, input_.layout)

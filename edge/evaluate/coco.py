@@ -80,8 +80,8 @@ def evaluate(
 
     Args:
         truth: What is in each image.
-        detections: What was found in each, in the same order. Where scores are equal, earlier images
-            and earlier detections come first.
+        detections: What was found in each, in the same order. Where scores are equal, earlier
+            images and earlier detections come first.
         classes: Number of classes.
 
     Raises:

@@ -79,9 +79,9 @@ def speed(model: Path, seconds: str) -> tuple[list[str], bool]:
     }
     rows = [
         f"{board.model or 'Virtual machine'}, {board.cpu}, {board.cores} cores, Linux "
-        f"{board.kernel}, governor {', '.join(sorted(governors)) or 'unknown'}; {message}. Median of "
-        f"{report.settings['repetitions']} processes that take turns, {seconds} of measuring each, "
-        f"frames of 640x480, network input 320x320; frame age with a camera of 30 frames/s.",
+        f"{board.kernel}, governor {', '.join(sorted(governors)) or 'unknown'}; {message}. Median "
+        f"of {report.settings['repetitions']} processes that take turns, {seconds} of measuring "
+        f"each, frames of 640x480, network input 320x320; frame age with a camera of 30 frames/s.",
         "",
         "| runtime | latency p50 / p90 / p99 | frames/s | frame age p99 | CPU per frame "
         "| cold start | memory |",

@@ -60,10 +60,10 @@ class Plan:
         kept_in_int8: Those that exist as codes only, so that float nodes too read them rounded. The
             others are float, and INT8 nodes round them as they read.
         layers: The convolutions that compute on codes, by node name. An activation that the
-            runtime fuses (`structure.fused`) is part of its layer: it is no move, and the
-            tensor between the two has no grid.
-        pass_through: Names of other nodes that handle codes without computing: Concat, MaxPool and so
-            on, whose inputs and outputs have one grid; and activations between two grids. What
+            runtime fuses (`structure.fused`) is part of its layer: it passes nothing through, and
+            the tensor between the two has no parameters.
+        pass_through: Names of other nodes that handle codes without computing: Concat, MaxPool and
+            so on, whose inputs and outputs have the same; and activations between two. What
             they give is stored; what they read may be float, and is then rounded to its grid.
     """
 

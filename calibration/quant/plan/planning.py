@@ -210,7 +210,8 @@ def _check_layer(node: Node, chosen: LayerSpec, weight: Float32Array) -> None:
             )
     if chosen.rounding_offsets is not None and chosen.rounding_offsets.shape != (weight.size,):
         raise CalibrationError(
-            f"{node}: the spec moves {chosen.rounding_offsets.size} weights, the layer has {weight.size}"
+            f"{node}: the spec has rounding offsets for {chosen.rounding_offsets.size} weights, "
+            f"the layer has {weight.size}"
         )
 
 

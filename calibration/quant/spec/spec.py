@@ -15,7 +15,7 @@ from edge.types import Float32Array, Int8Array
 
 Range: TypeAlias = tuple[float, float]  # least and greatest real value that has a code
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +25,8 @@ class LayerSpec:
     Attributes:
         weight_scales: (O,) float32: the step of each output channel's weights, positive.
         bias: (O,) float32: in place of the model's own; None keeps that.
-        rounding_offsets: (weights,) int8, in their order: how many codes each weight lies above the nearest
-            one, where that was learned; None rounds to the nearest.
+        rounding_offsets: (weights,) int8, in their order: how many codes each weight lies above
+            the nearest one, where that was learned; None rounds to the nearest.
     """
 
     weight_scales: Float32Array

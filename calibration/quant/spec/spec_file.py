@@ -19,8 +19,14 @@ from edge.errors import CalibrationError
 from edge.types import Float32Array, Int8Array
 
 _SCHEMES = ("symmetric", "asymmetric")
+# Keys of format 2 that were called otherwise.
+_KEYS_OF_2 = {
+    "equalization": "equalisation",
+    "float_layers": "floats",
+    "rounding_offsets": "moves",
+}
 _DIGEST = 64
-_MOST_MOVES = 1 << 28  # weights of one layer; no file may ask for more memory
+_MAX_WEIGHTS = 1 << 28  # weights of one layer; no file may ask for more memory
 
 
 def write(spec: QuantSpec, path: Path) -> None:
@@ -86,8 +92,9 @@ def loads(text: str) -> QuantSpec:
         raise CalibrationError(f"not a quantization spec: {error}") from error
     top = _Reader(result, "")
     version = top.whole("format")
-    if version != FORMAT:
-        raise CalibrationError(f"format is {version}, this version reads {FORMAT}")
+    if version not in (2, FORMAT):
+        raise CalibrationError(f"format is {version}, this version reads 2 and {FORMAT}")
+    top.renamed = _KEYS_OF_2 if version == 2 else {}
     targets = top.inner("targets")
     mnn, ncnn = targets.inner("mnn"), targets.inner("ncnn")
     schemes = top.inner("schemes")
@@ -119,11 +126,11 @@ def _scheme(scheme: Scheme) -> dict[str, Any]:
         if layer.bias is not None:
             layers[name]["bias"] = _numbers(layer.bias)
         if layer.rounding_offsets is not None:
-            layers[name]["moves"] = _packed(layer.rounding_offsets)
+            layers[name]["rounding_offsets"] = _packed(layer.rounding_offsets)
     return {
         "ranges": {name: _numbers(range_) for name, range_ in sorted(scheme.ranges.items())},
         "layers": layers,
-        "floats": dict(sorted(scheme.float_layers.items())),
+        "float_layers": dict(sorted(scheme.float_layers.items())),
         "equalization": {
             name: _numbers(values) for name, values in sorted(scheme.equalization.items())
         },
@@ -158,6 +165,7 @@ class _Reader(Mapping[str, Any]):
     def __init__(self, value: Any, place: str) -> None:
         if not isinstance(value, dict):
             raise CalibrationError(f"{place or 'the file'} is {_kind(value)}, wanted an object")
+        self.renamed: Mapping[str, str] = {}
         self._value = value
         self._place = place
         self._read: set[str] = set()
@@ -177,8 +185,14 @@ class _Reader(Mapping[str, Any]):
     def at(self, name: str) -> str:
         return f"{self._place}.{name}" if self._place else name
 
+    def key(self, name: str) -> str:
+        """What a key is called in this version of the file."""
+        return self.renamed.get(name, name)
+
     def inner(self, name: str) -> _Reader:
-        return _Reader(self[name], self.at(name))
+        inner = _Reader(self[name], self.at(name))
+        inner.renamed = self.renamed
+        return inner
 
     def whole(self, name: str) -> int:
         value = self[name]
@@ -220,7 +234,7 @@ class _Reader(Mapping[str, Any]):
         try:
             unpack = zlib.decompressobj()
             result = unpack.decompress(
-                base64.b64decode(self.text(name), validate=True), _MOST_MOVES
+                base64.b64decode(self.text(name), validate=True), _MAX_WEIGHTS
             )
             if not unpack.eof or unpack.unused_data:
                 raise ValueError("they end too early or too late")
@@ -237,8 +251,8 @@ class _Reader(Mapping[str, Any]):
 
 
 def _read_scheme(reader: _Reader) -> Scheme:
-    ranges, float_layers = reader.inner("ranges"), reader.inner("floats")
-    layers, factors = reader.inner("layers"), reader.inner("equalization")
+    ranges, float_layers = reader.inner("ranges"), reader.inner(reader.key("float_layers"))
+    layers, factors = reader.inner("layers"), reader.inner(reader.key("equalization"))
     scheme = Scheme(
         MappingProxyType({name: _read_range(ranges, name) for name in ranges}),
         MappingProxyType({name: _read_layer(layers.inner(name)) for name in layers}),
@@ -258,7 +272,8 @@ def _read_range(reader: _Reader, name: str) -> Range:
 
 def _read_layer(reader: _Reader) -> LayerSpec:
     bias = reader.numbers("bias") if "bias" in list(reader) else None
-    rounding_offsets = reader.packed("moves") if "moves" in list(reader) else None
+    key = reader.key("rounding_offsets")
+    rounding_offsets = reader.packed(key) if key in list(reader) else None
     layer = LayerSpec(reader.steps("weight_scales"), bias, rounding_offsets)
     reader.done()
     return layer

@@ -268,7 +268,7 @@ def test_a_spec_that_leaves_nothing_in_int8_makes_no_package_that_says_so(
 ):
     spec = json.loads((made / "cells.spec.json").read_text())
     (scheme,) = spec["schemes"].values()
-    scheme["floats"] = dict.fromkeys(scheme["layers"], "by hand")
+    scheme["float_layers"] = dict.fromkeys(scheme["layers"], "by hand")
     (tmp_path / "floats.json").write_text(json.dumps(spec))
     line = [*words, "-o", str(tmp_path / "x.edge"), "--spec", str(tmp_path / "floats.json")]
     assert main(line) == 1

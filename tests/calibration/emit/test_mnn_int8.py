@@ -22,11 +22,11 @@ def operators(files):
     session = interpreter.createSession({"backend": "CPU", "numThread": 1, "precision": "high"})
     results = {}
 
-    def histograms(_, operator):
+    def note(_, operator):
         results[operator.getName()] = operator.getType().strip()
         return True
 
-    interpreter.runSessionWithCallBackInfo(session, histograms, lambda _, __: True)
+    interpreter.runSessionWithCallBackInfo(session, note, lambda _, __: True)
     return results
 
 
