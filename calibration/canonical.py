@@ -60,7 +60,7 @@ def for_targets(
     package = opened.package
     graph, spec, sentence = canonical(package, [] if image is None else [image])
     pixels = _network_input(package.spec, image)
-    rendered = "a rendered photo; --image FILE takes another"
+    rendered = "a rendered photo; --data FILE takes another"
     photo = rendered if image is None else "the photo given"
     converted = [sentence, f"files are compared in {photo}"]
     artifacts: list[Artifact] = []

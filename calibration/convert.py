@@ -90,7 +90,7 @@ def checkpoint_to_onnx(
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "onnx"):
             raise
-        raise NotInstalledError(f"converting a checkpoint needs {error.name}", "distill") from error
+        raise NotInstalledError(f"converting a checkpoint needs {error.name}", "train") from error
     size = input_ or checkpoint.input or Size(640, 640)
     state = checkpoint.state if checkpoint.deployed else fold(checkpoint.state, checkpoint.eps)
     net = load(checkpoint.config, state, deployed=True)

@@ -22,13 +22,13 @@ _TASKS = ("detect",)
 _SOURCES = ("file", "option", "training", "family", "assumed")
 # Keys and values of format 1 that were spelled otherwise.
 _KEYS_OF_1 = {
-    "artifacts": "artefacts",
-    "color": "colour",
+    "artifacts": "artefacts",  # codespell:ignore
+    "color": "colour",  # codespell:ignore
     "letterbox": "placement",
-    "license": "licence",
-    "quantization": "quantisation",
+    "license": "licence",  # codespell:ignore
+    "quantization": "quantisation",  # codespell:ignore
 }
-_VALUES_OF_1 = {"center": "centre"}
+_VALUES_OF_1 = {"center": "centre"}  # codespell:ignore
 SIZE_LIMIT = 8192  # pixels on a side
 LABEL_LIMIT = 65536
 _OLD_FORMS = MappingProxyType(  # names that earlier packages of format 1 have

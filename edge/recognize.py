@@ -118,10 +118,10 @@ def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
         license=overrides.license or package.license,
     )
     says = f"{edge.package.MANIFEST} says so"  # it stands there too where one was made of another
-    return OpenedModel(package, (says, *(t for t in told(package, "recognized") if t != says)))
+    return OpenedModel(package, (says, *(t for t in recorded(package, "recognized") if t != says)))
 
 
-def told(package: Package, about: str) -> tuple[str, ...]:
+def recorded(package: Package, about: str) -> tuple[str, ...]:
     """What a package's provenance tells of a step, in sentences; one of others may say anything."""
     answer = package.provenance.get(about, [])
     return tuple(map(str, answer if isinstance(answer, list) else [answer]))

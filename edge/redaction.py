@@ -48,7 +48,7 @@ _SECRET_WORDS = frozenset(
     | {"pw", "session", "sessionid", "sid", "sig", "sign", "signature", "streamid"}
 )
 _SECRET_ENDS = ("pas", "pass", "passphrase", "passwd", "password", "psw", "pwd", "secret", "token")
-_END = re.compile(r"[&;]|_[A-Za-z][A-Za-z0-9]{0,40}=|#(?:rate|fps|priority)=")
+_END = re.compile(r"[&;]|_[A-Za-z][A-Za-z0-9]{0,40}=|#(?:fps|priority)=")
 # In a text an address ends at a blank or a quote, before what ends a sentence.
 _END_IN_TEXT = re.compile(rf"{_END.pattern}|[,.:;)\]]*(?=[\s\"'<>]|$)|[\s\"'<>]")
 _URL_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,30}:/{1,3}[^\s\"'<>]+")

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="architectures need the extra distill")
+torch = pytest.importorskip("torch", reason="architectures need the extra train")
 nn, F = torch.nn, torch.nn.functional
 
 SIZE = 32

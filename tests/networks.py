@@ -13,7 +13,7 @@ import pytest
 
 from edge.types import Size
 
-torch = pytest.importorskip("torch", reason="networks need the extra distill")
+torch = pytest.importorskip("torch", reason="networks need the extra train")
 
 
 @cache

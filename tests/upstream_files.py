@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="making checkpoints needs the extra distill")
+torch = pytest.importorskip("torch", reason="making checkpoints needs the extra train")
 
 # Path of a module in the tree to its class; the first that matches. Paths that match none are
 # what torch's own containers hold.

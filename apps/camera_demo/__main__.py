@@ -1,6 +1,6 @@
 """Camera demo: camera -> detection -> window, video file or JSON Lines.
 
-    python apps/camera_demo --model parts.edge --source usb:0 --window
+    python apps/camera_demo --model parts.edge --source usb:0 --show
     python apps/camera_demo --model parts.edge --source csi:0 --save out.mp4 --json
 
 It is what a program of your own would look like: everything comes from the public API of `edge`.
@@ -38,12 +38,12 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=others, help="default %(default)s")
     parser.add_argument("--max-age", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--max-frames", type=int, metavar="N")
-    parser.add_argument("--window", action="store_true", help="show it; q or Esc ends")
+    parser.add_argument("--show", action="store_true", help="show it; q or Esc ends")
     parser.add_argument("--save", metavar="FILE", help="a video with the boxes drawn in")
     parser.add_argument("--json", action="store_true", help="JSON Lines on standard output")
     args = parser.parse_args()
-    if not (args.window or args.save or args.json):
-        parser.error("nowhere to show it: wanted --window, --save or --json")
+    if not (args.show or args.save or args.json):
+        parser.error("nowhere to show it: wanted --show, --save or --json")
     try:
         with (
             stops_as_interrupts(),
@@ -80,7 +80,7 @@ def watch(args: argparse.Namespace, detector: Detector) -> Summary:
         sinks.append(JsonLines(sys.stdout.buffer, labels))
     if args.save:
         sinks.append(open_save(args.save, feed.source, labels))
-    if not args.window:
+    if not args.show:
         return work(args, feed, detector, sinks, None)
 
     window = Window("edge", labels)

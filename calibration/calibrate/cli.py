@@ -88,7 +88,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         help="how much is tried; min-max and entropy are what other tools do, to compare with",
     )
     group.add_argument(
-        "--images",
+        "--max-images",
         type=options.whole(1),
         default=128,
         metavar="N",
@@ -105,7 +105,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--qat",
         action="store_true",
         help="train all weights for INT8, from the float network and without labels: long, and "
-        "better with hundreds of images (--images)",
+        "better with hundreds of images (--max-images)",
     )
     group.add_argument(
         "--teacher",
@@ -282,7 +282,7 @@ def _check_learning(args: argparse.Namespace) -> None:
     if not args.qat and args.recipe not in LEARNING:
         raise UsageError(f"--teacher: recipe {args.recipe} learns nothing; --qat does")
     if find_spec("torch") is None:
-        raise NotInstalledError("--qat and --teacher need torch", "distill")
+        raise NotInstalledError("--qat and --teacher need torch", "train")
 
 
 def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | None:
@@ -303,7 +303,7 @@ def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | No
 def _calibration_set(args: argparse.Namespace, labels: Sequence[str]) -> CalibrationSet:
     held_out = None if args.val is None else open_images(args.val, labels, strict=True)
     data = open_images(args.data, labels, strict=False)
-    calibration_set = divide(data, held_out, args.images, args.seed)
+    calibration_set = divide(data, held_out, args.max_images, args.seed)
     for line in (*data.notes, *(() if held_out is None else held_out.notes)):
         print(line, file=sys.stderr)
     if calibration_set.overlap:

@@ -15,7 +15,7 @@ from typing import Any
 from calibration.calibrate import describe, study
 from calibration.calibrate.forecast import forecast
 from calibration.calibrate.gate import Limits, violations
-from calibration.calibrate.images import CalibrationSet, DataReport, remarks, survey
+from calibration.calibrate.images import CalibrationSet, DataReport, survey, warnings
 from calibration.calibrate.kept import StageCache
 from calibration.calibrate.measure import find, row
 from calibration.calibrate.progress import Progress
@@ -158,9 +158,9 @@ def run(
     progress("read the network", 0, 0)
     graph, model, sentence = canonical(opened.package, islice(looked.usable.images(), _TRIED))
     progress.finish()
-    answer = [*remarks(looked, held_out, model.input), *forecast(prepare(graph), options.targets)]
+    answer = [*warnings(looked, held_out, model.input), *forecast(prepare(graph), options.targets)]
     if options.learns and find_spec("torch") is None:
-        answer.append("nothing is learned by distillation without torch (the extra distill)")
+        answer.append("nothing is learned by distillation without torch (the extra train)")
     for remark in answer:
         progress.say(f"note: {remark}")
     network, observed, text = _decide(graph, model, looked, options, progress, kept)

@@ -15,7 +15,7 @@ import numpy as np
 from calibration.learning_data import apart, held_out_data, training_data
 from edge.errors import CalibrationError, DataError, SourceError
 from edge.io.datasets import FORMATS, Dataset, Objects, Sample, summary
-from edge.io.selection import Look, alike, fault, look
+from edge.io.selection import Look, fault, is_duplicate, look
 from edge.io.sources.images import open_source
 from edge.types import Frame, Size, UInt8Array
 
@@ -203,7 +203,7 @@ def survey(images: Images, progress: Callable[[int, int], None]) -> DataReport:
     return DataReport(usable, tuple(sizes), tuple(looks), tuple(refused))
 
 
-def remarks(observed: DataReport, held_out: DataReport, input_: Size) -> list[str]:
+def warnings(observed: DataReport, held_out: DataReport, input_: Size) -> list[str]:
     """What is wrong with the images, in sentences; none where they are fine.
 
     Args:
@@ -223,7 +223,7 @@ def remarks(observed: DataReport, held_out: DataReport, input_: Size) -> list[st
         )
     if len(held_out.looks) < _FEW_JUDGES:
         results.append(f"{len(held_out.looks)} images judge; that is few to tell good from bad")
-    twins = sum(any(map(partial(alike, this), observed.looks[:i]))
+    twins = sum(any(map(partial(is_duplicate, this), observed.looks[:i]))
                 for i, this in enumerate(observed.looks))  # fmt: skip
     if twins * 2 > count:
         results.append(

@@ -59,8 +59,8 @@ class Recipe:
         seed: Of weights, order and augmentation.
         evaluate_every: Epochs between two evaluations; the last epochs are all evaluated.
         augment: How images are changed.
-        distil: Losses against a teacher: "head", "channel".
-        distil_weight: Of those losses at the start; a cosine takes it down to a hundredth.
+        distill: Losses against a teacher: "head", "channel".
+        distill_weight: Of those losses at the start; a cosine takes it down to a hundredth.
         qat: Train the deployed form, in the arithmetic of INT8.
     """
 
@@ -78,8 +78,8 @@ class Recipe:
     seed: int = 0
     evaluate_every: int = 5
     augment: Augment = field(default_factory=Augment)
-    distil: tuple[str, ...] = ()
-    distil_weight: float = 1.0
+    distill: tuple[str, ...] = ()
+    distill_weight: float = 1.0
     qat: bool = False
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ def loads(text: str, name: str) -> tuple[Config, Recipe, tuple[str, ...]]:
             raise ValueError(f"unknown network {kind!r}")
         recipe = dict(values["recipe"])
         recipe["augment"] = _make(Augment, recipe["augment"])
-        recipe["distil"] = tuple(recipe["distil"])
+        recipe["distill"] = tuple(recipe["distill"])
         return config, _make(Recipe, recipe), tuple(str(label) for label in values["labels"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{name}: not a checkpoint of this project: {error}") from error

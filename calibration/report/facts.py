@@ -183,7 +183,7 @@ class Facts:
         held_out: Images.
         labeled: Whether those have labels.
         limits: Of the gate, in words.
-        remarks: What a person should know.
+        warnings: What a person should know.
         seconds: By stage.
         targets: In the order of the package.
         schemes: Those in use.
@@ -205,7 +205,7 @@ class Facts:
     held_out: int
     labeled: bool
     limits: str
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     targets: tuple[Target, ...]
     schemes: tuple[Scheme, ...]

@@ -75,11 +75,11 @@ def _head(facts: Facts) -> str:
         f"{facts.held_out} others judge. Lowest agreement with float: "
         f"{_pair(worst.row.agreement)} ({worst.name}); wanted: {facts.limits}."
     )
-    remarks = "".join(f"<li>{_words(remark)}</li>" for remark in facts.remarks)
+    warnings = "".join(f"<li>{_words(remark)}</li>" for remark in facts.warnings)
     return (
         f"<header><h1>{_words(facts.name)}</h1><p>{_words(facts.family)}, INT8 by "
         f"<code>edge calibrate</code> {_words(facts.version)}, {_words(facts.created)}</p>"
-        f"<p>{_words(text)}</p>" + (f"<ul>{remarks}</ul>" if remarks else "") + "</header>"
+        f"<p>{_words(text)}</p>" + (f"<ul>{warnings}</ul>" if warnings else "") + "</header>"
     )
 
 

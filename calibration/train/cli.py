@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the results"
     )
-    parser.add_argument("--net", choices=_NETS, help="default: that of --weights, else yolov6n-v2")
+    parser.add_argument("--arch", choices=_NETS, help="default: that of --weights, else yolov6n-v2")
     parser.add_argument(
         "--weights",
         type=Path,
@@ -83,7 +83,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--epochs", type=whole(1), metavar="N", help=f"passes ({d.epochs})")
     group.add_argument("--batch", type=whole(1), default=d.batch, metavar="N")
     group.add_argument(
-        "--rate",
+        "--lr",
         type=number(1e-8, 1),
         metavar="R",
         help=f"highest learning rate of AdamW ({d.rate:g}); a tenth of that suits fine-tuning",
@@ -113,12 +113,12 @@ def _add_teacher(parser: argparse.ArgumentParser) -> None:
         "self-distillation",
     )
     group.add_argument(
-        "--distil",
+        "--distill",
         choices=("head", "channel", "both"),
         default="both",
         help="what is compared: the outputs, the features before the head (same widths), or both",
     )
-    group.add_argument("--distil-weight", type=options.number(0, 1e3), default=1.0, metavar="W")
+    group.add_argument("--distill-weight", type=options.number(0, 1e3), default=1.0, metavar="W")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -178,7 +178,7 @@ def _require_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise NotInstalledError("training needs PyTorch", "distill") from error
+        raise NotInstalledError("training needs PyTorch", "train") from error
 
 
 def _new(args: argparse.Namespace) -> tuple[Training, Dataset, Dataset]:
@@ -260,7 +260,7 @@ def _resumed(args: argparse.Namespace, out: Path) -> tuple[Training, Dataset, Da
     saved = checkpoint.read(out / "last.pt")
     data, held_out = (part.for_model(saved.labels) for part in _data(args))
     teacher = None
-    if saved.recipe.distil:
+    if saved.recipe.distill:
         if args.teacher is None:
             raise UsageError("the training has a teacher; name it with --teacher")
         teacher = _teacher(checkpoint.read(args.teacher), args, saved.config, saved.labels)
@@ -297,13 +297,13 @@ def _classes(data: Dataset) -> int:
 
 def _recipe(args: argparse.Namespace, begin: Checkpoint | None) -> Recipe:
     usual = begin.recipe.input if begin is not None else _DEFAULT.input
-    distil = {"head": ("head",), "channel": ("channel",), "both": ("head", "channel")}
+    distill = {"head": ("head",), "channel": ("channel",), "both": ("head", "channel")}
     try:
         return Recipe(
             input=args.imgsz or usual,
             epochs=args.epochs or (_QAT_EPOCHS if args.qat else _DEFAULT.epochs),
             batch=args.batch,
-            rate=args.rate or (_QAT_RATE if args.qat else _DEFAULT.rate),
+            rate=args.lr or (_QAT_RATE if args.qat else _DEFAULT.rate),
             seed=args.seed,
             box_loss=args.box_loss,
             evaluate_every=args.eval_every,
@@ -313,8 +313,8 @@ def _recipe(args: argparse.Namespace, begin: Checkpoint | None) -> Recipe:
                 flip_horizontal=0.0 if args.flip == "none" else 0.5,
                 flip_vertical=0.5 if args.flip == "both" else 0.0,
             ),
-            distil=distil[args.distil] if args.teacher is not None else (),
-            distil_weight=args.distil_weight,
+            distill=distill[args.distill] if args.teacher is not None else (),
+            distill_weight=args.distill_weight,
             qat=args.qat,
         )
     except CalibrationError as error:
@@ -328,12 +328,12 @@ def _config(args: argparse.Namespace, begin: Checkpoint | None, classes: int) ->
                 f"{args.weights} is a YOLOv6 of release 0.1, whose head with objectness is not "
                 "trained here"
             )
-        if args.net is not None and replace(NETS[args.net], classes=classes) != replace(
+        if args.arch is not None and replace(NETS[args.arch], classes=classes) != replace(
             begin.config, classes=classes
         ):
-            raise UsageError(f"--net {args.net}: {args.weights} is another network")
+            raise UsageError(f"--arch {args.arch}: {args.weights} is another network")
         return replace(begin.config, classes=classes)
-    return replace(NETS[args.net or "yolov6n-v2"], classes=classes)
+    return replace(NETS[args.arch or "yolov6n-v2"], classes=classes)
 
 
 def _teacher(
@@ -346,11 +346,11 @@ def _teacher(
     if (
         isinstance(config, YOLOv6)
         and isinstance(saved.config, YOLOv6)
-        and args.distil != "head"
+        and args.distill != "head"
         and saved.config.width != config.width
     ):
         raise UsageError(
-            f"--teacher: {args.teacher} has features of another width; --distil head does not "
+            f"--teacher: {args.teacher} has features of another width; --distill head does not "
             "need them"
         )
     return saved.network()

@@ -19,7 +19,7 @@ from calibration.checkpoints.training_recipe import Recipe, without_ranges
 from calibration.nets.config import Config, YOLOv6
 from calibration.nets.fold import fold
 from calibration.nets.network import network
-from calibration.train import checkpoint, distil, history, yolov6, yolov7
+from calibration.train import checkpoint, distill, history, yolov6, yolov7
 from calibration.train.checkpoint import Checkpoint
 from calibration.train.data import Images, batches
 from calibration.train.measure import measure
@@ -83,7 +83,7 @@ class Training:
         machine: Where.
         initial: Tensors to begin with, by name; those that do not fit are passed over. With
             `recipe.qat` those of a network in whatever form.
-        teacher: In evaluation mode, for `recipe.distil`.
+        teacher: In evaluation mode, for `recipe.distill`.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class Training:
         initial: Mapping[str, Tensor] | None = None,
         teacher: nn.Module | None = None,
     ) -> None:
-        if recipe.distil and teacher is None:
-            raise CalibrationError(f"{', '.join(recipe.distil)} distillation needs a teacher")
+        if recipe.distill and teacher is None:
+            raise CalibrationError(f"{', '.join(recipe.distill)} distillation needs a teacher")
         self.config, self.recipe, self.labels = config, recipe, labels
         # Codes times their step need more bits than bfloat16 has.
         self.machine = replace(machine, bf16=machine.bf16 and not recipe.qat)
@@ -214,17 +214,17 @@ class Training:
     def _distilled(self, x: Tensor, features: Any, levels: Any, steps: int) -> dict[str, Tensor]:
         """The losses against the teacher, which fade as the student learns from the labels."""
         done = self.step / (steps * self.recipe.epochs)
-        weight = self.recipe.distil_weight * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+        weight = self.recipe.distill_weight * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
         assert self.teacher is not None
         with torch.no_grad(), self.machine.arithmetic():
             theirs = self.teacher.features(x)
             answer = _head(self.teacher)(theirs)
         parts = {}
-        if "channel" in self.recipe.distil:
-            apart = distil.channel_wise(theirs, features)
-            parts["channel"] = weight * distil.CHANNEL_WEIGHT * apart
-        if "head" in self.recipe.distil:
-            parts["head"] = weight * distil.head(answer, levels)
+        if "channel" in self.recipe.distill:
+            apart = distill.channel_wise(theirs, features)
+            parts["channel"] = weight * distill.CHANNEL_WEIGHT * apart
+        if "head" in self.recipe.distill:
+            parts["head"] = weight * distill.head(answer, levels)
         return parts
 
     def _rate(self, steps: int) -> float:

@@ -240,7 +240,7 @@ def _run(
     content = b"".join(artifact.files[suffix] for suffix in sorted(artifact.files))
     return Run(
         backend=artifact.backend,
-        stored=artifact.precision,
+        artifact_precision=artifact.precision,
         precision=precision,
         threads=threads,
         input=size,

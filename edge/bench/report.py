@@ -16,7 +16,7 @@ from edge.errors import DataError
 from edge.pipeline import Percentiles
 from edge.types import Size
 
-FORMAT = "edge bench 1"
+FORMAT = "edge bench 2"
 
 
 def in_words(threads: int) -> str:
@@ -118,7 +118,7 @@ class Run:
 
     Attributes:
         backend: Key into `edge.backends.BACKENDS`.
-        stored: Precision of the artifact.
+        artifact_precision: Of the weights.
         precision: Of the arithmetic in effect.
         threads: In effect.
         input: Size of the network input.
@@ -131,7 +131,7 @@ class Run:
     """
 
     backend: str
-    stored: str
+    artifact_precision: str
     precision: str
     threads: int
     input: Size

@@ -55,8 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=bundled.MODEL,
         type=Path,
         metavar="M",
-        help=f"a .edge package, or a model file; default: the one that comes along, "
-        f"{bundled.MODEL.stem}",
+        help=f"a .edge package, or a model file; default: the bundled one, {bundled.MODEL.stem}",
     )
     parser.add_argument(
         "--backend",
@@ -108,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes per configuration, in turns; at least 3 (default 5)",
     )
     parser.add_argument(
-        "--rate",
+        "--fps",
         type=options.number(0.1, 1000),
         default=usual.rate,
         metavar="F",
@@ -149,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
         source=args.source if args.source.startswith("test:") else "own images",
         seconds=args.duration,
         repetitions=args.repeat,
-        rate=args.rate,
+        rate=args.fps,
     )
     report = measure(
         args.model,

@@ -15,7 +15,7 @@ from edge.errors import SinkError, SourceError, UnsavedError
 from edge.io import opencv
 from edge.io.base import Source
 from edge.io.draw import bgr
-from edge.io.selection import Look, alike, fault, look
+from edge.io.selection import Look, fault, is_duplicate, look
 from edge.io.sinks.targets import prepare_folder, write_whole
 from edge.io.sources import open_source
 from edge.io.sources.images import read_image
@@ -23,14 +23,14 @@ from edge.redaction import masked, redacted
 from edge.text import printable
 from edge.types import Event, Failure, Frame
 
-HELP = "collect images from a camera or video: one every so often, none twice"
+HELP = "collect images from a camera or video: one every so often, duplicates skipped"
 
 _QUALITY = 95  # of JPEG: far finer than what 8 bits lose
 _NAME = re.compile(r"capture-([0-9]{5,9})\.jpg")
 
 
 @dataclass(slots=True)
-class Kept:
+class Captured:
     """What a run has taken so far.
 
     Attributes:
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the images"
     )
     parser.add_argument(
-        "--images",
+        "--max-images",
         type=options.whole(1),
         default=200,
         metavar="N",
@@ -84,14 +84,14 @@ def run(args: argparse.Namespace) -> int:
     A second run into the same folder goes on: it keeps what is there and compares with it.
     """
     source = open_source(args.source)
-    kept = Kept()
+    kept = Captured()
     try:
         prepare_folder(args.output, source)
         number, observed = _already(args.output)
-        if len(observed) >= args.images:
+        if len(observed) >= args.max_images:
             print(printable(f"{args.output}: {len(observed)} images are there"), file=sys.stderr)
             return 0
-        collect(source, args.output, args.every, args.images, kept, number, observed)
+        collect(source, args.output, args.every, args.max_images, kept, number, observed)
     except KeyboardInterrupt:
         pass  # the usual way to stop a camera; every file is complete
     finally:
@@ -107,7 +107,7 @@ def collect(
     folder: Path,
     every: float,
     enough: int,
-    kept: Kept,
+    kept: Captured,
     number: int,
     observed: list[Look],
 ) -> None:
@@ -136,7 +136,9 @@ def collect(
             kept.skipped["unreadable"] += 1
             continue
         this = look(item)
-        why = fault(this) or ("the same again" if any(alike(this, s) for s in observed) else None)
+        why = fault(this) or (
+            "the same again" if any(is_duplicate(this, s) for s in observed) else None
+        )
         if why:
             kept.skipped[why] += 1
         else:

@@ -1,7 +1,7 @@
 """One TOML file for all options of a command: its keys are the flags.
 
 model = "parts.edge"
-source = ["usb:0#rate=5", "rtsp://user:${CAMERA_PASSWORD}@10.0.0.7/1"]
+source = ["usb:0#fps=5", "rtsp://user:${CAMERA_PASSWORD}@10.0.0.7/1"]
 conf = 0.4
 json = true
 """

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the weights written with --targets; default: what is usual for each runtime",
     )
     parser.add_argument(
-        "--image",
+        "--data",
         type=Path,
         metavar="FILE",
         help="image to check them on, best with what the model finds; default: a rendered one",
@@ -69,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Recognize the files, write the package, say what was concluded."""
     text = replace(options.overrides(args), name=args.output.stem, license=args.license)
-    if (args.precision or args.image) and not args.targets:
-        raise UsageError("--precision and --image go with --targets")
+    if (args.precision or args.data) and not args.targets:
+        raise UsageError("--precision and --data go with --targets")
     if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
         if args.targets or args.zip or args.license:
             raise UsageError("--targets, --zip and --license go with a package, NAME.edge")
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             f"-o {args.output}: a package is written, NAME.edge, and holds the runtimes' files; "
             f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
         )
-    image = _image(args.image) if args.image else None
+    image = _image(args.data) if args.data else None
     opened = checkpoints.open_model(args.files, text)
     if args.targets:
         opened = _for_targets(opened, args.targets, args.precision, image)

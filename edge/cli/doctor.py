@@ -1,4 +1,4 @@
-"""`edge doctor`: whether `edge run` will work on this machine, and what mends it."""
+"""`edge doctor`: whether `edge run` will work on this machine, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.doctor.examine import examine
 from edge.doctor.finding import Finding
 
-HELP = "say whether `edge run` will work here, and what mends it where not"
+HELP = "say whether `edge run` will work here, and how to fix it where not"
 
 _MARKS = {"ok": "ok", "note": "note", "warning": "WARNING", "error": "ERROR"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge.cli import checkpoints, options
 from edge.models import family
-from edge.recognize import OpenedModel, told
+from edge.recognize import OpenedModel, recorded
 from edge.text import printable
 
 HELP = "say what a model is: family, input, outputs, labels, sizes"
@@ -67,7 +67,7 @@ def describe(opened: OpenedModel) -> dict[str, Any]:
         "provenance": dict(package.provenance),
         "quantization": dict(package.quantization),
         "recognized": opened.evidence,
-        "converted": told(package, "converted"),
+        "converted": recorded(package, "converted"),
         "source": family(spec.family).source,
     }
 

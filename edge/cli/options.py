@@ -37,7 +37,7 @@ def add_model_arguments(
         default: Of the first.
         live: See `load_detector`.
     """
-    usual = "" if default is None else f"; default: the one that comes along, {default.stem}"
+    usual = "" if default is None else f"; default: the bundled one, {default.stem}"
     parser.add_argument(
         "--model",
         default=default,

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="an image, folder, glob, video, camera (0, usb:SERIAL, csi:0), rtsp:// or http:// "
         "stream, - (standard input), test:conveyor or replay:FILE; may be given several times, "
-        f"each with #rate=FRAMES_PER_SECOND&priority=N; default, without --model: "
+        f"each with #fps=FRAMES_PER_SECOND&priority=N; default, without --model: "
         f"{bundled.SOURCE}",
     )
     options.add_detection_arguments(parser, conf=0.25, iou=0.45)

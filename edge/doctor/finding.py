@@ -20,7 +20,7 @@ class Finding:
         level: How bad it is.
         what: What was found.
         why: Why it matters; empty when all is well.
-        fix: The command that mends it, or what to do; empty when there is nothing to do.
+        fix: The command that fixes it, or what to do; empty when there is nothing to do.
     """
 
     check: str

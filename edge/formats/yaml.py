@@ -189,8 +189,8 @@ class _Reader:
             line = self._lines[self._at]
             text = line.lstrip(" \t")
             inner = len(line) - len(text)
-            goes_on = inner > indent or text[:1] in ("", "]", "}", ",") or _DASH.match(text)
-            if not goes_on:
+            continues = inner > indent or text[:1] in ("", "]", "}", ",") or _DASH.match(text)
+            if not continues:
                 return
             self._at += 1
 

@@ -65,7 +65,7 @@ def fault(observed: Look) -> str | None:
     return "blurred" if observed.detail < _BLURRED else None
 
 
-def alike(one: Look, other: Look) -> bool:
+def is_duplicate(one: Look, other: Look) -> bool:
     """Whether two images show the same: noise apart, no object came, went or moved."""
     apart = np.abs(one.cells - other.cells).reshape(-1)
     return bool(np.partition(apart, -_CELLS)[-_CELLS:].mean() < _SAME)

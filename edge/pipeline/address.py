@@ -1,4 +1,4 @@
-"""A source's address with how a run treats it: `rtsp://camera/1#rate=5&priority=2`."""
+"""A source's address with how a run treats it: `rtsp://camera/1#fps=5&priority=2`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.paths import exists
 from edge.pipeline.frame_queue import Feed, Policy
 from edge.redaction import masked, userinfo
 
-_KEYS = ("rate", "priority")
+_KEYS = ("fps", "priority")
 
 
 def open_feed(
@@ -23,7 +23,7 @@ def open_feed(
     every source. An existing file whose name has a "#" is that file.
 
     Args:
-        address: Of `open_source`; `#rate=FRAMES_PER_SECOND&priority=NUMBER` may follow.
+        address: Of `open_source`; `#fps=FRAMES_PER_SECOND&priority=NUMBER` may follow.
         reconnect: How long a live source is waited for.
         policy: See `Feed`.
 
@@ -54,9 +54,7 @@ def open_feed(
             raise SourceError(f"{masked(bare)}: {key} is a number, got {value!r}") from None
     source = open_source(bare, reconnect)
     try:
-        return Feed(
-            source, given.get("rate"), given.get("priority", 1.0), policy, name=masked(bare)
-        )
+        return Feed(source, given.get("fps"), given.get("priority", 1.0), policy, name=masked(bare))
     except ValueError as error:
         source.close()
         raise SourceError(f"{masked(bare)}: {error}") from None

@@ -78,7 +78,7 @@ def test_a_missing_camera_is_one_clear_line():
 def test_without_windows_the_extra_is_named():
     if "GUI:                           NONE" not in cv2.getBuildInformation():
         pytest.skip("this OpenCV has windows, which a test machine cannot look at")
-    done = demo("--model", MODEL, "--source", "test:conveyor", "--window")
+    done = demo("--model", MODEL, "--source", "test:conveyor", "--show")
     assert done.returncode == 1
     assert "pip install 'edge-yolo[gui]'" in done.stderr
 

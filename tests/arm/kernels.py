@@ -45,7 +45,7 @@ def fractions(seed: int, *shape: int) -> AnyArray:
     return (noise(seed, *shape) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
-def few(seed: int, *shape: int, sparse: bool = False) -> AnyArray:
+def select(seed: int, *shape: int, sparse: bool = False) -> AnyArray:
     """float32 in [0, 1) of which about one in fifty is above 0.25: u**64.
 
     Of 80 such scores four in five points have one. `sparse`: u**2048, then it is one in nineteen,
@@ -90,7 +90,7 @@ def distances(*, bins: int = 1, codes: bool = False, sparse: bool = False, **opt
     """Three levels of a 320x320 input: 80 classes, then the distances."""
     levels = []
     for seed, side in ((11, 40), (12, 20), (13, 10)):
-        scores = few(seed, 80, side, side, sparse=sparse)
+        scores = select(seed, 80, side, side, sparse=sparse)
         if options.get("logits"):
             scores = (fractions(seed, 80, side, side) - np.float32(0.99)) * np.float32(64)
         sides = fractions(seed + 10, 4 * bins, side, side) * np.float32(8)
@@ -106,7 +106,7 @@ def distances(*, bins: int = 1, codes: bool = False, sparse: bool = False, **opt
 
 def rows(*, objectness: bool = False, planar: bool = False, sparse: bool = False) -> Run:
     n, first = 8400, 5 if objectness else 4
-    table = few(21, n, first + 80, sparse=sparse)
+    table = select(21, n, first + 80, sparse=sparse)
     table[:, :4] = fractions(22, n, 4) * np.float32(320)
     if objectness:
         table[:, 4] = fractions(23, n)

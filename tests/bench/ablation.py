@@ -4,7 +4,7 @@ Steps are taken one after another on the same images, learning in three ways fro
 row has the objective, by images that nothing is learned from, and how far the simulation agrees
 with the float network on images that no step has seen: as a mean over classes, which the gate
 takes, and with every detection counting alike, which is steadier where classes are many. Needs the
-extras calibrate and distill.
+extras calibrate and train.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization, float_layers, ranges_per_tensor, sensitivity
-from calibration.quant.search.build_context import everything, pose, ranged
+from calibration.quant.search.build_context import build, everything, ranged
 from calibration.quant.search.context import SearchContext
 from calibration.quant.search.ranges import best_for_all, opinions
 from calibration.quant.search.recipes import Learning
@@ -57,7 +57,7 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
     def posed(network) -> tuple[SearchContext, QuantSpec]:
         first = everything(network, inputs, scheme)
         observed = observe(network, inputs, ranged(first))
-        problem = pose(network, model, inputs, observed, first, options.held_out)
+        problem = build(network, model, inputs, observed, first, options.held_out)
         never = float_layers.refused(problem) | dict.fromkeys(
             first_and_last(network) if options.ends else (), ""
         )

@@ -3,7 +3,7 @@
 Every model is calibrated here, by our recipe and by each of the others on the same images; all
 files run in their real runtimes, on images that none of them saw. Then the files of our recipe
 and float ones of the same network run in turns, one thread, so that a slow moment meets both.
-Needs EDGE_SHARED or the shared data beside the checkout, the extras of every runtime and `distill`;
+Needs EDGE_SHARED or the shared data beside the checkout, the extras of every runtime and `train`;
 a tool that is not installed (ai-edge-quantizer) is left out.
 
 What was measured goes to int8.json beside this file, model by model: a run with --only replaces

@@ -105,4 +105,4 @@ def test_without_torch_the_message_names_the_extra(nano, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
-    assert "converting a checkpoint needs torch: pip install 'edge-yolo[distill]'" in done.stdout
+    assert "converting a checkpoint needs torch: pip install 'edge-yolo[train]'" in done.stdout

@@ -101,7 +101,7 @@ def test_another_version_is_not_glued_to_the_beginning_of_the_first(target):
 
 
 @pytest.mark.parametrize("tag", [None, 'W/"v1"'])
-def test_a_file_whose_version_has_no_name_begins_anew(target, tag):
+def test_a_file_whose_version_has_no_name_begins_again(target, tag):
     with serving(cut(CONTENT, 70_000, tag), whole(CONTENT, tag)) as server:
         fetch(server.url, target, hashes=GOOD, retry=QUICK)
         assert "range" not in server.requests[1][1]

@@ -55,7 +55,7 @@ from edge.types import Failure
             "rtsp://10.0.0.7/user=admin_password=***_channel=1_stream=0.sdp",
         ),
         ("http://cam/snap?loginuse=a&loginpas=Hunter2", "http://cam/snap?loginuse=a&loginpas=***"),
-        ("http://cam/snap?token=${T}#rate=5", "http://cam/snap?token=***#rate=5"),
+        ("http://cam/snap?token=${T}#fps=5", "http://cam/snap?token=***#fps=5"),
         ("http://cam.local/a@b:c", "http://cam.local/a@b:c"),
         ("rtsp://[fe80::1]:554/a@b", "rtsp://[fe80::1]:554/a@b"),
         ("photos/a@b.jpg", "photos/a@b.jpg"),

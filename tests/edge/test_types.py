@@ -45,7 +45,7 @@ class TestFrame:
         with pytest.raises(ValueError, match="an image"):
             Frame.of(np.zeros(shape, np.uint8))
 
-    def test_takes_any_row_stride_and_says_how_to_mend_other_gaps(self):
+    def test_takes_any_row_stride_and_says_how_to_fix_other_gaps(self):
         image = np.zeros((8, 8, 3), np.uint8)
         assert Frame.of(image[::2, 2:6]).size == Size(4, 4)
         for view in (image[..., ::-1], image[:, ::2], image[:, ::2, 0], image[:, ::-1, 0]):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from calibration.graph import Graph
 from calibration.quant.learn.loss import channel_wise, distance
-from calibration.quant.learn.samples import Said, TrainingSample, TrainingSamples, draw
+from calibration.quant.learn.samples import Outputs, TrainingSample, TrainingSamples, draw
 from calibration.quant.learn.student import Student
 from calibration.quant.learn.torch_graph import TorchGraph
 from calibration.quant.search.context import SearchContext
@@ -114,7 +114,7 @@ def _judged(
     return float(_weighed(result, expected, options))
 
 
-def _weighed(results: list[Said], expected: list[Said], options: Learning) -> Tensor:
+def _weighed(results: list[Outputs], expected: list[Outputs], options: Learning) -> Tensor:
     ours, theirs = ([outputs.levels for outputs in each] for each in (results, expected))
     return distance(ours, theirs, channels_weight=options.channels, heads_weight=options.heads)
 

@@ -37,7 +37,7 @@ class TrainingSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Outputs:
     """What a network says of one image, without what is around the image.
 
     Attributes:
@@ -56,7 +56,7 @@ class TrainingSamples:
         self._problem = problem
         self._teacher = teacher
         self._heads = len(problem.graph.outputs)
-        self._known: dict[TrainingSample, Said] = {}
+        self._known: dict[TrainingSample, Outputs] = {}
         self._left = _BYTES
 
     def image(self, sample: TrainingSample) -> Tensor:
@@ -68,7 +68,7 @@ class TrainingSamples:
             photo.copy_(_enlarged(photo, sample.window))
         return image.flip(3) if sample.mirrored else image
 
-    def expected(self, sample: TrainingSample, image: Tensor) -> Said:
+    def expected(self, sample: TrainingSample, image: Tensor) -> Outputs:
         """What the teacher says."""
         known = self._known.get(sample)
         if known is None:
@@ -81,12 +81,12 @@ class TrainingSamples:
                 self._left -= size
         return known
 
-    def inside(self, outputs: Sequence[Tensor], sample: TrainingSample) -> Said:
+    def inside(self, outputs: Sequence[Tensor], sample: TrainingSample) -> Outputs:
         """What the outputs for one image say: those of the problem's graph, then necks."""
         inputs, index = self._problem.inputs, sample.index
         turned = [values.flip(3) if sample.mirrored else values for values in outputs]
         parts = [inputs.image(index, values) for values in turned]
-        return Said(levels(parts[: self._heads], self._problem.model), parts[self._heads :])
+        return Outputs(levels(parts[: self._heads], self._problem.model), parts[self._heads :])
 
 
 def draw(random: np.random.Generator, index: int, *, crops: bool) -> TrainingSample:

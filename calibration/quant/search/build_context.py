@@ -53,7 +53,7 @@ def ranged(spec: QuantSpec) -> set[str]:
     return {name for scheme in spec.schemes.values() for name in scheme.ranges}
 
 
-def pose(
+def build(
     graph: Graph,
     model: ModelSpec,
     inputs: Inputs,

@@ -17,7 +17,7 @@ from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.policy import policy
 from calibration.quant.search import float_layers
-from calibration.quant.search.build_context import STANDS_FOR, everything, pose, ranged
+from calibration.quant.search.build_context import STANDS_FOR, build, everything, ranged
 from edge.models.base import ModelSpec
 from edge.types import Float32Array
 
@@ -149,7 +149,7 @@ def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float3
 def _loss(graph: Graph, model: ModelSpec, subset: Inputs, scheme: str) -> float:
     spec = everything(graph, subset, scheme)
     histograms = observe(graph, subset, ranged(spec))
-    problem = pose(graph, model, subset, histograms, spec, len(subset))
+    problem = build(graph, model, subset, histograms, spec, len(subset))
     ranges = {
         tensor: OBSERVERS["min-max"](values, symmetric=problem.policy.symmetric)
         for tensor, values in histograms.items()

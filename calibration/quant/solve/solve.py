@@ -21,7 +21,7 @@ from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization
-from calibration.quant.search.build_context import everything, pose, ranged
+from calibration.quant.search.build_context import build, everything, ranged
 from calibration.quant.search.equalization import Factors
 from calibration.quant.search.recipes import RECIPES, Recipe
 from calibration.quant.solve.stages import solve
@@ -118,7 +118,7 @@ def calibrate(
         network = equalized(prepared, factors)
         first = everything(network, inputs, name)
         histograms[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
-        problem = pose(network, model, inputs, histograms[name], first, recipe.images)
+        problem = build(network, model, inputs, histograms[name], first, recipe.images)
         spec, facts[name] = solve(problem, first, recipe, options, say)
         facts[name]["equalization"] = losses
         results[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))

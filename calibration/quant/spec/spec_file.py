@@ -21,7 +21,7 @@ from edge.types import Float32Array, Int8Array
 _SCHEMES = ("symmetric", "asymmetric")
 # Keys of format 2 that were called otherwise.
 _KEYS_OF_2 = {
-    "equalization": "equalisation",
+    "equalization": "equalisation",  # codespell:ignore
     "float_layers": "floats",
     "rounding_offsets": "moves",
 }

@@ -117,7 +117,7 @@ def test_the_report_shows_rows_layers_and_remarks(made):
     assert len(scheme["layers"]) == 58
     assert sum(layer["operations"] for layer in scheme["layers"]) == pytest.approx(1)
     assert all(sum(layer["seen"]["counts"]) > 0 for layer in scheme["layers"])
-    assert any("9 images are few" in remark for remark in report["remarks"])
+    assert any("9 images are few" in remark for remark in report["warnings"])
     page = (made / "cells.report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert "http" not in page
@@ -295,7 +295,7 @@ def test_learning_that_would_not_take_place_is_refused(asked, complaint, words, 
 def test_training_without_torch_is_refused_with_its_extra(words, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     assert main([*words, "-o", str(tmp_path / "x.edge"), "--qat"]) == 1
-    assert "pip install 'edge-yolo[distill]'" in capsys.readouterr().err
+    assert "pip install 'edge-yolo[train]'" in capsys.readouterr().err
 
 
 def test_a_teacher_with_another_head_is_refused(words, tmp_path, capsys, bccd):

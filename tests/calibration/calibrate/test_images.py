@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.calibrate.images import Images, divide, open_images, remarks, survey
+from calibration.calibrate.images import Images, divide, open_images, survey, warnings
 from edge.conveyor import LABELS
 from edge.errors import CalibrationError, DataError, SourceError
 from edge.io.datasets import Objects, Sample
@@ -118,7 +118,7 @@ def test_one_image_cannot_be_divided():
 
 def test_good_images_need_no_remark(tmp_path):
     data = survey(open_images(str(photos(tmp_path, 40)), (), strict=True), quiet)
-    assert remarks(data, data, Size(64, 64)) == []
+    assert warnings(data, data, Size(64, 64)) == []
 
 
 def test_few_small_repeated_and_damaged_images_are_remarked_on(tmp_path):
@@ -128,7 +128,7 @@ def test_few_small_repeated_and_damaged_images_are_remarked_on(tmp_path):
     (tmp_path / "zz.png").write_bytes(b"")
     data = survey(open_images(str(tmp_path), (), strict=True), quiet)
     assert len(data.usable) == 6
-    text = "\n".join(remarks(data, data, Size(64, 64)))
+    text = "\n".join(warnings(data, data, Size(64, 64)))
     for words in (
         "2 images are left out, the first: " + str(tmp_path / "zz.png") + ": the file is empty",
         "6 images are few",
@@ -145,7 +145,7 @@ def test_the_same_image_again_and_again_is_remarked_on(tmp_path):
     for number in range(9):
         cv2.imwrite(str(tmp_path / f"again{number}.png"), image)
     data = survey(open_images(str(tmp_path), (), strict=True), quiet)
-    assert "9 of 10 images show the same" in "\n".join(remarks(data, data, Size(64, 64)))
+    assert "9 of 10 images show the same" in "\n".join(warnings(data, data, Size(64, 64)))
 
 
 def test_no_usable_image_is_an_error(tmp_path):

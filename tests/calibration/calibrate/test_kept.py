@@ -35,7 +35,7 @@ def test_a_stage_that_was_killed_is_done_again(tmp_path):
     assert StageCache(tmp_path / "out.edge", ["a"]).data("spec", lambda: b"now") == b"now"
 
 
-def test_other_options_begin_anew(tmp_path):
+def test_other_options_begin_again(tmp_path):
     out = tmp_path / "out.edge"
     StageCache(out, ["a"]).data("spec", lambda: b"old")
     other = StageCache(out, ["b"])

@@ -9,7 +9,7 @@ from calibration.checkpoints.training_recipe import Augment, Recipe, dumps, load
 from calibration.nets.config import NETS
 from edge.errors import CalibrationError, ModelError
 
-RECIPE = Recipe(epochs=7, augment=Augment(flip_vertical=0.5), distil=("head",))
+RECIPE = Recipe(epochs=7, augment=Augment(flip_vertical=0.5), distill=("head",))
 
 
 @pytest.mark.parametrize("name", ["yolov6n-v2", "yolov6s-v3", "yolov7-tiny"])

@@ -23,7 +23,7 @@ def opened(tmp_path, family, content):
     return open_model([path], Overrides(family=family, labels=LABELS))
 
 
-def found(package, backend, overlap=1.0):
+def head_of(package, backend, overlap=1.0):
     rules = RULES | {"score_threshold": 0.25, "iou_threshold": overlap, "multi_label": True}
     with Detector.load(package, backend=backend, **rules) as detector:
         return detector(IMAGE)
@@ -36,10 +36,10 @@ def test_a_family_is_cut_and_finds_the_same_in_every_runtime(family, form, tmp_p
     assert written.spec.form == form != whole.package.spec.form
     assert all(name.rstrip("0123456789") in ("classes", "boxes", "objects", "both")
                for name in written.spec.output_names)  # fmt: skip
-    expected = found(whole.package, "onnxruntime")
+    expected = head_of(whole.package, "onnxruntime")
     assert len(expected) > 10
     for backend in BACKENDS:
-        assert not apart(found(written, backend), expected, 0.25), backend
+        assert not apart(head_of(written, backend), expected, 0.25), backend
 
 
 def test_points_elsewhere_than_the_family_has_them_leave_the_network_whole(tmp_path):
@@ -53,6 +53,6 @@ def test_a_network_that_suppresses_is_cut_to_one_that_is_suppressed_by_us(tmp_pa
     whole = opened(tmp_path, "yolov10", head_exports.suppressed())
     written = for_targets(whole, tuple(BACKENDS), precision="fp32").package
     assert (written.spec.family, written.spec.form) == ("yolov8", "split")
-    expected = found(whole.package, "onnxruntime")
+    expected = head_of(whole.package, "onnxruntime")
     for backend in BACKENDS:
-        assert not apart(found(written, backend, head_exports.OVERLAP), expected, 0.25), backend
+        assert not apart(head_of(written, backend, head_exports.OVERLAP), expected, 0.25), backend

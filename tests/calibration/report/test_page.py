@@ -56,21 +56,21 @@ def facts(**changes) -> Facts:
         "name": EVIL, "family": "yolov6", "input": "320x320", "labels": ("a", "b"),
         "created": "2026-11-22", "version": "1", "machine": "a board", "recipe": "default",
         "seed": 0, "model_sha256": "0" * 64, "images_sha256": "1" * 64, "observed": 100,
-        "judged": 25, "labeled": True, "limits": "agreement 90/96", "remarks": (EVIL,),
+        "judged": 25, "labeled": True, "limits": "agreement 90/96", "warnings": (EVIL,),
         "seconds": {"observe": 3.0}, "targets": (target,), "schemes": (scheme,),
         "recipe_facts": {"loss": NAN},
     }  # fmt: skip
     return Facts(**{**values, **changes})
 
 
-def found(count: int) -> Detections:
+def detections_of(count: int) -> Detections:
     corners = np.array([[10.0, 10, 40, 40]] * count, np.float32).reshape(-1, 4)
     return Detections(corners, np.full(count, 0.8, np.float32), np.zeros(count, np.int32))
 
 
 def pair() -> Pair:
     image = np.full((100, 840, 3), 127, np.uint8)
-    return Pair("a.jpg", image, found(1), found(0), "ncnn", ALIKE)
+    return Pair("a.jpg", image, detections_of(1), detections_of(0), "ncnn", ALIKE)
 
 
 class Balance(HTMLParser):
@@ -135,7 +135,7 @@ def test_images_show_the_boxes_of_each_side():
 
 def test_a_model_without_labels_and_without_layers_has_a_page():
     bare = Scheme("asymmetric", ("tflite",), (Row("both", ALIKE),), ())
-    text = page(facts(schemes=(bare,), remarks=(), labeled=False), [])
+    text = page(facts(schemes=(bare,), warnings=(), labeled=False), [])
     assert Balance(text).open == []
     assert "Agreement over float layers" not in text
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
 from calibration.nets.config import NETS  # noqa: E402

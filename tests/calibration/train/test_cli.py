@@ -9,7 +9,7 @@ import pytest
 from edge import package
 from edge.cli import main
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 cv2 = pytest.importorskip("cv2")
 
 
@@ -69,12 +69,12 @@ def test_a_network_learns_from_a_teacher(data, tmp_path, capsys):
     teacher = ["--teacher", first / "best.pt"]
     assert run("--data", data, "-o", second, "--epochs", 1, *teacher) == 0
     assert "channel" in (second / "log.csv").read_text().splitlines()[0]
-    other = ["--net", "yolov7-tiny", "-o", tmp_path / "third", *teacher]
+    other = ["--arch", "yolov7-tiny", "-o", tmp_path / "third", *teacher]
     assert run("--data", data, *other) == 2
     assert "of another family" in capsys.readouterr().err
-    wide = ["--net", "yolov6s-v2", "-o", tmp_path / "third", *teacher]
+    wide = ["--arch", "yolov6s-v2", "-o", tmp_path / "third", *teacher]
     assert run("--data", data, *wide) == 2
-    assert "--distil head does not need them" in capsys.readouterr().err
+    assert "--distill head does not need them" in capsys.readouterr().err
 
 
 def test_a_rounded_training_goes_on_from_a_result_to_one_that_converts(data, tmp_path, capsys):
@@ -156,7 +156,7 @@ def test_the_missing_extra_is_named_and_help_does_without():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "edge-yolo[distill]" in done.stderr
+    assert "edge-yolo[train]" in done.stderr
     script = (
         "import sys\nfrom edge.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

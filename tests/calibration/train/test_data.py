@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from calibration.checkpoints.training_recipe import Recipe  # noqa: E402
 from calibration.train.data import Images, batches  # noqa: E402

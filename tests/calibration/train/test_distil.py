@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from calibration.nets.yolov6 import Level  # noqa: E402
-from calibration.train.distil import channel_wise, head  # noqa: E402
+from calibration.train.distill import channel_wise, head  # noqa: E402
 
 
 def features(seed):

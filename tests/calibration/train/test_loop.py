@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from calibration.checkpoints.training_recipe import Augment, Recipe, without_ranges  # noqa: E402
 from calibration.nets.config import NETS  # noqa: E402
@@ -83,12 +83,12 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
 
 def test_distillation_without_a_teacher_is_refused():
     with pytest.raises(CalibrationError, match="head distillation needs a teacher"):
-        begin("yolov6n-v2", Recipe(input=64, distil=("head",)))
+        begin("yolov6n-v2", Recipe(input=64, distill=("head",)))
 
 
 @pytest.mark.parametrize("name", ["yolov6n-v2", "yolov7-tiny"])
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(name):
-    recipe = Recipe(input=64, epochs=1, batch=2, distil=("head", "channel"))
+    recipe = Recipe(input=64, epochs=1, batch=2, distill=("head", "channel"))
     teacher = begin(name, Recipe(input=64)).net.train()
     training = begin(name, recipe, teacher=teacher)
     training.teacher.train()  # so that both normalize by the batch
@@ -102,7 +102,7 @@ def test_a_student_comes_nearer_to_its_teacher():
     data = Images(shapes(2), 64)
     teacher = begin("yolov6n-v2", Recipe(input=64, seed=5)).net
     recipe = Recipe(
-        input=64, epochs=12, batch=2, rate=3e-3, augment=STILL, distil=("head", "channel")
+        input=64, epochs=12, batch=2, rate=3e-3, augment=STILL, distill=("head", "channel")
     )
     training = begin("yolov6n-v2", recipe, teacher=teacher)
     rows = []

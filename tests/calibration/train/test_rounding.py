@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from networks import image, trained  # noqa: E402
 

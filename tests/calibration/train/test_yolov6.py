@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the extra distill")
+torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from calibration.nets.yolov6 import Level  # noqa: E402
 from calibration.train.targets import Targets  # noqa: E402

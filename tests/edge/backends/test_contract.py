@@ -133,7 +133,7 @@ class TestEveryBackend:
         assert chw(first).shape == (8, 32, 32)
         backend.close()
 
-    def test_reads_its_input_anew_each_time(self, name):
+    def test_reads_its_input_again_each_time(self, name):
         backend = opened(name, ("first",))
         observed = []
         for photo in (image(), np.zeros(SHAPE, np.float32), image()):

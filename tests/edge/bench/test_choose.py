@@ -17,7 +17,7 @@ def package(*artifacts):
     return Package("m", spec, tuple(Artifact(name, kind, {}) for name, kind in artifacts))
 
 
-def told(result):
+def chosen(result):
     return [(each.artifact.backend, each.artifact.precision, each.threads) for each in result]
 
 
@@ -30,7 +30,7 @@ def timed(seconds, *, cpu=None, **changed):
 class TestWays:
     def test_the_usual_one_comes_first_and_once(self):
         model = package(("ncnn", "fp16"), ("mnn", "fp16"))
-        assert told(ways(model, None, [1, 4], 4)) == [
+        assert chosen(ways(model, None, [1, 4], 4)) == [
             ("ncnn", "fp16", 4),
             ("ncnn", "fp16", 1),
             ("mnn", "fp16", 1),
@@ -39,16 +39,16 @@ class TestWays:
 
     def test_int8_is_compared_with_int8_and_floats_with_floats(self):
         both = [("tflite", "int8"), ("ncnn", "fp16"), ("ncnn", "int8"), ("mnn", "fp32")]
-        assert told(ways(package(*both), None, [1], 1)) == [
+        assert chosen(ways(package(*both), None, [1], 1)) == [
             ("tflite", "int8", 1),
             ("ncnn", "int8", 1),
         ]
-        result = told(ways(package(*reversed(both)), None, [1], 1))
+        result = chosen(ways(package(*reversed(both)), None, [1], 1))
         assert result == [("mnn", "fp32", 1), ("ncnn", "fp16", 1)]
 
     def test_only_those_asked_for_are_compared_with_the_usual_one(self):
         model = package(("ncnn", "fp16"), ("mnn", "fp16"))
-        assert told(ways(model, ["mnn"], [2], 4)) == [("ncnn", "fp16", 4), ("mnn", "fp16", 2)]
+        assert chosen(ways(model, ["mnn"], [2], 4)) == [("ncnn", "fp16", 4), ("mnn", "fp16", 2)]
         with pytest.raises(ModelError, match="no artifact for tflite"):
             ways(model, ["tflite"], [2], 4)
 

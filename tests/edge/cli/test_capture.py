@@ -51,7 +51,17 @@ def test_a_second_run_goes_on_and_keeps_nothing_twice(tmp_path, capsys):
 
 
 def test_it_ends_when_there_are_enough(tmp_path, capsys):
-    words = ["capture", "--source", SCENE, "--every", "1s", "-o", str(tmp_path), "--images", "2"]
+    words = [
+        "capture",
+        "--source",
+        SCENE,
+        "--every",
+        "1s",
+        "-o",
+        str(tmp_path),
+        "--max-images",
+        "2",
+    ]
     assert main(words) == 0
     assert main(words) == 0
     assert len(names(tmp_path)) == 2

@@ -24,11 +24,11 @@ NEEDED = 'model = "m.edge"\nsource = "usb:0"\n'
 
 def test_a_file_stands_for_the_flags(printed, capsys):
     text = (
-        'model = "m.edge"\nsource = ["usb:0#rate=5", "rtsp://u:${PW}@cam"]\nconf = 0.5\n'
+        'model = "m.edge"\nsource = ["usb:0#fps=5", "rtsp://u:${PW}@cam"]\nconf = 0.5\n'
         'classes = ["person", "2"]\njson = true\nmax-age = 0.25\nmax_frames = 7\nverbose = false\n'
     )
     from_file = printed(text)
-    words = ["--model", "m.edge", "--source", "usb:0#rate=5", "--source", "rtsp://u:${PW}@cam"]
+    words = ["--model", "m.edge", "--source", "usb:0#fps=5", "--source", "rtsp://u:${PW}@cam"]
     words += ["--conf", "0.5", "--classes", "person", "2", "--json", "--max-age", ".25"]
     words += ["--max-frames", "7", "--print-config"]
     assert main(["run", *words]) == 0

@@ -175,7 +175,7 @@ def test_targets_are_compared_in_the_image_given(lite, shared, tmp_path, capsys)
     photograph = min((shared / "data" / "coco" / "val" / "images").glob("*.jpg"))
     target = tmp_path / "s.edge"
     words = ["convert", lite, "-o", str(target), "--imgsz", "128", "--targets"]
-    words += ["tflite", "--image"]
+    words += ["tflite", "--data"]
     assert main([*words, str(photograph)]) == 0
     assert "files are compared in the image given" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "none.jpg"), "--force"]) == 1
@@ -245,8 +245,8 @@ def test_a_runtime_that_lacks_an_operator_writes_nothing(tmp_path, capsys):
         (["--targets", "ncnn,openvino"], "runtimes out of ncnn, mnn, tflite, onnxruntime, got"),
         (["--targets", ""], "runtimes out of"),
         (["--targets", "ncnn", "--precision", "int8"], "invalid choice: 'int8'"),
-        (["--precision", "fp16"], "--precision and --image go with --targets"),
-        (["--image", "a.jpg"], "--precision and --image go with --targets"),
+        (["--precision", "fp16"], "--precision and --data go with --targets"),
+        (["--data", "a.jpg"], "--precision and --data go with --targets"),
     ],
 )
 def test_targets_that_are_none_are_bad_usage(small, tmp_path, capsys, words, why):

@@ -75,7 +75,7 @@ def edge(*words):
     ).stdout  # fmt: skip
 
 
-def found(model, data, *options):
+def lines_of(model, data, *options):
     image = data / "images" / "a.png"
     printed = edge("run", "--model", model, "--source", image, "--json", *options)
     return [
@@ -105,9 +105,9 @@ FIRST, SECOND, THIRD = [20, 22, 40, 42], [20, 24, 40, 44], [24, 22, 44, 42]
     ],
 )  # fmt: skip
 def test_what_becomes_of_boxes_that_overlap(model, data, options, expected):
-    assert [(label, score, pytest.approx(box, abs=0.1)) for label, score, box in expected] == found(
-        model, data, *options
-    )
+    assert [
+        (label, score, pytest.approx(box, abs=0.1)) for label, score, box in expected
+    ] == lines_of(model, data, *options)
 
 
 def test_evaluation_takes_the_same_options_and_says_so(model, data):

@@ -10,7 +10,7 @@ from edge.io.draw import annotate, bgr, color
 from edge.types import Detections, Frame
 
 
-def found(*boxes, score: float = 0.87, class_id: int = 0) -> Detections:
+def detections_of(*boxes, score: float = 0.87, class_id: int = 0) -> Detections:
     n = len(boxes)
     return Detections(
         np.array(boxes, np.float32).reshape(n, 4),
@@ -25,19 +25,19 @@ def frame(height: int = 200, width: int = 300) -> Frame:
 
 def test_without_detections_the_image_is_an_equal_copy():
     photo = frame()
-    image = annotate(photo, found(), ())
+    image = annotate(photo, detections_of(), ())
     assert np.array_equal(image, photo.planes[0])
     assert not np.shares_memory(image, photo.planes[0])
 
 
 def test_the_frame_is_not_touched():
     image = frame()
-    annotate(image, found((50, 60, 150, 160)), ("dog",))
+    annotate(image, detections_of((50, 60, 150, 160)), ("dog",))
     assert (image.planes[0] == 128).all()
 
 
 def test_the_outline_lies_on_the_pixels_inside_the_edges():
-    image = annotate(frame(), found((50, 100, 150, 160)), ("dog",))
+    image = annotate(frame(), detections_of((50, 100, 150, 160)), ("dog",))
     for y, x in ((130, 50), (130, 149), (159, 100)):
         assert tuple(image[y, x]) == color(0)
     assert (image[130, 60:140] == 128).all()  # nothing inside
@@ -46,9 +46,9 @@ def test_the_outline_lies_on_the_pixels_inside_the_edges():
 
 
 def test_the_caption_stands_above_the_box_or_inside_at_the_top():
-    above = annotate(frame(), found((50, 100, 250, 180)), ("dog",))
+    above = annotate(frame(), detections_of((50, 100, 250, 180)), ("dog",))
     assert tuple(above[95, 50]) == color(0)  # its margin
-    inside = annotate(frame(), found((50, 2, 250, 180)), ("dog",))
+    inside = annotate(frame(), detections_of((50, 2, 250, 180)), ("dog",))
     assert tuple(inside[4, 60]) == color(0)  # above its letters; the line ends at row 2
     assert (inside[:2] == 128).all()
 
@@ -56,7 +56,7 @@ def test_the_caption_stands_above_the_box_or_inside_at_the_top():
 def test_other_labels_and_scores_look_different():
     box = (50, 100, 150, 180)
     images = [
-        annotate(frame(), found(box, score=score), (label,))
+        annotate(frame(), detections_of(box, score=score), (label,))
         for label, score in (("dog", 0.87), ("cat", 0.87), ("dog", 0.12))
     ]
     for one, other in itertools.combinations(images, 2):
@@ -65,26 +65,28 @@ def test_other_labels_and_scores_look_different():
 
 def test_what_is_not_ascii_is_drawn_as_question_marks():
     box = (50, 100, 150, 180)
-    drawn = annotate(frame(), found(box), ("Käfer日",))
-    assert np.array_equal(drawn, annotate(frame(), found(box), ("K?fer?",)))
+    drawn = annotate(frame(), detections_of(box), ("Käfer日",))
+    assert np.array_equal(drawn, annotate(frame(), detections_of(box), ("K?fer?",)))
 
 
 @pytest.mark.parametrize(
     "box", [(0, 0, 300, 200), (-50, -50, 400, 300), (10, 10, 10, 10), (299.6, 199.6, 300, 200)]
 )
 def test_boxes_at_and_beyond_the_edges_are_drawn(box):
-    image = annotate(frame(), found(box), ("a label that is quite long",))
+    image = annotate(frame(), detections_of(box), ("a label that is quite long",))
     assert image.shape == (200, 300, 3)
     assert not np.array_equal(image, frame().planes[0])
 
 
 def test_an_image_of_one_pixel_is_drawn_on():
-    assert annotate(frame(1, 1), found((0, 0, 1, 1)), ()).shape == (1, 1, 3)
+    assert annotate(frame(1, 1), detections_of((0, 0, 1, 1)), ()).shape == (1, 1, 3)
 
 
 def test_the_line_grows_with_the_image():
     def outline(height, width):
-        image = annotate(frame(height, width), found((width / 2, 0, width - 1, height)), ("x",))
+        image = annotate(
+            frame(height, width), detections_of((width / 2, 0, width - 1, height)), ("x",)
+        )
         return int((image[height // 2] != 128).any(axis=1).sum())
 
     assert outline(240, 320) < outline(2160, 3840)

@@ -8,7 +8,7 @@ from edge.io.results import write_results
 from edge.types import Detections
 
 
-def found(boxes, scores, class_ids):
+def detections_of(boxes, scores, class_ids):
     return Detections(
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array(scores, np.float32),
@@ -18,7 +18,7 @@ def found(boxes, scores, class_ids):
 
 def test_writes_corners_as_left_top_width_height(tmp_path):
     file = tmp_path / "results.json"
-    rows = [(7, found([[1, 2, 11.5, 6]], [0.5], [1])), (9, found([], [], []))]
+    rows = [(7, detections_of([[1, 2, 11.5, 6]], [0.5], [1])), (9, detections_of([], [], []))]
     write_results(file, rows, {0: 1, 1: 90})
     assert json.loads(file.read_text()) == [
         {"image_id": 7, "category_id": 90, "bbox": [1, 2, 10.5, 4], "score": 0.5}
@@ -27,7 +27,7 @@ def test_writes_corners_as_left_top_width_height(tmp_path):
 
 
 def test_keeps_every_bit(tmp_path):
-    one = found([[0.1, 0.2, 33.3, 44.4]], [0.123456789], [0])
+    one = detections_of([[0.1, 0.2, 33.3, 44.4]], [0.123456789], [0])
     write_results(tmp_path / "r.json", [(1, one)], {0: 0})
     (row,) = json.loads((tmp_path / "r.json").read_text())
     x, y, width, height = row["bbox"]
@@ -36,7 +36,7 @@ def test_keeps_every_bit(tmp_path):
 
 
 def test_leaves_out_classes_without_a_category(tmp_path):
-    rows = [(1, found([[0, 0, 1, 1], [0, 0, 2, 2]], [0.9, 0.8], [0, 1]))]
+    rows = [(1, detections_of([[0, 0, 1, 1], [0, 0, 2, 2]], [0.9, 0.8], [0, 1]))]
     write_results(tmp_path / "r.json", rows, {1: 5})
     assert [row["category_id"] for row in json.loads((tmp_path / "r.json").read_text())] == [5]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.conveyor import Conveyor
-from edge.io.selection import alike, fault, look
+from edge.io.selection import fault, is_duplicate, look
 from edge.types import Frame, Size
 
 cv2 = pytest.importorskip("cv2")
@@ -32,10 +32,10 @@ def test_noise_makes_no_other_image_but_a_small_part_does():
     image = BELT.render(0)[0]
     noise = np.random.default_rng(0).normal(0, 6, image.shape)
     again = (image + noise).clip(0, 255).astype(np.uint8)
-    assert alike(of(image), of(again))
+    assert is_duplicate(of(image), of(again))
     changed = image.copy()
     changed[100:140, 100:140] = 255 - changed[100:140, 100:140]
-    assert not alike(of(image), of(changed))
+    assert not is_duplicate(of(image), of(changed))
 
 
 def test_every_kind_of_frame_is_measured():

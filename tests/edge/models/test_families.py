@@ -17,7 +17,7 @@ from edge.recognize import Overrides, open_model
 from edge.types import Candidates, Size
 
 
-def seen(shapes, size):
+def probe_of(shapes, size):
     return Seen("images", size, {n: np.zeros(shape, np.float32) for n, shape in shapes.items()})
 
 
@@ -32,7 +32,7 @@ class TestEveryFamily:
 
     def test_does_not_take_any_output_for_its_own(self, family):
         for shapes in ({}, {"output": (1000,)}, {"a": (3, 7, 9), "b": (5,)}):
-            assert family.recognize(seen(shapes, family.input)) is None
+            assert family.recognize(probe_of(shapes, family.input)) is None
 
 
 def test_an_unknown_family_lists_the_known():
@@ -51,17 +51,17 @@ class TestRecognizing:
     )
 
     def test_yolov6lite_by_its_four_maps_in_any_order(self):
-        result = FAMILIES["yolov6lite"].recognize(seen(self.LITE, Size(320, 320)))
+        result = FAMILIES["yolov6lite"].recognize(probe_of(self.LITE, Size(320, 320)))
         assert (result.form, result.classes) == ("heads", 80)
         assert result.outputs == ("out0", "out1", "out2", "out3")
-        assert FAMILIES["yolov6"].recognize(seen(self.LITE, Size(320, 320))) is None
+        assert FAMILIES["yolov6"].recognize(probe_of(self.LITE, Size(320, 320))) is None
 
     def test_another_input_size_does_not_fit(self):
-        assert FAMILIES["yolov6lite"].recognize(seen(self.LITE, Size(640, 640))) is None
+        assert FAMILIES["yolov6lite"].recognize(probe_of(self.LITE, Size(640, 640))) is None
 
     def test_maps_of_unequal_channels_do_not_fit(self):
         unequal = {**self.LITE, "out3": (85, 5, 5)}
-        assert FAMILIES["yolov6lite"].recognize(seen(unequal, Size(320, 320))) is None
+        assert FAMILIES["yolov6lite"].recognize(probe_of(unequal, Size(320, 320))) is None
 
     @pytest.mark.parametrize(
         ("size", "rows", "strides"), [(640, 8400, (8, 16, 32)), (1280, 34000, (8, 16, 32, 64))]

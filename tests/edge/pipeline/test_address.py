@@ -7,7 +7,7 @@ from edge.pipeline import open_feed
 
 
 def test_a_rate_and_a_priority_may_follow_any_address():
-    feed = open_feed("test:conveyor?frames=2&size=96x64#rate=5&priority=2.5", policy="drop-latest")
+    feed = open_feed("test:conveyor?frames=2&size=96x64#fps=5&priority=2.5", policy="drop-latest")
     assert (feed.rate, feed.priority, feed.policy) == (5.0, 2.5, "drop-latest")
     assert feed.name == "test:conveyor?frames=2&size=96x64"
     assert feed.source.count == 2
@@ -22,7 +22,7 @@ def test_a_file_whose_name_has_the_mark_is_that_file(tmp_path):
     import cv2
     import numpy as np
 
-    path = str(tmp_path / "a#rate=5.png")
+    path = str(tmp_path / "a#fps=5.png")
     cv2.imwrite(path, np.zeros((4, 4, 3), np.uint8))
     assert open_feed(path).rate is None
 
@@ -46,5 +46,5 @@ def test_mistakes_are_named(options, message):
 
 def test_no_password_is_shown():
     with pytest.raises(SourceError) as error:
-        open_feed("http://user:secret@127.0.0.1:9/#rate=x")
+        open_feed("http://user:secret@127.0.0.1:9/#fps=x")
     assert "secret" not in str(error.value)
