@@ -33,7 +33,7 @@ SIZE_LIMIT = 8192  # pixels on a side
 LABEL_LIMIT = 65536
 _OLD_FORMS = MappingProxyType(  # names that earlier packages of format 1 have
     {
-        "centers": "centers",
+        "centres": "centers",  # codespell:ignore
         "final": "end2end",
         "rows6": "end2end_6",
         "rows7": "end2end_7",

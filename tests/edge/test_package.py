@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,8 @@ PACKAGE = Package(
     provenance={"tool": "edge-yolo 0.1.0", "sources": {"a b.param": "00"}},
     quantization={"images": 128, "agreement": 0.93, "recipe": "default"},
 )
+
+OLD_PLACEMENT = 'placement = "centre"'  # codespell:ignore
 
 
 @pytest.fixture(params=[False, True], ids=["folder", "zip"])
@@ -274,7 +277,7 @@ class TestManifest:
             ("yolov10", "rows6", "end2end_6", 1),
             ("yolov7", "rows7", "end2end_7", 1),
             ("yolov6", "final", "end2end", 3),
-            ("yolox", "centers", "centers", 6),
+            ("yolox", "centres", "centers", 6),  # codespell:ignore
         ],
     )
     def test_forms_are_read_by_their_old_names_and_written_by_the_new(
@@ -291,6 +294,30 @@ class TestManifest:
         assert result.spec == spec
         package.write(result, tmp_path / "b.edge")
         assert (tmp_path / "b.edge" / package.MANIFEST).read_text() == text
+
+    def test_format_1_is_read_and_format_2_written(self, tmp_path):
+        old = Path(__file__).parents[1] / "models" / "bccd-yolov6n.edge"
+        text = (old / package.MANIFEST).read_text()
+        assert text.startswith("format = 1\n")
+        read = package.read(old)
+        package.write(replace(read, sources={"labels": "option"}), tmp_path / "new.edge")
+        new = (tmp_path / "new.edge" / package.MANIFEST).read_text()
+        assert new.startswith("format = 2\n")
+        assert 'task = "detect"' in new
+        assert 'labels = "option"' in new
+        again = package.read(tmp_path / "new.edge")
+        assert again == replace(read, sources={"labels": "option"})
+        with pytest.raises(
+            ModelError, match=r"placement is 'x', wanted centre or"
+        ):  # codespell:ignore
+            manifest.loads(text.replace('placement = "centre"', 'placement = "x"').encode(), "m")
+        with pytest.raises(ModelError, match="license is missing"):
+            manifest.loads(new.replace("license =", "lisense =").encode(), "m")
+
+    def test_what_an_artifact_suits_best_is_kept(self, tmp_path):
+        best = replace(PACKAGE.artifacts[0], best_for=("asimdhp", "asimddp"))
+        package.write(replace(PACKAGE, artifacts=(best,)), tmp_path / "a.edge")
+        assert package.read(tmp_path / "a.edge").artifacts == (best,)
 
     def test_refuses_bytes_that_are_not_text(self):
         with pytest.raises(ModelError, match=r"m\.toml: not valid TOML"):
