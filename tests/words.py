@@ -3,9 +3,9 @@
     python tests/words.py     every finding; exit status 1 where there are some
 
 Two lists. `NAMES` is for names in Python, read from the syntax tree: variables, parameters,
-attributes, functions, classes. `PROSE` is for all text that people read, which has codespell's list
-from British to American beside it: comments, docstrings, messages, options and their help, keys,
-C++ and pages. A line that says `codespell:ignore` keeps a word that a file of an earlier format holds.
+attributes, functions, classes. `PROSE` is for all text that people read: comments, docstrings,
+messages, options and their help, keys, C++ and pages; codespell's list from British to American is
+beside it. A line with `codespell:ignore` keeps a word that a file of an earlier format holds.
 """
 
 from __future__ import annotations

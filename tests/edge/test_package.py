@@ -307,10 +307,9 @@ class TestManifest:
         assert 'labels = "option"' in new
         again = package.read(tmp_path / "new.edge")
         assert again == replace(read, sources={"labels": "option"})
-        with pytest.raises(
-            ModelError, match=r"placement is 'x', wanted centre or"
-        ):  # codespell:ignore
-            manifest.loads(text.replace('placement = "centre"', 'placement = "x"').encode(), "m")
+        text = text.replace(OLD_PLACEMENT, 'placement = "x"')
+        with pytest.raises(ModelError, match=r"input\.placement is 'x', wanted "):
+            manifest.loads(text.encode(), "m")
         with pytest.raises(ModelError, match="license is missing"):
             manifest.loads(new.replace("license =", "lisense =").encode(), "m")
 
