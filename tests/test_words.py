@@ -6,9 +6,16 @@ import argparse
 from pathlib import Path
 
 import pytest
+import surroundings
 import words
 
 from edge.cli import COMMANDS, _parsers
+
+
+@pytest.fixture(autouse=True)
+def _git(monkeypatch):
+    """The machine's programs, of which git is one."""
+    monkeypatch.setenv("PATH", surroundings.MACHINE["PATH"])
 
 
 def test_nothing_is_left_to_find():

@@ -223,9 +223,9 @@ class TestManifest:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("format = 1", "format = 2", "format 2 is newer than format 1"),
-            ("format = 1", "format = 1.0", "format is 1.0"),
-            ("format = 1\n", "", "format is missing"),
+            ("format = 2", "format = 3", "format 3 is newer than format 2"),
+            ("format = 2", "format = 1.0", "format is 1.0"),
+            ("format = 2\n", "", "format is missing"),
             ('family = "', 'familiy = "x"\nfamily = "', "unknown key model.familiy; did you mean"),
             ("height = 320", "height = 0", "input.height is 0, wanted 1 to 8192"),
             ("height = 320", "height = 1000000", "input.height is 1000000"),
@@ -241,7 +241,7 @@ class TestManifest:
             ("ncnn-int8/model.bin", "ncnn-int8/model.param", "not valid TOML"),
             ('backend = "tflite"', 'backend = "ncnn"\nx = 1', "unknown key artifacts[1].x"),
             ("[model]", "[model", "not valid TOML"),
-            ("format = 1", "format = " + "1" * 5000, "not valid TOML"),
+            ("format = 2", "format = " + "1" * 5000, "not valid TOML"),
             ('backend = "ncnn"', 'backend = "../../up"', "backend is '../../up', wanted small let"),
             ('backend = "ncnn"', 'backend = ""', "backend is ''"),
             ('"out0", "out1"', '"out0", "out0"', "model.outputs is ('out0', 'out0'), wanted names"),
