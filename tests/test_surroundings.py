@@ -103,6 +103,10 @@ def test_threads_that_end():
     threading.Thread(target=end.wait).start()
     threading.Timer(0.1, end.set).start()
 
+def test_descriptors_that_are_closed():
+    kept = os.pipe()
+    threading.Timer(0.1, lambda: [os.close(each) for each in kept]).start()
+
 def test_what_is_undone(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/")
     monkeypatch.chdir(tmp_path)

@@ -82,7 +82,11 @@ ATTACKS = {
     "a call, protocol 5": lambda path: pickle.dumps(Call(os.mkdir, path), 5),
     "eval": lambda path: pickle.dumps(Call(eval, f"__import__('os').mkdir({path!r})"), 2),
     "exec": lambda path: pickle.dumps(Call(exec, f"import os; os.mkdir({path!r})"), 4),
-    "a command": lambda path: b"cos\nsystem\n" + text(f"mkdir {path}") + b"\x85R.",
+    "a command": lambda path: (
+        b"cos\nsystem\n"
+        + text(f"{sys.executable} -c \"__import__('os').mkdir('{path}')\"")
+        + b"\x85R."
+    ),
     "deep in a model": lambda path: pickle.dumps({"model": {"a": [Call(os.mkdir, path)]}}, 2),
     "in place of the averaged weights": lambda path: pickle.dumps({"ema": Call(os.mkdir, path)}, 2),
     "getattr of an import": lambda path: (
