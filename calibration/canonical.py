@@ -60,9 +60,9 @@ def for_targets(
     package = opened.package
     graph, spec, sentence = canonical(package, [] if image is None else [image])
     pixels = _network_input(package.spec, image)
-    rendered = "a rendered photo; --data FILE takes another"
-    photo = rendered if image is None else "the photo given"
-    converted = [sentence, f"files are compared in {photo}"]
+    rendered = "a rendered image; --data FILE takes another"
+    which = rendered if image is None else "the image given"
+    converted = [sentence, f"files are compared in {which}"]
     artifacts: list[Artifact] = []
     for target in targets:
         artifact, sentence = _artifact(target, precision, graph, spec, pixels)

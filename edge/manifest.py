@@ -20,6 +20,7 @@ from edge.types import Color, Layout, Placement, Size
 FORMAT = 2
 _TASKS = ("detect",)
 _SOURCES = ("file", "option", "training", "family", "assumed")
+_FACTS = ("family", "input", "labels", "anchors", "color", "letterbox")
 # Keys and values of format 1 that were spelled otherwise.
 _KEYS_OF_1 = {
     "artifacts": "artefacts",  # codespell:ignore
@@ -144,7 +145,9 @@ def loads(data: bytes, name: str) -> Manifest:
 
 
 def _sources(table: _Table) -> Mapping[str, str]:
-    return MappingProxyType({fact: table.choice(fact, _SOURCES) for fact in table.left})
+    sources = {fact: table.choice(fact, _SOURCES) for fact in _FACTS if fact in table.left}
+    table.done()
+    return MappingProxyType(sources)
 
 
 def _spec(model: _Table, input_: _Table) -> ModelSpec:

@@ -164,7 +164,9 @@ def remember(address: str) -> None:
             _secrets.add(base64.b64encode(login).decode().rstrip("="))
         if not mark or not password or len(user) >= _TOKEN:
             _secrets.add(user)
-    for value in _values(_filled(address), _END):
+    filled = _filled(address)
+    for start, end in _value_places(filled, _END):
+        value = filled[start:end]
         _secrets.add(value)
         _secrets.add(re.split(r"[/?#]", value, maxsplit=1)[0])
 
@@ -237,11 +239,6 @@ def _mask_url(match: re.Match[str]) -> str:
     return (masked(url) if written_out(url) else url) + match[0][len(url) :]
 
 
-def _values(text: str, end: re.Pattern[str]) -> Iterator[str]:
-    for start, stop in _value_places(text, end):
-        yield text[start:stop]
-
-
 def _mask_values(text: str, end: re.Pattern[str]) -> str:
     parts, at = [], 0
     for start, stop in _value_places(text, end):
@@ -255,7 +252,9 @@ def _value_places(text: str, end: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     at = 0
     while key := _KEY.search(text, at):
         at = key.end()
-        if _is_secret(key[1]):
+        # In a text "key=5" may be said of anything; a part of an address follows one of these.
+        apart = key.start() and text[key.start() - 1] in "?&;/_"
+        if _is_secret(key[1]) and (apart or end is _END):
             result = end.search(text, at)
             stop = result.start() if result else len(text)
             if at < stop and text[at:stop] != MASK:

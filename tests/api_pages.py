@@ -15,7 +15,7 @@ import pdoc
 import edge
 
 # pdoc finds no names in annotations of a NamedTuple, nor in an alias that another module uses.
-UNRESOLVED = r"Error parsing type annotation .* Import of (Change|Tensor) failed"
+UNRESOLVED = r"Error parsing type annotation .* Import of (Change|Parts?|Score|Tensor|Unit) failed"
 
 
 def write(folder: Path) -> None:

@@ -51,7 +51,7 @@ def repetition(latency: float = 0.010, **changed) -> Repetition:
 def run(latencies: Sequence[float] = (0.010, 0.0101, 0.0102), **changed) -> Run:
     values = {
         "backend": "ncnn",
-        "stored": "fp16",
+        "artifact_precision": "fp16",
         "precision": "fp32",
         "threads": 4,
         "input": Size(320, 320),

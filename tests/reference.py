@@ -363,6 +363,8 @@ def soft_nms(
             if not class_agnostic and class_ids[i] != class_ids[j]:
                 continue
             overlap = iou(boxes[i], boxes[j])
+            if not overlap > 0:
+                continue
             if decay == "gaussian":
                 current[j] *= F(np.exp(np.float64(-(overlap * overlap) / F(sigma))))
             elif overlap > F(iou_threshold):

@@ -42,8 +42,11 @@ _SET = {
     "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves
     "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
 }
-# Set once per process by edge.backends and edge.io.opencv; and by pytest.
-_MAY_CHANGE = {"OMP_WAIT_POLICY", "OPENCV_FFMPEG_LOGLEVEL", "PYTEST_CURRENT_TEST"}
+# Set once per process, by edge.backends, edge.io.opencv, OpenCV, PyTorch and pytest.
+_MAY_CHANGE = {
+    "LD_LIBRARY_PATH", "OMP_WAIT_POLICY", "OPENCV_FFMPEG_LOGLEVEL", "ORT_DISABLE_TELEMETRY",
+    "PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR",
+}  # fmt: skip
 _WATCHED = signal.valid_signals() - {signal.SIGALRM}  # which is pytest-timeout's
 _PYTHONS = {signal.SIGPIPE, signal.SIGXFSZ}  # which Python itself ignores
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER

@@ -81,7 +81,7 @@ def test_a_spec_has_the_keys_of_its_page():
     scheme = spec.schemes["symmetric"]
     (name,) = scheme.layers
     bias, codes = np.zeros(3, np.float32), np.ones(27, np.int8)
-    layer = replace(scheme.layers[name], bias=bias, pass_through=codes)
+    layer = replace(scheme.layers[name], bias=bias, rounding_offsets=codes)
     written = json.loads(
         spec_file.dumps(replace(spec, schemes={"symmetric": replace(scheme, layers={name: layer})}))
     )

@@ -206,7 +206,7 @@ def summary(result: Facts, spec: QuantSpec) -> dict[str, Any]:
         "recipe": result.recipe,
         "seed": result.seed,
         "images": result.observed,
-        "judged_by": result.held_out,
+        "held_out": result.held_out,
         "gate": result.limits,
         "model_sha256": result.model_sha256,
         "images_sha256": result.images_sha256,

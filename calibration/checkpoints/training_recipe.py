@@ -140,9 +140,11 @@ def without_ranges(tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors of the network alone: a training in INT8 keeps the ranges of inputs with them.
 
     Args:
-        tensors: By name. A range is the `reach` of a convolution, see `calibration.train.rounding`.
+        tensors: By name. A range is `max_abs` of a convolution, see `calibration.train.rounding`.
     """
-    return {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != "reach"}
+    return {
+        name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != "max_abs"
+    }
 
 
 def _make(kind: type[T], values: Mapping[str, Any]) -> T:

@@ -134,9 +134,9 @@ def single(size: int, image: Image, augment: Augment, random: np.random.Generato
     return compose(size, [image], [Placing(scale, left, top, (0, 0, size, size))])
 
 
-def flip(photo: Image, *, horizontal: bool, vertical: bool) -> Image:
-    """The photo and its boxes, mirrored."""
-    image, boxes = photo.image, photo.boxes.copy()
+def flip(labeled: Image, *, horizontal: bool, vertical: bool) -> Image:
+    """The image and its boxes, mirrored."""
+    image, boxes = labeled.image, labeled.boxes.copy()
     height, width = image.shape[:2]
     if horizontal:
         image = image[:, ::-1]
@@ -144,7 +144,7 @@ def flip(photo: Image, *, horizontal: bool, vertical: bool) -> Image:
     if vertical:
         image = image[::-1]
         boxes[:, 1::2] = height - boxes[:, 3::-2]
-    return Image(np.ascontiguousarray(image), boxes, photo.class_ids)
+    return Image(np.ascontiguousarray(image), boxes, labeled.class_ids)
 
 
 def recolor(image: UInt8Array, augment: Augment, random: np.random.Generator) -> UInt8Array:

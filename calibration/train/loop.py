@@ -158,7 +158,7 @@ class Training:
         self.average.load_state_dict(self.net.state_dict())
 
     def run_epoch(self, photos: Images, report: Callable[[Progress], None]) -> Row:
-        """One pass over the photos.
+        """One pass over the images.
 
         Raises:
             CalibrationError: The loss is no longer a number.

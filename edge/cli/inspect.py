@@ -107,7 +107,7 @@ def quantized(facts: Mapping[str, Any]) -> list[str]:
     try:
         results = [
             f"{facts['images']} images, recipe {facts['recipe']}; judged by "
-            f"{facts['judged_by']} others, wanted {facts['gate']}"
+            f"{facts['held_out']} others, wanted {facts['gate']}"
         ]
         for name, target in facts["targets"].items():
             agreement = [100 * target[key] for key in ("agreement_AP", "agreement_AP50")]

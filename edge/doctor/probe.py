@@ -83,12 +83,12 @@ def _backend(task: Mapping[str, Any]) -> dict[str, Any]:
 
     name = task["backend"]
     files = {suffix: (FOLDER / f"probe.{suffix}").read_bytes() for suffix in BACKENDS[name]}
-    photo, expected = image(), np.load(FOLDER / "found.npy", allow_pickle=False)
+    probe, expected = image(), np.load(FOLDER / "found.npy", allow_pickle=False)
     try:
         layout = describe(name, files).inputs[0].layout
     except BackendNotInstalledError as error:
         return {"installed": False, "why": str(error)}
-    fed = photo.transpose(0, 2, 3, 1) if layout == "NHWC" else photo
+    fed = probe.transpose(0, 2, 3, 1) if layout == "NHWC" else probe
     off = {}
     for precision in ("fp32", None):  # None: float16 where the CPU computes in it
         backend = open_backend(

@@ -47,6 +47,7 @@ Softened soft_nms(const BoxList& boxes, const Column<float>& scores,
     for (auto other = first + 1; other != open.end(); ++other) {
       if (other->class_id != first->class_id) continue;
       const float overlap = iou(first->box, other->box);
+      if (!(overlap > 0)) continue;  // nor one that is no number, of boxes too large for float
       if (how.decay == Decay::gaussian) {
         other->score *= exp(-(overlap * overlap) / how.sigma);
       } else if (overlap > how.iou_threshold) {

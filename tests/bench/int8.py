@@ -338,7 +338,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, results: Mapping[str, Any]) -> str:
-    agreement, change = results["alike"], results["labels"]["AP"]
+    agreement, change = results["agreement"], results["labels"]["AP"]
     cells = [
         name,
         results["way"],

@@ -119,7 +119,7 @@ def test_extras_are_those_promised():
         "all",
         "calibrate",
         "dev",
-        "distill",
+        "train",
         "eval",
         "gui",
         "mnn",
@@ -137,4 +137,4 @@ def test_what_a_board_installs_has_no_torch():
     required = metadata("edge-yolo").get_all("Requires-Dist") or []
     with_torch = {line for line in required if line.startswith("torch")}
     assert with_torch
-    assert all('extra == "distill"' in line for line in with_torch)
+    assert all('extra == "train"' in line for line in with_torch)

@@ -188,6 +188,13 @@ class TestSoftNms:
             np.testing.assert_allclose(lowered, expected, rtol=2e-6)
             assert sorted(indices) == sorted(expected_indices)
 
+    def test_boxes_too_large_for_an_overlap_weaken_nobody(self):
+        boxes = np.array([[0, 0, 3e38, 3e38], [0, 0, 3e38, 3e38], [1, 1, 9, 9]], np.float32)
+        scores, ids = np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32)
+        indices, lowered = ops.soft_nms(boxes, scores, ids, decay="gaussian")
+        assert indices.tolist() == [0, 1, 2]
+        assert lowered.tolist() == scores.tolist()
+
     def test_a_twin_is_weakened_and_a_stranger_is_not(self):
         boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9], [50, 50, 60, 60]], np.float32)
         scores, ids = np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32)

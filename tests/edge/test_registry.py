@@ -93,7 +93,7 @@ def test_a_model_is_pulled_file_by_file_and_once(table):
         assert [file.read_bytes() for file in files] == [b"one", b"two"]
         assert registry.pulled("a")
         assert registry.pull("a", retry=QUICK) == files
-        assert len(server.histograms) == 2
+        assert len(server.requests) == 2
 
 
 def test_an_unknown_hash_is_noted_and_wanted_from_then_on(table, home):

@@ -64,8 +64,8 @@ class TrainingSamples:
         inputs = self._problem.inputs
         image = torch.from_numpy(inputs.real(sample.index))
         if sample.window is not None:
-            photo: Any = inputs.image(sample.index, image)  # a view
-            photo.copy_(_enlarged(photo, sample.window))
+            inner: Any = inputs.image(sample.index, image)  # a view
+            inner.copy_(_enlarged(inner, sample.window))
         return image.flip(3) if sample.mirrored else image
 
     def expected(self, sample: TrainingSample, image: Tensor) -> Outputs:

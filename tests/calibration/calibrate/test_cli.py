@@ -71,7 +71,7 @@ def made(words, tmp_path_factory) -> Path:
 def test_the_package_is_named_by_its_file_and_keeps_what_is_known_of_the_training(made):
     cells = package.read(made / "cells.edge")
     assert (cells.name, cells.license) == ("cells", "MIT")
-    assert cells.provenance["training"]["images"] == 205
+    assert cells.provenance["training"]["epochs"] == 32
 
 
 def interrupt(*_, **__):
@@ -98,13 +98,13 @@ def test_the_package_says_what_was_measured(made, capsys):
     text = package.read(made / "cells.edge").quantization
     report = json.loads((made / "cells.report.json").read_text())
     (target,) = report["targets"]
-    assert text["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["alike"]["ap50"], 4)
+    assert text["targets"]["ncnn"]["agreement_AP50"] == round(target["row"]["agreement"]["ap50"], 4)
     assert target["int8_layers"] == 58
     assert text["images"] == report["observed"] == 9
-    assert text["judged_by"] == 3
+    assert text["held_out"] == 3
     assert main(["inspect", str(made / "cells.edge")]) == 0
     shown = capsys.readouterr().out
-    assert f"ncnn: agreement with float {100 * target['row']['alike']['ap']:.1f}/" in shown
+    assert f"ncnn: agreement with float {100 * target['row']['agreement']['ap']:.1f}/" in shown
     assert "58 of 58 convolutions" in shown
 
 
@@ -113,10 +113,10 @@ def test_the_report_shows_rows_layers_and_remarks(made):
     (scheme,) = report["schemes"]
     rows = [row["name"] for row in scheme["rows"]]
     assert rows == ["weights only", "activations only", "both"]
-    assert scheme["rows"][0]["alike"]["ap50"] > 0.95  # 8 bits per channel are nearly free
+    assert scheme["rows"][0]["agreement"]["ap50"] > 0.95  # 8 bits per channel are nearly free
     assert len(scheme["layers"]) == 58
     assert sum(layer["operations"] for layer in scheme["layers"]) == pytest.approx(1)
-    assert all(sum(layer["seen"]["counts"]) > 0 for layer in scheme["layers"])
+    assert all(sum(layer["histogram"]["counts"]) > 0 for layer in scheme["layers"])
     assert any("9 images are few" in remark for remark in report["warnings"])
     page = (made / "cells.report.html").read_text()
     assert page.startswith("<!doctype html>")

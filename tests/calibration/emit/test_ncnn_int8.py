@@ -117,9 +117,9 @@ def test_what_ncnn_cannot_hold_as_codes_is_refused_by_name():
     ("change", "answer"),
     [
         ({"target": "mnn"}, "a plan for ncnn is wanted, got one for mnn"),
-        ({"moves": frozenset({"node_other"})}, "speaks of a node node_other"),
+        ({"pass_through": frozenset({"node_other"})}, "speaks of a node node_other"),
         ({"tensors": {}}, "but images has no grid"),
-        ({"stored": frozenset({"other"})}, "stores other"),
+        ({"kept_in_int8": frozenset({"other"})}, "stores other"),
     ],
 )
 @pytest.mark.parametrize("target", ["ncnn"])

@@ -56,7 +56,7 @@ def facts(**changes) -> Facts:
         "name": EVIL, "family": "yolov6", "input": "320x320", "labels": ("a", "b"),
         "created": "2026-11-22", "version": "1", "machine": "a board", "recipe": "default",
         "seed": 0, "model_sha256": "0" * 64, "images_sha256": "1" * 64, "observed": 100,
-        "judged": 25, "labeled": True, "limits": "agreement 90/96", "warnings": (EVIL,),
+        "held_out": 25, "labeled": True, "limits": "agreement 90/96", "warnings": (EVIL,),
         "seconds": {"observe": 3.0}, "targets": (target,), "schemes": (scheme,),
         "recipe_facts": {"loss": NAN},
     }  # fmt: skip
@@ -143,8 +143,8 @@ def test_a_model_without_labels_and_without_layers_has_a_page():
 def test_json_has_the_same_facts_and_no_nan():
     text = json.dumps(plain(facts()), allow_nan=False)
     read = json.loads(text)
-    assert read["targets"][0]["row"]["alike"]["ap50"] == 0.98
-    assert read["schemes"][0]["layers"][0]["seen"]["counts"] == list(SEEN.counts)
+    assert read["targets"][0]["row"]["agreement"]["ap50"] == 0.98
+    assert read["schemes"][0]["layers"][0]["histogram"]["counts"] == list(SEEN.counts)
     assert read["recipe_facts"]["loss"] is None
 
 

@@ -223,7 +223,7 @@ def test_a_rounded_training_learns_and_goes_on_where_it_was_killed(tmp_path):
     one, other = (checkpoint.read(tmp_path / run / "last.pt") for run in ("whole", "killed"))
     for name, tensor in one.model.items():
         assert torch.equal(tensor, other.model[name]), name
-    ranges = [name for name in one.model if name.endswith(".reach")]
+    ranges = [name for name in one.model if name.endswith(".max_abs")]
     started = new()
     started.observe(data)
     before, averaged = started.net.state_dict(), started.average.state_dict()
@@ -241,7 +241,7 @@ def test_what_a_rounded_training_leaves_is_the_deployed_network(name, tmp_path):
     assert not training.machine.bf16
     train(training, Images(shapes(2), 64), shapes(2), tmp_path, nothing, nothing)
     best = checkpoint.read(tmp_path / "best.pt")
-    assert not any(name.endswith(".reach") for name in best.model)
+    assert not any(name.endswith(".max_abs") for name in best.model)
     net = best.network()
     assert net.deployed
     assert not any(isinstance(module, RoundedConv) for module in net.modules())

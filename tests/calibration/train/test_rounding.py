@@ -85,7 +85,7 @@ def test_ranges_are_the_largest_values_of_all_that_was_seen():
     small, large = 0.5 * image(Size(64, 64), 1), image(Size(64, 64), 2)
     observe(net, [small, large, small])
     assert net.backbone.stem.rbr_reparam.max_abs.exp().item() == pytest.approx(large.max().item())
-    assert not any(torch.isinf(m.max_abs) for m in net.modules() if hasattr(m, "reach"))
+    assert not any(torch.isinf(m.max_abs) for m in net.modules() if hasattr(m, "max_abs"))
 
 
 def test_a_range_grows_for_what_it_cuts_off_that_is_needed():

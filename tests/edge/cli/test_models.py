@@ -93,7 +93,7 @@ def test_offline_forbids_the_network(method, monkeypatch, capsys):
         else:
             monkeypatch.setenv("EDGE_OFFLINE", "1")
         assert main(words) == 1
-        assert not server.histograms
+        assert not server.requests
     assert "nothing is fetched offline" in capsys.readouterr().err
 
 

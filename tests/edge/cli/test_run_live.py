@@ -148,7 +148,7 @@ def test_several_sources_share_one_model_each_to_its_end():
     sources = [f"test:conveyor?seed={seed}&frames=6&size=160x128" for seed in (1, 2)]
     done = edge(
         *options("--json"),
-        *("--source", sources[0], "--source", f"{sources[1]}#priority=3&rate=15"),
+        *("--source", sources[0], "--source", f"{sources[1]}#priority=3&fps=15"),
     )
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]

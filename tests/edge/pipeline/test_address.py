@@ -30,13 +30,13 @@ def test_a_file_whose_name_has_the_mark_is_that_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("rat=5", "did you mean rate"),
-        ("rate=x", "rate is a number, got 'x'"),
-        ("rate=5&rate=6", "given twice"),
-        ("rate=0", "a rate is above 0"),
+        ("fp=5", "did you mean fps"),
+        ("fps=x", "fps is a number, got 'x'"),
+        ("fps=5&fps=6", "given twice"),
+        ("fps=0", "a rate is above 0"),
         ("priority=nan", "a priority is from"),
-        ("", "what follows # is rate or priority=NUMBER"),
-        ("Hunter2", "1: what follows # is rate or priority=NUMBER; a # of the URL itself"),
+        ("", "what follows # is fps or priority=NUMBER"),
+        ("Hunter2", "1: what follows # is fps or priority=NUMBER; a # of the URL itself"),
     ],
 )
 def test_mistakes_are_named(options, message):

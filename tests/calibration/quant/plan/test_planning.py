@@ -189,13 +189,13 @@ def test_learned_codes_lie_so_far_from_the_nearest_and_stop_at_127(graph):
     spec = min_max_spec(graph, image())
     scheme = spec.schemes["asymmetric"]
     own = scheme.layers["n_boxes"]
-    pass_through = np.arange(4 * 8, dtype=np.int8) - 16
-    pass_through[0], pass_through[1] = 127, -127
-    layers = {**scheme.layers, "n_boxes": replace(own, pass_through=pass_through)}
+    rounding_offsets = np.arange(4 * 8, dtype=np.int8) - 16
+    rounding_offsets[0], rounding_offsets[1] = 127, -127
+    layers = {**scheme.layers, "n_boxes": replace(own, rounding_offsets=rounding_offsets)}
     moved = QuantSpec({"asymmetric": replace(scheme, layers=layers)})
     for target in POLICIES:
         before, after = (plan(graph, s, target).layers["n_boxes"].weight for s in (spec, moved))
-        expected = before.astype(int).reshape(-1) + pass_through
+        expected = before.astype(int).reshape(-1) + rounding_offsets
         assert after.reshape(-1).tolist() == expected.clip(-127, 127).tolist()
         assert after.reshape(-1)[0] == 127 or before.reshape(-1)[0] < 0
 
@@ -215,8 +215,8 @@ def test_a_spec_of_another_model_is_refused_by_name(graph):
         planned(ranges={k: v for k, v in scheme.ranges.items() if k != "neck"})
     with pytest.raises(CalibrationError, match=r"weight_scales of shape \(3,\)"):
         planned(layers={**scheme.layers, "n_boxes": LayerSpec(np.ones(3, np.float32))})
-    short = replace(scheme.layers["n_boxes"], pass_through=np.zeros(3, np.int8))
-    with pytest.raises(CalibrationError, match="moves 3 weights, the layer has 32"):
+    short = replace(scheme.layers["n_boxes"], rounding_offsets=np.zeros(3, np.int8))
+    with pytest.raises(CalibrationError, match="rounding offsets for 3 weights, the layer has 32"):
         planned(layers={**scheme.layers, "n_boxes": short})
     with pytest.raises(UnsupportedModelError, match="unknown target 'abacus'"):
         plan(graph, spec, "abacus")

@@ -122,11 +122,27 @@ def _with(place: str, value) -> dict:
         ("schemes/symmetric/layers/conv/weight_scales", [1e-60], "wanted positive numbers"),
         ("schemes/symmetric/layers/conv/weight_scales", ["a"], "wanted a list of finite"),
         ("schemes/symmetric/layers/conv/weights", [1], "layers.conv.weights is not known"),
-        ("schemes/symmetric/layers/conv/moves", [1], "layers.conv.moves is a list, wanted a text"),
-        ("schemes/symmetric/layers/conv/moves", "é", "conv.moves: wanted compressed bytes"),
-        ("schemes/symmetric/layers/conv/moves", "AAAA", "conv.moves: wanted compressed bytes"),
-        ("schemes/symmetric/layers/conv/moves", CUT, "compressed bytes in base64: they end"),
-        ("schemes/symmetric/floats/head", 3, "floats.head is 3, wanted a text"),
+        (
+            "schemes/symmetric/layers/conv/rounding_offsets",
+            [1],
+            "layers.conv.rounding_offsets is a list, wanted a text",
+        ),
+        (
+            "schemes/symmetric/layers/conv/rounding_offsets",
+            "é",
+            "conv.rounding_offsets: wanted compressed bytes",
+        ),
+        (
+            "schemes/symmetric/layers/conv/rounding_offsets",
+            "AAAA",
+            "conv.rounding_offsets: wanted compressed bytes",
+        ),
+        (
+            "schemes/symmetric/layers/conv/rounding_offsets",
+            CUT,
+            "compressed bytes in base64: they end",
+        ),
+        ("schemes/symmetric/float_layers/head", 3, "float_layers.head is 3, wanted a text"),
         ("schemes/symmetric/equalization", {"a": [1, -1]}, "equalization.a: wanted positive numb"),
     ],
 )
@@ -164,7 +180,7 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
 
 
 def test_a_text_that_unpacks_to_more_than_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(spec_file, "_MOST_MOVES", 1000)
+    monkeypatch.setattr(spec_file, "_MAX_WEIGHTS", 1000)
     text = base64.b64encode(zlib.compress(bytes(10**6))).decode()
     with pytest.raises(CalibrationError, match="too early or too late"):
-        spec_file.loads(json.dumps(_with("schemes/symmetric/layers/conv/moves", text)))
+        spec_file.loads(json.dumps(_with("schemes/symmetric/layers/conv/rounding_offsets", text)))

@@ -80,5 +80,5 @@ def test_splits_are_refused():
 
 
 def test_a_wrong_address_is_refused():
-    with pytest.raises(SourceError, match="'foo' is none of seed=N"):
+    with pytest.raises(SourceError, match="its options are seed=N"):
         open_dataset("test:conveyor?foo=1&frames=3")

@@ -17,7 +17,7 @@ ONCE = ReconnectPolicy("never", stall=5.0)
 
 PROGRAM = """#!{python}
 import json, sys
-open({said!r}, "w").write(json.dumps(sys.argv[1:]))
+open({words!r}, "w").write(json.dumps(sys.argv[1:]))
 out = sys.stdout.buffer
 out.write(b"YUV4MPEG2 W32 H16 F25:1 Ip A1:1 C420jpeg XYSCSS=420JPEG\\n")
 for level in (50, 60, 70):
@@ -31,8 +31,8 @@ sys.exit("{{}}: Connection refused".format(sys.argv[-2]))
 def answer(tmp_path, monkeypatch):
     """Puts an ffmpeg on an otherwise empty PATH. Returns the words it was started with."""
     (tmp_path / "bin").mkdir()
-    program, text = tmp_path / "bin" / "ffmpeg", tmp_path / "said"
-    program.write_text(PROGRAM.format(python=sys.executable, answer=str(text)))
+    program, text = tmp_path / "bin" / "ffmpeg", tmp_path / "words"
+    program.write_text(PROGRAM.format(python=sys.executable, words=str(text)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     return lambda: json.loads(text.read_text())
