@@ -213,35 +213,35 @@ def _features(cpuinfo: str) -> frozenset[str]:
 
 
 def _clocks(root: Path) -> tuple[Clock, ...]:
-    results = []
+    clocks = []
     for policy in _sorted(root / "sys/devices/system/cpu/cpufreq", "policy*"):
         khz = _number(policy / "scaling_cur_freq")
         if khz is not None:
             limit = _number(policy / "scaling_max_freq")
             governor = _text(policy / "scaling_governor")
-            results.append(
+            clocks.append(
                 Clock(policy.name, governor, khz / 1e3, None if limit is None else limit / 1e3)
             )
-    if not results:  # a virtual machine has no say in its clock, but x86 kernels tell it
+    if not clocks:  # a virtual machine has no say in its clock, but x86 kernels tell it
         cpuinfo = _text(root / "proc/cpuinfo")
-        message = [float(v) for v in re.findall(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE)]
-        results = [Clock("all", "", sum(message) / len(message), None)] if message else []
-    return tuple(results)
+        mhz = [float(v) for v in re.findall(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.MULTILINE)]
+        clocks = [Clock("all", "", sum(mhz) / len(mhz), None)] if mhz else []
+    return tuple(clocks)
 
 
 def _temperatures(root: Path) -> dict[str, float]:
-    results = {}
+    temperatures = {}
     for zone in _sorted(root / "sys/class/thermal", "thermal_zone*"):
         value = _number(zone / "temp")  # a zone of a part that is off has no reading
         if value is not None and value > 0:
             name = _text(zone / "type") or zone.name
-            results[f"{name} {zone.name}" if name in results else name] = value / 1e3
+            temperatures[f"{name} {zone.name}" if name in temperatures else name] = value / 1e3
     for chip in ("coretemp", "k10temp"):
         for path in _hwmon(root, chip, "temp1_input"):
             value = _number(path)
             if value is not None:
-                results.setdefault(chip, value / 1e3)
-    return results
+                temperatures.setdefault(chip, value / 1e3)
+    return temperatures
 
 
 def _firmware_limits(root: Path) -> tuple[set[str], set[str]]:

@@ -56,14 +56,14 @@ def call(module: str, task: Mapping[str, Any], *, timeout: float) -> dict[str, A
     except OSError as error:
         raise BackendError(f"no process can be started: {error.strerror or error}") from error
     try:
-        result = json.loads(done.stdout)
+        answered = json.loads(done.stdout)
     except ValueError:
-        result = None
-    if not isinstance(result, dict):
+        answered = None
+    if not isinstance(answered, dict):
         raise BackendError(_death(done.returncode, done.stderr))
-    if "error" in result:
-        raise BackendError(redacted(str(result["error"]), foreign=True))
-    return result
+    if "error" in answered:
+        raise BackendError(redacted(str(answered["error"]), foreign=True))
+    return answered
 
 
 def answer(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -60,10 +60,10 @@ def find(package: Package, board: Board) -> Choice | None:
     if not (paths.cache() / "tune").is_dir():
         return None  # saves the sums over the model
     try:
-        result = json.loads(place(package, board).read_bytes())
+        document = json.loads(place(package, board).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    return _choice(result, package)
+    return _choice(document, package)
 
 
 def keep(choice: Choice, package: Package, board: Board) -> Path:

@@ -219,9 +219,9 @@ class Detector:
         ready = perf_counter()
         outputs = self.backend.run()
         inferred = perf_counter()
-        result = self._detections(outputs, geometry)
+        detections = self._detections(outputs, geometry)
         done = perf_counter()
-        return Result(frame, result, Latency(ready - start, inferred - ready, done - inferred))
+        return Result(frame, detections, Latency(ready - start, inferred - ready, done - inferred))
 
     def close(self) -> None:
         """Free the runtime's memory. Safe to call twice."""
@@ -297,8 +297,8 @@ def _take(candidates: Candidates, rows: Int32Array | Mask) -> Candidates:
 
 def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Array:
     ids = []
-    for expected in classes:
-        name = str(expected)
+    for asked in classes:
+        name = str(asked)
         if name in labels:
             ids.append(labels.index(name))
         elif name.isdecimal() and int(name) < len(labels):
@@ -306,7 +306,7 @@ def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Ar
         else:
             near = difflib.get_close_matches(name, labels, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"the model has no class {expected!r}{hint}")
+            raise ValueError(f"the model has no class {asked!r}{hint}")
     return np.array(sorted(set(ids)), np.int32)
 
 

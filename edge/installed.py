@@ -26,8 +26,8 @@ OPENCV = (
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Name to version of those of the packages that are installed."""
-    results = {name: version(name) for name in names}
-    return {name: value for name, value in results.items() if value is not None}
+    by_package = {name: version(name) for name in names}
+    return {name: value for name, value in by_package.items() if value is not None}
 
 
 def version(name: str) -> str | None:

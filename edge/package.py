@@ -93,9 +93,9 @@ class Package:
             same_kind = precision is None or (artifact.precision == "int8") == (precision == "int8")
             if backend in (None, artifact.backend) and same_kind:
                 return artifact
-        expected = " ".join(filter(None, [backend, precision])) or "any"
+        asked = " ".join(filter(None, [backend, precision])) or "any"
         there = ", ".join(f"{a.backend} {a.precision}" for a in self.artifacts) or "none"
-        raise ModelError(f"{self.name}: no artifact for {expected}; there are: {there}")
+        raise ModelError(f"{self.name}: no artifact for {asked}; there are: {there}")
 
 
 def is_package(path: Path) -> bool:
@@ -179,7 +179,7 @@ def _contents(package: Package, path: Path) -> dict[str, bytes]:
         )
         for artifact in package.artifacts
     ]
-    facts = manifest.Manifest(
+    described = manifest.Manifest(
         name=package.name,
         spec=package.spec,
         artifacts=tuple(entries),
@@ -189,7 +189,7 @@ def _contents(package: Package, path: Path) -> dict[str, bytes]:
         sources=package.sources,
     )
     try:
-        text = manifest.dumps(facts)
+        text = manifest.dumps(described)
     except UnicodeEncodeError as error:
         raise ModelError(f"{path}: {ascii(error.object)[:80]} is not UTF-8 text") from error
     _facts(text, path)  # what is written can be read, and stays inside the package

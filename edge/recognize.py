@@ -123,21 +123,21 @@ def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
 
 def recorded(package: Package, about: str) -> tuple[str, ...]:
     """What a package's provenance tells of a step, in sentences; one of others may say anything."""
-    answer = package.provenance.get(about, [])
-    return tuple(map(str, answer if isinstance(answer, list) else [answer]))
+    sentences = package.provenance.get(about, [])
+    return tuple(map(str, sentences if isinstance(sentences, list) else [sentences]))
 
 
 def _openvino(path: Path) -> Path | None:
     """The .xml of the OpenVINO model that a path is of; None where it is of none."""
-    result: Path | None = path if path.suffix.lower() == ".xml" else None
+    xml: Path | None = path if path.suffix.lower() == ".xml" else None
     if path.is_dir():
-        result = min(path.glob("*.xml"), default=None)
+        xml = min(path.glob("*.xml"), default=None)
     elif path.suffix == ".bin" and not path.with_suffix(".param").exists():
-        result = path.with_suffix(".xml")
-    if result is None or not result.is_file():
+        xml = path.with_suffix(".xml")
+    if xml is None or not xml.is_file():
         return None
-    with result.open("rb") as file:
-        return result if b"<net " in file.read(1000) else None
+    with xml.open("rb") as file:
+        return xml if b"<net " in file.read(1000) else None
 
 
 def _unreadable(path: Path) -> str:
@@ -217,23 +217,23 @@ def _recognize(
     candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
     looks = _Looks(backend, files, description, overrides, facts.input)
     matches = [
-        (candidate, probe, result)
+        (candidate, probe, recognition)
         for candidate in candidates
-        if (probe := looks.at(candidate)) and (result := candidate.recognize(probe))
+        if (probe := looks.at(candidate)) and (recognition := candidate.recognize(probe))
     ]
     if len(matches) != 1:
         raise _undecided(matches, looks, candidates)
-    ((chosen, probe, result),) = matches
-    labels, label_source, why = _labels(result.classes, overrides.labels, facts.labels)
+    ((chosen, probe, recognition),) = matches
+    labels, label_source, why = _labels(recognition.classes, overrides.labels, facts.labels)
     spec = ModelSpec(
         family=chosen.name,
-        form=result.form,
+        form=recognition.form,
         input=probe.input,
         labels=labels,
-        strides=result.strides,
-        anchors=result.anchors,
+        strides=recognition.strides,
+        anchors=recognition.anchors,
         input_name=probe.input_name,
-        output_names=result.outputs,
+        output_names=recognition.outputs,
         preprocessing=chosen.preprocessing,
     )
     artifact = Artifact(backend, description.precision, files, description.inputs[0].layout)
@@ -241,13 +241,13 @@ def _recognize(
         "family": "option" if overrides.family else "file",
         "input": "option" if overrides.input else "file" if looks.size_is_known else "family",
         "labels": label_source,
-        **({"anchors": "family"} if result.anchors else {}),
+        **({"anchors": "family"} if recognition.anchors else {}),
         "color": "family",
         "letterbox": "family",
     }
     license_ = overrides.license or ""
     package = Package("", spec, (artifact,), license_, sources=MappingProxyType(sources))
-    return OpenedModel(package, (f"{chosen.name}: {result.evidence}", why))
+    return OpenedModel(package, (f"{chosen.name}: {recognition.evidence}", why))
 
 
 class _Looks:
@@ -326,7 +326,7 @@ def _undecided(
     if matches:
         names = ", ".join(candidate.name for candidate, _, _ in matches)
         return UnsupportedModelError(f"its outputs may be of any of {names}; choose with --family")
-    shown = next((probe for probe in looks.probe.values() if probe), None)
+    shown = next((each for each in looks.probe.values() if each), None)
     if shown is None:
         return looks.error or UnsupportedModelError("it does not run")
     shapes = ", ".join(f"{name} {values.shape}" for name, values in shown.outputs.items())

@@ -255,8 +255,8 @@ def _value_places(text: str, end: re.Pattern[str]) -> Iterator[tuple[int, int]]:
         # In a text "key=5" may be said of anything; a part of an address follows one of these.
         apart = key.start() and text[key.start() - 1] in "?&;/_"
         if _is_secret(key[1]) and (apart or end is _END):
-            result = end.search(text, at)
-            stop = result.start() if result else len(text)
+            ending = end.search(text, at)
+            stop = ending.start() if ending else len(text)
             if at < stop and text[at:stop] != MASK:
                 yield at, stop
             at = max(at, stop)

@@ -214,14 +214,14 @@ def _notes() -> Path:
 
 def _noted() -> dict[str, dict[str, str]]:
     try:
-        result = json.loads(_notes().read_bytes())
+        notes = json.loads(_notes().read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise DownloadError(f"{_notes()}: {error}") from error
-    if not isinstance(result, dict) or not all(map(_is_note, result.values())):
+    if not isinstance(notes, dict) or not all(map(_is_note, notes.values())):
         raise DownloadError(f"{_notes()}: not the record of first downloads that it should be")
-    return result
+    return notes
 
 
 def _is_note(entry: Any) -> bool:

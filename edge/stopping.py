@@ -17,13 +17,13 @@ def stops_as_interrupts() -> Iterator[None]:
 
     One that follows at once is the same one. One that is ignored stays so, as under `nohup`.
     """
-    message: float | None = None
+    latest: float | None = None
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal message
+        nonlocal latest
         now = monotonic()
-        if message is None or now - message >= AGAIN:
-            message = now
+        if latest is None or now - latest >= AGAIN:
+            latest = now
             raise KeyboardInterrupt
 
     usual = (signal.SIG_DFL, signal.default_int_handler)

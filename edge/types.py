@@ -102,9 +102,9 @@ class Frame:
             TypeError: The image is not uint8, or has gaps inside its rows.
             ValueError: It has another shape, or no pixels.
         """
-        result = getattr(image, "dtype", type(image).__name__)
-        if result != np.uint8:
-            raise TypeError(f"an image is a uint8 array, got {result}")
+        dtype = getattr(image, "dtype", type(image).__name__)
+        if dtype != np.uint8:
+            raise TypeError(f"an image is a uint8 array, got {dtype}")
         if image.size == 0:
             raise ValueError(f"an image has pixels, got shape {image.shape}")
         if image.ndim != 2 and image.shape[2:] != (3,):
@@ -320,9 +320,9 @@ class Letterbox:
         Returns a new array.
         """
         scale, offset = self._affine()
-        result = (boxes - offset) / scale
+        mapped = (boxes - offset) / scale
         limit = np.array([self.image.width, self.image.height] * 2, np.float32)
-        return np.clip(result, np.float32(0), limit, out=result)
+        return np.clip(mapped, np.float32(0), limit, out=mapped)
 
     def _affine(self) -> tuple[Float32Array, Float32Array]:
         vertical, horizontal = self.scale

@@ -108,11 +108,11 @@ def _module(name: str, files: ModelFiles) -> Any:
     if name not in BACKENDS:
         raise UnsupportedModelError(f"unknown backend {name!r}; known: {', '.join(BACKENDS)}")
     if set(files) != BACKENDS[name]:
-        results, expected = (
+        given, expected = (
             ", ".join(f".{suffix}" for suffix in sorted(suffixes)) or "nothing"
             for suffixes in (files, BACKENDS[name])
         )
-        raise ModelError(f"a model for {name} is {expected}, got {results}")
+        raise ModelError(f"a model for {name} is {expected}, got {given}")
     # OpenMP's threads spin between parallel regions unless told otherwise: 100 % CPU between
     # frames, and a collapse where cores are shared. It is read when a runtime is first loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

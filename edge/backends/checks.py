@@ -15,8 +15,8 @@ def expect_input(present: Collection[str], expected: str) -> None:
         ModelError: It has not.
     """
     if set(present) != {expected}:
-        result = ", ".join(present) or "none"
-        raise ModelError(f"one input {expected} is wanted, found {result}")
+        inputs = ", ".join(present) or "none"
+        raise ModelError(f"one input {expected} is wanted, found {inputs}")
 
 
 def expect_outputs(present: Collection[str], expected: Sequence[str]) -> None:

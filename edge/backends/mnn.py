@@ -88,8 +88,8 @@ class _Mnn:
         # what is copied between them and tensors of ours.
         ours = _copy if half else lambda tensor: tensor
         self._input: Any = (tensor, ours(tensor))
-        results = [interpreter.getSessionOutput(session, name) for name in outputs]
-        self._outputs: Any = [(tensor, ours(tensor)) for tensor in results]
+        opened = [interpreter.getSessionOutput(session, name) for name in outputs]
+        self._outputs: Any = [(tensor, ours(tensor)) for tensor in opened]
         self._view: AnyArray = self._input[1].getNumpyData()
         if self._view.shape != input_.shape or self._view.dtype != np.float32:
             raise ModelError(

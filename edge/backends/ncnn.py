@@ -97,13 +97,13 @@ class _Ncnn:
             code = extractor.input(self.input.name, self._mat)
             if code != 0:
                 raise BackendError(f"ncnn: setting the input {self.input.name} failed, code {code}")
-            results = []
+            tensors = []
             for name in self._outputs:
                 code, mat = extractor.extract(name)
                 if code != 0:
                     raise BackendError(f"ncnn: computing the output {name} failed, code {code}")
-                results.append(Tensor(mat.numpy()))  # a view that keeps its Mat alive
-            return tuple(results)
+                tensors.append(Tensor(mat.numpy()))  # a view that keeps its Mat alive
+            return tuple(tensors)
         finally:
             # Before the network goes, or its end crashes: a traceback would hold it till later.
             del extractor
@@ -135,12 +135,12 @@ def _net(
 
 
 def _check_version(version: str) -> None:
-    results = tuple(map(int, re.findall(r"\d+", version)[:3]))
-    if results < _OLDEST:
-        expected = ".".join(map(str, _OLDEST))
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
+    if numbers < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
         raise BackendError(
-            f"ncnn {expected} or newer is needed, found {version}: "
-            f"pip install --upgrade 'ncnn>={expected}' (upgrade pip first where it finds none)"
+            f"ncnn {oldest} or newer is needed, found {version}: "
+            f"pip install --upgrade 'ncnn>={oldest}' (upgrade pip first where it finds none)"
         )
 
 

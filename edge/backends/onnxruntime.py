@@ -64,14 +64,14 @@ class _OnnxRuntime:
         inputs = {name: _spec(node) for name, node in nodes.items() if name not in SIDE_INPUTS}
         checks.expect_input(inputs, input_.name)
         checks.expect_outputs([node.name for node in session.get_outputs()], outputs)
-        result = inputs[input_.name]
-        if result.dtype not in _DTYPES.values():
+        declared = inputs[input_.name]
+        if declared.dtype not in _DTYPES.values():
             raise ModelError(
-                f"its input {result.name} is {result.dtype}, not one of "
+                f"its input {declared.name} is {declared.dtype}, not one of "
                 f"{', '.join(_DTYPES.values())}"
             )
-        checks.expect_shape(result.shape, input_)
-        self.input = TensorSpec(input_.name, input_.shape, result.dtype, input_.layout)
+        checks.expect_shape(declared.shape, input_)
+        self.input = TensorSpec(input_.name, input_.shape, declared.dtype, input_.layout)
         self._outputs = outputs
         self._view: AnyArray = np.zeros(input_.shape, self.input.dtype)
         self._fed = {input_.name: self._view}
@@ -88,10 +88,10 @@ class _OnnxRuntime:
         if self._session is None:
             raise BackendError("ONNX Runtime: the model is closed")
         try:
-            result = self._session.run(list(self._outputs), self._fed)
+            outputs = self._session.run(list(self._outputs), self._fed)
         except Exception as error:  # its exceptions share no narrower base class
             raise BackendError(f"ONNX Runtime failed: {error}") from error
-        return tuple(Tensor(values) for values in result)
+        return tuple(Tensor(values) for values in outputs)
 
     def close(self) -> None:
         """See `Backend.close`."""

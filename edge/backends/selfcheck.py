@@ -40,9 +40,9 @@ def compare(backend: Backend, expected: Backend, outputs: Sequence[str], device:
 def _run(backend: Backend) -> tuple[Float32Array, ...]:
     view = backend.input_view()
     view[...] = _noise(view)
-    results = tuple(np.array(tensor.values, np.float32) for tensor in backend.run())
+    outputs = tuple(np.array(tensor.values, np.float32) for tensor in backend.run())
     view[...] = 0
-    return results
+    return outputs
 
 
 def _noise(like: AnyArray) -> AnyArray:
@@ -54,9 +54,9 @@ def _noise(like: AnyArray) -> AnyArray:
     return np.rint(limits.min + noise * (limits.max - limits.min))
 
 
-def _decibels(result: Float32Array, expected: Float32Array) -> float:
-    if result.shape != expected.shape or not np.isfinite(result).all():
+def _decibels(values: Float32Array, expected: Float32Array) -> float:
+    if values.shape != expected.shape or not np.isfinite(values).all():
         return -np.inf
-    noise = float(((result.astype(np.float64) - expected) ** 2).sum())
+    noise = float(((values.astype(np.float64) - expected) ** 2).sum())
     signal = float((expected.astype(np.float64) ** 2).sum())
     return float(10 * np.log10(max(signal, 1e-30) / noise)) if noise else np.inf

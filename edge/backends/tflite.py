@@ -60,9 +60,9 @@ class _TfLite:
         self.threads = host.threads(options.threads)
         interpreter = _interpreter(model, self.threads)
         inputs = {detail["name"]: detail for detail in interpreter.get_input_details()}
-        results = {detail["name"]: detail for detail in interpreter.get_output_details()}
+        available = {detail["name"]: detail for detail in interpreter.get_output_details()}
         checks.expect_input(inputs, input_.name)
-        checks.expect_outputs(results, outputs)
+        checks.expect_outputs(available, outputs)
         detail = inputs[input_.name]
         self.input = replace(_spec(detail), shape=input_.shape, layout=input_.layout)
         if self.input.dtype not in _DTYPES:
@@ -78,7 +78,9 @@ class _TfLite:
         if options.precision == "int8" and self.precision != "int8":
             raise BackendError("TFLite runs INT8 from INT8 files only, this one is float")
         self._index = detail["index"]
-        self._outputs = tuple((results[n]["index"], *_quantization(results[n])) for n in outputs)
+        self._outputs = tuple(
+            (available[n]["index"], *_quantization(available[n])) for n in outputs
+        )
         self._view: AnyArray = np.zeros(input_.shape, self.input.dtype)
         self._interpreter: Any = interpreter
 

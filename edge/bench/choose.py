@@ -56,11 +56,13 @@ def ways(
     names = backends or [
         a.backend for a in package.artifacts if (a.precision == "int8") == (kind == "int8")
     ]
-    results = [Configuration(usual, kind, cores, size)]
+    configurations = [Configuration(usual, kind, cores, size)]
     for name in dict.fromkeys(names):
         artifact = package.artifact(name, kind)
-        results += [Configuration(artifact, kind, count, size) for count in threads]
-    return tuple(results[:1] + [each for each in results[1:] if each != results[0]])
+        configurations += [Configuration(artifact, kind, count, size) for count in threads]
+    return tuple(
+        configurations[:1] + [each for each in configurations[1:] if each != configurations[0]]
+    )
 
 
 def choose(report: Report) -> Best:
@@ -77,12 +79,12 @@ def choose(report: Report) -> Best:
     near = [run for run in rivals if _latency(run) <= (1 + ALIKE) * _latency(fastest)]
     best = min(near, key=lambda run: (run.value("cpu_per_frame"), _latency(run)))
     if _same(best, usual):
-        reason = f"nothing is faster than the usual {_told(usual)}"
+        reason = f"nothing is faster than the usual {_in_short(usual)}"
     else:
-        reason = f"{_told(best)}, usually {_told(usual)}"
+        reason = f"{_in_short(best)}, usually {_in_short(usual)}"
     if best is not fastest and not _same(best, fastest):
         reason += (
-            f"; {_told(fastest)} is as fast within {ALIKE:.0%} and takes "
+            f"; {_in_short(fastest)} is as fast within {ALIKE:.0%} and takes "
             f"{fastest.value('cpu_per_frame'):.1f} ms of CPU a frame instead of "
             f"{best.value('cpu_per_frame'):.1f}"
         )
@@ -99,5 +101,5 @@ def _same(a: Run, b: Run) -> bool:
     return (a.backend, a.threads) == (b.backend, b.threads)
 
 
-def _told(run: Run) -> str:
+def _in_short(run: Run) -> str:
     return f"{run.backend} with {in_words(run.threads)} {_latency(run):.1f} ms"

@@ -86,13 +86,13 @@ def compare(before: Report, after: Report) -> Comparison:
 
 
 def _changes(old: Run, new: Run) -> list[Change]:
-    results = [
+    changes = [
         _change(new.key, metric.label, metric.unit, old.values(name), new.values(name),
                 more_is_better=metric.more_is_better)
         for name, metric in METRICS.items()
     ]  # fmt: skip
     sizes = ([old.model_bytes / 1e6], [new.model_bytes / 1e6])
-    return [*results, _change(new.key, "model size", "MB", *sizes, more_is_better=False)]
+    return [*changes, _change(new.key, "model size", "MB", *sizes, more_is_better=False)]
 
 
 def _change(

@@ -108,16 +108,16 @@ class Soak:
         grown, slowed = self.memory, self.latency
         if grown is None or slowed is None:
             return (f"too short: {len(self.settled)} samples, {_FEWEST} make a trend",)
-        results = []
+        problems = []
         if grown.rise > max(_LEAST_GROWTH, 3 * grown.noise):
             hours = (self.settled[-1].seconds - self.settled[0].seconds) / 3600
-            results.append(f"memory grows by {grown.rise / hours / 1e6:.1f} MB per hour")
+            problems.append(f"memory grows by {grown.rise / hours / 1e6:.1f} MB per hour")
         if slowed.rise > max(_LEAST_SLOWING * slowed.median, 3 * slowed.noise):
-            results.append(f"latency rises by {slowed.rise / slowed.median:.0%}")
+            problems.append(f"latency rises by {slowed.rise / slowed.median:.0%}")
         limits = sorted({limit for sample in self.samples for limit in sample.limits})
         if limits:
-            results.append(f"the machine was held back: {', '.join(limits)}")
-        return tuple(results)
+            problems.append(f"the machine was held back: {', '.join(limits)}")
+        return tuple(problems)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -23,23 +23,23 @@ def reasons(
         states: The machine before and after each.
         others: Cores that other programs kept busy during each.
     """
-    results = []
+    doubts = []
     limits = sorted({limit for before, after in states for limit in held_back(before, after)})
     if limits:
-        results.append(f"the machine was held back: {', '.join(limits)}")
-    maximum = max((value for value in others if value is not None), default=0.0)
-    if maximum > OTHERS:
-        results.append(f"other programs kept {maximum:.1f} cores busy")
+        doubts.append(f"the machine was held back: {', '.join(limits)}")
+    busiest = max((value for value in others if value is not None), default=0.0)
+    if busiest > OTHERS:
+        doubts.append(f"other programs kept {busiest:.1f} cores busy")
     spread = (max(latencies) - min(latencies)) / statistics.median(latencies)
     if spread > SPREAD:
-        results.append(f"repetitions differ by {spread:.0%} in latency, above {SPREAD:.0%}")
-    return tuple(results)
+        doubts.append(f"repetitions differ by {spread:.0%} in latency, above {SPREAD:.0%}")
+    return tuple(doubts)
 
 
 def held_back(before: State, after: State) -> set[str]:
     """What held the machine back between two moments."""
-    results = {*before.limits, *after.limits, *(set(after.past_limits) - set(before.past_limits))}
+    limits = {*before.limits, *after.limits, *(set(after.past_limits) - set(before.past_limits))}
     counts = (before.throttle_count, after.throttle_count)
     if counts[0] is not None and counts[1] is not None and counts[1] > counts[0]:
-        results.add("throttled")
-    return results
+        limits.add("throttled")
+    return limits

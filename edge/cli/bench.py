@@ -280,8 +280,8 @@ def _circumstances(run: Run) -> str:
     if last.clocks:
         governors = ", ".join(sorted({c.governor for c in last.clocks if c.governor}))
         slowest = [min(c.mhz for c in state.clocks) for state in (first, last) if state.clocks]
-        message = " -> ".join(f"{mhz:.0f}" for mhz in slowest)
-        parts.append(f"{message} MHz" + (f" ({governors})" if governors else ""))
+        clocks = " -> ".join(f"{mhz:.0f}" for mhz in slowest)
+        parts.append(f"{clocks} MHz" + (f" ({governors})" if governors else ""))
     heat = [state.hottest for state in (first, last)]
     if None not in heat:
         parts.append(" -> ".join(f"{value:.0f}" for value in heat) + " °C")

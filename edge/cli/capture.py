@@ -87,11 +87,11 @@ def run(args: argparse.Namespace) -> int:
     kept = Captured()
     try:
         prepare_folder(args.output, source)
-        number, observed = _already(args.output)
-        if len(observed) >= args.max_images:
-            print(printable(f"{args.output}: {len(observed)} images are there"), file=sys.stderr)
+        number, looks = _already(args.output)
+        if len(looks) >= args.max_images:
+            print(printable(f"{args.output}: {len(looks)} images are there"), file=sys.stderr)
             return 0
-        collect(source, args.output, args.every, args.max_images, kept, number, observed)
+        collect(source, args.output, args.every, args.max_images, kept, number, looks)
     except KeyboardInterrupt:
         pass  # the usual way to stop a camera; every file is complete
     finally:
@@ -109,18 +109,18 @@ def collect(
     enough: int,
     kept: Captured,
     number: int,
-    observed: list[Look],
+    looks: list[Look],
 ) -> None:
     """Write the frames worth keeping.
 
     Args:
         source: Where they come from.
         folder: Where they go, as capture-00001.jpg and so on.
-        every: Seconds between two frames of a moving image.
+        every: Seconds between two frames of a video or camera.
         enough: Images in the folder after which it ends.
         kept: Is counted up.
         number: Of the last image in the folder.
-        observed: Looks of those that are there already; grows.
+        looks: Of the images that are there already; grows.
 
     Raises:
         SourceError: The source as a whole failed.
@@ -137,18 +137,18 @@ def collect(
             continue
         this = look(item)
         why = fault(this) or (
-            "the same again" if any(is_duplicate(this, s) for s in observed) else None
+            "the same again" if any(is_duplicate(this, other) for other in looks) else None
         )
         if why:
             kept.skipped[why] += 1
         else:
             number += 1
             write_whole(folder / f"capture-{number:05d}.jpg", _jpeg(item))
-            observed.append(this)
+            looks.append(this)
             kept.written += 1
         if live:
             print(f"\r{kept}\x1b[K", end="", file=sys.stderr, flush=True)
-        if len(observed) >= enough:
+        if len(looks) >= enough:
             break
     if live:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)

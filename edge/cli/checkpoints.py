@@ -42,9 +42,9 @@ def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"{files[0].stem}.onnx"
         family, sentences = to_onnx(files, file, overrides)
-        text = overrides if overrides.family else replace(overrides, family=family)
+        completed = overrides if overrides.family else replace(overrides, family=family)
         try:
-            opened = recognize.open_model([file], text)
+            opened = recognize.open_model([file], completed)
         except ModelError as error:
             raise type(error)(str(error).replace(str(file), str(files[0]))) from error
     package = opened.package

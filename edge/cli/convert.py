@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Recognize the files, write the package, say what was concluded."""
-    text = replace(options.overrides(args), name=args.output.stem, license=args.license)
+    overrides = replace(options.overrides(args), name=args.output.stem, license=args.license)
     if (args.precision or args.data) and not args.targets:
         raise UsageError("--precision and --data go with --targets")
     if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--targets, --zip and --license go with a package, NAME.edge")
         if exists(args.output, ModelError) and not args.force:
             raise ModelError(f"{args.output}: already exists; --force replaces it")
-        _, sentences = checkpoints.to_onnx(args.files, args.output, text)
+        _, sentences = checkpoints.to_onnx(args.files, args.output, overrides)
         checkpoints.report(sentences, args.output)
         return 0
     if args.output.suffix.lower() in _FILES:
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
         )
     image = _image(args.data) if args.data else None
-    opened = checkpoints.open_model(args.files, text)
+    opened = checkpoints.open_model(args.files, overrides)
     if args.targets:
         opened = _for_targets(opened, args.targets, args.precision, image)
     edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)

@@ -105,24 +105,24 @@ def _text(facts: dict[str, Any]) -> str:
 def quantized(facts: Mapping[str, Any]) -> list[str]:
     """What a package says of its INT8, in sentences; a package of others may say other things."""
     try:
-        results = [
+        sentences = [
             f"{facts['images']} images, recipe {facts['recipe']}; judged by "
             f"{facts['held_out']} others, wanted {facts['gate']}"
         ]
         for name, target in facts["targets"].items():
             agreement = [100 * target[key] for key in ("agreement_AP", "agreement_AP50")]
             layers = target["int8_layers"]
-            text = (
+            sentence = (
                 f"{name}: agreement with float {agreement[0]:.1f}/{agreement[1]:.1f}, {layers} of "
                 f"{layers + target['float_layers']} convolutions"
             )
             if "AP" in target:
                 low, high = (100 * end for end in target["AP_change_95"])
-                text += (
+                sentence += (
                     f", AP {100 * target['AP']:.1f} of {100 * target['AP_float']:.1f} "
                     f"({low:+.1f} to {high:+.1f})"
                 )
-            results.append(text)
+            sentences.append(sentence)
     except (KeyError, TypeError, ValueError, AttributeError):
         return [f"{key}: {value}" for key, value in facts.items()]
-    return results
+    return sentences

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         return _list(args.json)
     if args.action == "remove":
         return _remove(args.name)
-    return _pull(args.name, args.offline or _said_offline(), args.timeout)
+    return _pull(args.name, args.offline or _is_offline(), args.timeout)
 
 
 def _list(as_json: bool) -> int:
@@ -104,7 +104,7 @@ def _pull(name: str, offline: bool, timeout: float) -> int:
     return 0
 
 
-def _said_offline() -> bool:
+def _is_offline() -> bool:
     return os.environ.get("EDGE_OFFLINE", "") not in ("", "0")
 
 
@@ -116,8 +116,8 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     from edge.text import printable
 
     model = MODELS[name]
-    text = Overrides(family=model.family, name=name, license=model.license)
-    opened = checkpoints.open_model(files, text)
+    overrides = Overrides(family=model.family, name=name, license=model.license)
+    opened = checkpoints.open_model(files, overrides)
     for sentence in opened.evidence:
         print(printable(sentence), file=sys.stderr)
     out = files[0].with_name(f"{name}.edge")

@@ -75,9 +75,11 @@ def run(args: argparse.Namespace) -> int:
         print("forgotten" if there else "nothing was kept for this model", file=sys.stderr)
         return 0
     cores = host.threads(0)
-    result = ways(package, args.backend, args.threads or _threads(cores), cores, args.imgsz)
+    configurations = ways(package, args.backend, args.threads or _threads(cores), cores, args.imgsz)
     settings = Settings(_SOURCE, args.duration, _REPETITIONS)
-    report = measure(args.model, package, result, open_source(_SOURCE), settings, progress=_say)
+    report = measure(
+        args.model, package, configurations, open_source(_SOURCE), settings, progress=_say
+    )
     best = choose(report)
     precision: Precision = best.run.precision  # type: ignore[assignment]
     choice = Choice(best.run.backend, precision, best.run.threads, best.reason, report.created)
@@ -85,13 +87,13 @@ def run(args: argparse.Namespace) -> int:
     if not best.doubts or args.force:
         kept = choices.keep(choice, package, here)
     if args.json:
-        message = {
+        document = {
             "backend": choice.backend,
             "precision": choice.precision,
             "threads": choice.threads,
         }
-        message |= {"reason": choice.reason, "doubts": list(best.doubts), "kept": kept is not None}
-        print(json.dumps({**message, "report": report.as_json()}, ensure_ascii=False))
+        document |= {"reason": choice.reason, "doubts": list(best.doubts), "kept": kept is not None}
+        print(json.dumps({**document, "report": report.as_json()}, ensure_ascii=False))
     else:
         print(_table(report, best))
     for doubt in best.doubts:

@@ -28,15 +28,15 @@ def check_cameras(root: Path) -> Iterator[Finding]:
             )
             continue
         try:
-            result = v4l2.query(node)
+            device = v4l2.query(node)
         except OSError as error:
             what = f"{node}{name}: {error.strerror or error}"
             yield Finding("camera", "note", what, "It does not answer as a video device does.")
             continue
-        if result.captures and result.formats:
+        if device.captures and device.formats:
             cameras += 1
-            formats = ", ".join(map(str, result.formats))
-            yield Finding("camera", "ok", f"{node} ({result.card}): {formats}")
+            formats = ", ".join(map(str, device.formats))
+            yield Finding("camera", "ok", f"{node} ({device.card}): {formats}")
     if not cameras:
         there = f"{len(nodes)} video devices, none of which is one" if nodes else "no /dev/video*"
         yield Finding(
@@ -50,8 +50,8 @@ def check_cameras(root: Path) -> Iterator[Finding]:
 
 
 def _csi(root: Path) -> Iterator[Finding]:
-    result = board.identify(root)
-    if result.is_raspberry_pi:
+    machine = board.identify(root)
+    if machine.is_raspberry_pi:
         tools = [name for name in ("rpicam-vid", "libcamera-vid") if shutil.which(name)]
         if tools:
             listed = f"{tools[0].partition('-')[0]}-hello --list-cameras"
@@ -64,7 +64,7 @@ def _csi(root: Path) -> Iterator[Finding]:
                 "Cameras on the CSI connector are read through libcamera.",
                 "sudo apt-get install -y rpicam-apps",
             )
-    elif result.is_jetson:
+    elif machine.is_jetson:
         running = (root / "tmp/argus_socket").exists()
         yield Finding(
             "CSI",

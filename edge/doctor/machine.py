@@ -19,11 +19,11 @@ _DOTS = {"asimddp", "i8mm", "avx_vnni", "avx512_vnni", "amx_int8"}
 
 def check_board(root: Path) -> Iterator[Finding]:
     """Model, processor and instruction sets."""
-    result = board.identify(root)
-    size = "" if result.memory is None else f", {result.memory / 1e9:.1f} GB"
-    name = result.model or "unknown model"
-    yield Finding("board", "ok", f"{name}; {result.machine}{size}; Linux {result.kernel}")
-    yield from _cpu(result)
+    identity = board.identify(root)
+    size = "" if identity.memory is None else f", {identity.memory / 1e9:.1f} GB"
+    name = identity.model or "unknown model"
+    yield Finding("board", "ok", f"{name}; {identity.machine}{size}; Linux {identity.kernel}")
+    yield from _cpu(identity)
     if struct.calcsize("P") < 8:
         yield Finding(
             "Python",
@@ -36,8 +36,8 @@ def check_board(root: Path) -> Iterator[Finding]:
 
 def check_power(root: Path) -> Iterator[Finding]:
     """Throttling, voltage, heat and who chooses the clock."""
-    result, state = board.identify(root), board.state(root)
-    yield from _power(result, state)
+    identity, state = board.identify(root), board.state(root)
+    yield from _power(identity, state)
     if state.hottest is not None:
         hot = state.hottest >= _HOT
         yield Finding(
@@ -87,11 +87,11 @@ def check_space(root: Path) -> Iterator[Finding]:
     )
 
 
-def _cpu(result: Board) -> Iterator[Finding]:
-    features = [f"{name} ({use})" for name, use in FEATURES.items() if name in result.features]
-    message = ", ".join(features) or "no features known"
-    what = f"{result.cpu or 'unknown'}, {result.cores} cores: {message}"
-    if result.features and not result.features & _DOTS:
+def _cpu(identity: Board) -> Iterator[Finding]:
+    features = [f"{name} ({use})" for name, use in FEATURES.items() if name in identity.features]
+    listed = ", ".join(features) or "no features known"
+    what = f"{identity.cpu or 'unknown'}, {identity.cores} cores: {listed}"
+    if identity.features and not identity.features & _DOTS:
         yield Finding(
             "CPU",
             "note",
@@ -103,7 +103,7 @@ def _cpu(result: Board) -> Iterator[Finding]:
         yield Finding("CPU", "ok", what)
 
 
-def _power(result: Board, state: State) -> Iterator[Finding]:
+def _power(identity: Board, state: State) -> Iterator[Finding]:
     supply = "use the official power supply of this board, without a hub or a thin cable"
     if state.limits:
         low = "undervoltage" in state.limits
@@ -132,5 +132,5 @@ def _power(result: Board, state: State) -> Iterator[Finding]:
             "Under load the clock is lowered.",
             "better cooling; on a Jetson a stronger supply",
         )
-    elif result.is_raspberry_pi or result.is_jetson or state.throttle_count is not None:
+    elif identity.is_raspberry_pi or identity.is_jetson or state.throttle_count is not None:
         yield Finding("power", "ok", "not held back")

@@ -26,9 +26,9 @@ def _numpy(_: Mapping[str, Any]) -> dict[str, Any]:
     try:
         import numpy as np
     except ImportError as error:  # pages of advice, with the reason in the middle
-        message = re.search(r"Original error was: (.+)", str(error))
+        reason = re.search(r"Original error was: (.+)", str(error))
         raise BackendError(
-            message[1] if message else str(error).strip().partition("\n")[0]
+            reason[1] if reason else str(error).strip().partition("\n")[0]
         ) from error
 
     np.dot(np.ones((2, 2)), np.ones((2, 2)))  # the first thing that needs its BLAS
@@ -43,12 +43,12 @@ def _kernels(_: Mapping[str, Any]) -> dict[str, Any]:
     from edge.types import Frame, Letterbox, Size
 
     frame = Frame.of(np.arange(48 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(48, 64, 3))
-    results = []
+    images = []
     for target in ops.targets():
         out = np.empty((1, 3, 32, 32), np.float32)
         ops.letterbox(frame, Letterbox.fit(frame.size, Size(32, 32)), out, target=target)
-        results.append(out.tobytes())
-    return {"targets": ops.targets(), "equal": len(set(results)) == 1}
+        images.append(out.tobytes())
+    return {"targets": ops.targets(), "equal": len(set(images)) == 1}
 
 
 def _opencv(_: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def average_precisions(matches: Matches, weights: Float64Array) -> Float64Array:
         to find.
     """
     classes, sizes = matches.classes, len(matches.ignored)
-    result = np.full((len(weights), len(IOU_THRESHOLDS), classes, sizes), np.nan)
+    precisions = np.full((len(weights), len(IOU_THRESHOLDS), classes, sizes), np.nan)
     bounds = np.searchsorted(matches.class_ids, np.arange(classes + 1))
     truth_bounds = np.searchsorted(matches.truth_class_ids, np.arange(classes + 1))
     for k in range(classes):
@@ -131,8 +131,8 @@ def average_precisions(matches: Matches, weights: Float64Array) -> Float64Array:
                 positives = weights[rows][:, there].sum(axis=1)
                 for t in range(len(IOU_THRESHOLDS)):
                     right, wrong = hit[a, t] & counted[a, t], ~hit[a, t] & counted[a, t]
-                    result[rows, t, k, a] = _average(weight, right, wrong, positives)
-    return result
+                    precisions[rows, t, k, a] = _average(weight, right, wrong, positives)
+    return precisions
 
 
 def _average(
@@ -175,7 +175,7 @@ def _parts(resamples: int, detections: int) -> Iterator[slice]:
 
 def _compare(first: Float64Array, second: Float64Array) -> dict[str, Difference]:
     """From tables (1 + R, 10, K, areas), whose first row is of the images as they are."""
-    results = {}
+    by_name = {}
     for name, (thresholds, size) in PRECISIONS.items():
         if size >= first.shape[3]:
             continue
@@ -186,8 +186,8 @@ def _compare(first: Float64Array, second: Float64Array) -> dict[str, Difference]
         change = (after - before)[1:]
         change = change[np.isfinite(change)]
         low, high = np.percentile(change, (2.5, 97.5)).tolist() if len(change) else (np.nan,) * 2
-        results[name] = Difference(float(before[0]), float(after[0]), low, high)
-    return results
+        by_name[name] = Difference(float(before[0]), float(after[0]), low, high)
+    return by_name
 
 
 def _mean(values: Float64Array) -> Float64Array:

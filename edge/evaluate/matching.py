@@ -249,5 +249,5 @@ def _image_of(counts: Sequence[int]) -> Int32Array:
 
 def _check(class_ids: Int32Array, classes: int, what: str) -> None:
     if len(class_ids) and not 0 <= int(class_ids.min()) <= int(class_ids.max()) < classes:
-        result = f"{class_ids.min()} to {class_ids.max()}"
-        raise ValueError(f"class ids of {what} are 0 to {classes - 1}, got {result}")
+        span = f"{class_ids.min()} to {class_ids.max()}"
+        raise ValueError(f"class ids of {what} are 0 to {classes - 1}, got {span}")

@@ -216,10 +216,10 @@ def blob_shapes(network: Network, inputs: Mapping[str, Shape]) -> dict[str, Shap
         rule = SHAPES.get(layer.type)
         try:
             read = [shapes[blob] for blob in layer.inputs]
-            result = rule(layer.params, read, len(layer.outputs)) if rule else None
-            if result is None:
+            written = rule(layer.params, read, len(layer.outputs)) if rule else None
+            if written is None:
                 raise UnsupportedModelError(f".param, {layer}: its output shape is not known here")
-            for blob, shape in zip(layer.outputs, result, strict=True):
+            for blob, shape in zip(layer.outputs, written, strict=True):
                 if min(shape) < 1 or prod(shape) > MAX_ELEMENTS:
                     raise ValueError(f"the output {blob} would be {shape}")
                 shapes[blob] = shape
@@ -235,15 +235,15 @@ def int8_blobs(network: Network) -> frozenset[str]:
         ModelError: A layer reads int8 that takes floats alone; says which. The runtime does not
             look and would read four times as much memory as there is.
     """
-    results: set[str] = set()
+    blobs: set[str] = set()
     for layer in network.layers:
-        given = [blob for blob in layer.inputs if blob in results]
+        given = [blob for blob in layer.inputs if blob in blobs]
         if given and layer.type != "Split" and not (layer.is_int8 and layer.type in _INT8_READERS):
             raise ModelError(f".param, {layer}: it reads floats, its input {given[0]} is int8")
         requantizes = layer.is_int8 and layer.whole(8) > 100
         if requantizes or layer.type == "Quantize" or (given and layer.type == "Split"):
-            results.update(layer.outputs)
-    return frozenset(results)
+            blobs.update(layer.outputs)
+    return frozenset(blobs)
 
 
 def output_shapes(network: Network, input_size: Size, channels: int = 3) -> dict[str, Shape]:
@@ -284,8 +284,8 @@ def _read_param(content: bytes) -> Iterator[Layer]:
         if line.strip()
     ]
     if not lines or lines[0][1] != [str(MAGIC)]:
-        result = " ".join(lines[0][1])[:40] if lines else "nothing"
-        raise ModelError(f".param: the first line is {MAGIC}, got {result!r}")
+        first = " ".join(lines[0][1])[:40] if lines else "nothing"
+        raise ModelError(f".param: the first line is {MAGIC}, got {first!r}")
     if len(lines) < 2 or len(lines[1][1]) != 2:
         raise ModelError(".param: the second line is the number of layers and of blobs")
     layer_count, blob_count = (_count(lines[1][0], token) for token in lines[1][1])
@@ -355,8 +355,8 @@ def _parameter(where: str, token: str) -> tuple[int, Value]:
     if key <= _ARRAY:
         key, is_array = _ARRAY - key, True
         if values[0] != str(len(values) - 1):
-            result = f"{values[0][:20]} announced, {len(values) - 1} found"
-            raise ModelError(f"{where}: values of array parameter {key}: {result}")
+            counts = f"{values[0][:20]} announced, {len(values) - 1} found"
+            raise ModelError(f"{where}: values of array parameter {key}: {counts}")
         del values[0]
     if not 0 <= key <= _MAX_KEY:
         raise ModelError(f"{where}: parameter keys are 0 to {_MAX_KEY}, got {key}")
@@ -402,10 +402,10 @@ class _Bin:
         if not blocks:
             return layer
         weights = tuple(self._weight(layer, block) for block in blocks)
-        result = weights[0].values.dtype
-        if layer.is_int8 != (result == np.int8):
+        dtype = weights[0].values.dtype
+        if layer.is_int8 != (dtype == np.int8):
             expected = "int8" if layer.is_int8 else "float"
-            raise ModelError(f".bin, {layer}: its parameters want {expected} weights, got {result}")
+            raise ModelError(f".bin, {layer}: its parameters want {expected} weights, got {dtype}")
         return replace(layer, weights=weights)
 
     def finish(self) -> None:
@@ -457,10 +457,10 @@ def _number_text(value: float) -> str:
 
 def _weight_bytes(layer: Layer) -> Iterator[bytes]:
     blocks = _blocks(layer)
-    results = [Block(len(w.values), w.tag is not None) for w in layer.weights]
-    if list(blocks) != results:
+    held = [Block(len(w.values), w.tag is not None) for w in layer.weights]
+    if list(blocks) != held:
         counts = [block.count for block in blocks]
-        raise ModelError(f"{layer}: weights of {counts} wanted, got {[b.count for b in results]}")
+        raise ModelError(f"{layer}: weights of {counts} wanted, got {[b.count for b in held]}")
     for weight in layer.weights:
         if weight.tag is not None:
             yield struct.pack("<I", weight.tag)

@@ -98,8 +98,8 @@ def _inner_product(convolution: Layer) -> Mapping[int, Value]:
 
 
 def _only_reader(layer: Layer, readers: dict[str, list[Layer]]) -> Layer | None:
-    results = [reader for blob in layer.outputs for reader in readers.get(blob, [])]
-    return results[0] if len(layer.outputs) == len(results) == 1 else None
+    all_readers = [reader for blob in layer.outputs for reader in readers.get(blob, [])]
+    return all_readers[0] if len(layer.outputs) == len(all_readers) == 1 else None
 
 
 def _takes_activation(layer: Layer) -> bool:

@@ -112,14 +112,14 @@ def _slice_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Sh
     axis = _axis(params, 1, shape)
     if len(sizes) != n:
         raise ValueError(f"{len(sizes)} sizes for {n} outputs")
-    left, result = shape[axis], []
+    left, shapes = shape[axis], []
     for index, size in enumerate(sizes):
         part = left // (n - index) if size == ABSENT else size
         if not isinstance(part, int) or not 0 < part <= left:
             raise ValueError(f"sizes {sizes} do not fit into the {shape[axis]} of axis {axis}")
         left -= part
-        result.append((*shape[:axis], part, *shape[axis + 1 :]))
-    return result
+        shapes.append((*shape[:axis], part, *shape[axis + 1 :]))
+    return shapes
 
 
 def _shuffle_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape]:
@@ -159,21 +159,19 @@ def _reshape_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[
     shape = inputs[0]
     depth = shape[1:2] if len(shape) == 4 else (1,)
     full = (1, 1, 1, *shape)[-3:] if len(shape) < 3 else (shape[0], *shape[-2:])
-    expected = [
-        (whole(params, key, ABSENT), size) for key, size in zip((2, 1, 0), full, strict=True)
-    ]
+    axes = [(whole(params, key, ABSENT), size) for key, size in zip((2, 1, 0), full, strict=True)]
     if whole(params, 2, ABSENT) != ABSENT and whole(params, 11, ABSENT) != ABSENT:
-        expected.insert(1, (whole(params, 11), depth[0]))
-    while expected and ABSENT in (asked for asked, _ in expected):
-        del expected[0]  # a shape ends where an axis is missing
-    results = [size if asked == 0 else asked for asked, size in expected]
-    total, known = prod(shape), prod(size for size in results if size != -1)
-    if not results or results.count(-1) > 1 or known < 1 or total % known:
-        raise ValueError(f"{shape} does not reshape to {tuple(results)}")
-    result = tuple(total // known if size == -1 else size for size in results)
-    if prod(result) != total:
-        raise ValueError(f"{shape} does not reshape to {tuple(results)}")
-    return [result]
+        axes.insert(1, (whole(params, 11), depth[0]))
+    while axes and ABSENT in (asked for asked, _ in axes):
+        del axes[0]  # a shape ends where an axis is missing
+    sizes = [size if asked == 0 else asked for asked, size in axes]
+    total, known = prod(shape), prod(size for size in sizes if size != -1)
+    if not sizes or sizes.count(-1) > 1 or known < 1 or total % known:
+        raise ValueError(f"{shape} does not reshape to {tuple(sizes)}")
+    reshaped = tuple(total // known if size == -1 else size for size in sizes)
+    if prod(reshaped) != total:
+        raise ValueError(f"{shape} does not reshape to {tuple(sizes)}")
+    return [reshaped]
 
 
 # ncnn's number of each order of axes, by number of axes: those of the output in the input.
@@ -250,7 +248,7 @@ def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Sha
         return None
     if not len(starts) == len(ends) == len(axes) > 0:
         raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes")
-    results = list(inputs[0])
+    cropped = list(inputs[0])
     cut = [_axis({0: axis}, 0, inputs[0]) for axis in axes]
     if len(set(cut)) < len(cut):
         raise ValueError(f"axes {axes} name one twice")
@@ -261,8 +259,8 @@ def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Sha
         end = size if end == ABSENT else min(size, end) if end > 0 else size + end
         if not 0 <= start < end:
             raise ValueError(f"{low} to {high} is not within the {size} of axis {axis}")
-        results[axis] = end - start
-    return [tuple(results)]
+        cropped[axis] = end - start
+    return [tuple(cropped)]
 
 
 def _flatten_shape(_: Params, inputs: Sequence[Shape], __: int) -> Sequence[Shape]:

@@ -58,12 +58,12 @@ class _Reader:
         if self._lines[self._at].lstrip().startswith("{"):
             node = self._value("", self._lines[self._at], 0, 0)
             whole = node if isinstance(node, dict) else {}
-            results = {key: value for key, value in whole.items() if key in keys}
+            values = {key: value for key, value in whole.items() if key in keys}
         else:
-            results = self._map(self._indent(), 0, keys)
+            values = self._map(self._indent(), 0, keys)
         if self._content() and self._lines[self._at].rstrip() != "...":
             raise self._error("wanted one document, a map of keys")
-        return results
+        return values
 
     def _content(self) -> bool:
         """Go to the next line that is neither blank nor a comment; whether there is one."""

@@ -22,7 +22,7 @@ class Source(Protocol):
 
     @property
     def rate(self) -> float | None:
-        """Nominal frames per second of a moving image; None for still images."""
+        """Nominal frames per second of a video or camera; None for still images."""
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -56,13 +56,13 @@ def look(frame: Frame) -> Look:
     return Look(cells, float(small.mean()), float(small.std()), detail)
 
 
-def fault(observed: Look) -> str | None:
+def fault(shown: Look) -> str | None:
     """Why nothing can be learned from an image: "black", "blank" or "blurred"; None where not."""
-    if observed.mean < _DARK and observed.spread < _DARK:
+    if shown.mean < _DARK and shown.spread < _DARK:
         return "black"
-    if observed.spread < _FLAT:
+    if shown.spread < _FLAT:
         return "blank"
-    return "blurred" if observed.detail < _BLURRED else None
+    return "blurred" if shown.detail < _BLURRED else None
 
 
 def is_duplicate(one: Look, other: Look) -> bool:

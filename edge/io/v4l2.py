@@ -68,9 +68,9 @@ def query(path: Path, ioctl: Ioctl = fcntl.ioctl) -> Device:
     """
     node = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
-        answer = bytearray(104)
-        ioctl(node, QUERYCAP, answer)
-        _, card, _, _, caps, own = struct.unpack_from("=16s32s32sIII", answer)
+        buffer = bytearray(104)
+        ioctl(node, QUERYCAP, buffer)
+        _, card, _, _, caps, own = struct.unpack_from("=16s32s32sIII", buffer)
         caps = own if caps & OWN_CAPS else caps
         captures = bool(caps & (CAPTURE | CAPTURE_PLANES)) and not caps & MEMORY_TO_MEMORY
         kind = 1 if caps & CAPTURE else 9
@@ -82,12 +82,12 @@ def query(path: Path, ioctl: Ioctl = fcntl.ioctl) -> Device:
 
 def _formats(node: int, kind: int, ioctl: Ioctl) -> Iterator[Format]:
     for index in range(_MOST):
-        answer = bytearray(struct.pack("=II56x", index, kind))
+        buffer = bytearray(struct.pack("=II56x", index, kind))
         try:
-            ioctl(node, ENUM_FMT, answer)
+            ioctl(node, ENUM_FMT, buffer)
         except OSError:  # past the last
             return
-        code = struct.unpack_from("=I", answer, 44)[0]
+        code = struct.unpack_from("=I", buffer, 44)[0]
         yield Format(
             struct.pack("<I", code & 0x7FFFFFFF).decode("ascii", errors="replace").strip(),
             max(_sizes(node, code, ioctl), key=lambda size: size[0] * size[1], default=None),
@@ -96,12 +96,12 @@ def _formats(node: int, kind: int, ioctl: Ioctl) -> Iterator[Format]:
 
 def _sizes(node: int, code: int, ioctl: Ioctl) -> Iterator[tuple[int, int]]:
     for index in range(_MOST):
-        answer = bytearray(struct.pack("=II36x", index, code))
+        buffer = bytearray(struct.pack("=II36x", index, code))
         try:
-            ioctl(node, ENUM_FRAMESIZES, answer)
+            ioctl(node, ENUM_FRAMESIZES, buffer)
         except OSError:
             return
-        kind, first, second, _, _, fifth = struct.unpack_from("=6I", answer, 8)
+        kind, first, second, _, _, fifth = struct.unpack_from("=6I", buffer, 8)
         if kind == 1:  # discrete: width, height
             yield first, second
         else:  # min, max and step of the width, then of the height

@@ -177,11 +177,11 @@ class OutputLayout(ABC):
         if self.per_level and not levels:
             raise ModelError(f"{name} needs strides, there are none")
         count = len(self.parts)
-        expected = [
+        allowed = [
             n * (levels if self.per_level else 1) for n in range(count - self.optional, count + 1)
         ]
-        if len(spec.output_names) not in expected:
-            counts = " or ".join(map(str, expected))
+        if len(spec.output_names) not in allowed:
+            counts = " or ".join(map(str, allowed))
             strides = f" for {levels} strides" if self.per_level else ""
             raise ModelError(
                 f"{name} reads {counts} outputs{strides}, got {len(spec.output_names)}"

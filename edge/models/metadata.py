@@ -60,7 +60,7 @@ def read(metadata: Mapping[str, str]) -> Facts:
 
 def parse_yaml(text: str) -> dict[str, str]:
     """The top-level keys of a simple YAML file to their text; `names` may be a block."""
-    results: dict[str, str] = {}
+    texts: dict[str, str] = {}
     names: dict[int, str] = {}
     block = False
     for line in text[:_LIMIT].splitlines():
@@ -68,14 +68,14 @@ def parse_yaml(text: str) -> dict[str, str]:
             names[int(name[1])] = name[2].strip().strip("'\"")
         elif pair := _PAIR.fullmatch(line):
             block = pair[1] == "names" and not pair[2]
-            results[pair[1]] = pair[2]
-        elif line.strip().startswith("- ") and results:
-            key = list(results)[-1]
+            texts[pair[1]] = pair[2]
+        elif line.strip().startswith("- ") and texts:
+            key = list(texts)[-1]
             item = line.strip()[2:]
-            results[key] = f"[{item}]" if not results[key] else f"{results[key][:-1]}, {item}]"
+            texts[key] = f"[{item}]" if not texts[key] else f"{texts[key][:-1]}, {item}]"
     if names:
-        results["names"] = repr(names)
-    return results
+        texts["names"] = repr(names)
+    return texts
 
 
 def parse_rt_info(text: str) -> dict[str, str]:
@@ -87,14 +87,12 @@ def parse_rt_info(text: str) -> dict[str, str]:
     Source: OpenVINO's Model API, parameters in `rt_info`.
     """
     start = text.rfind("<rt_info>")  # those before are of layers
-    message = dict(_VALUE.findall(text[start : start + _LIMIT] if start >= 0 else ""))
-    results = {
-        key: html.unescape(message[key]) for key in ("task", "imgsz", "names") if key in message
-    }
-    if "labels" in message:
-        labels = [label.replace("_", " ") for label in html.unescape(message["labels"]).split()]
-        results.setdefault("names", repr(labels))
-    return results
+    texts = dict(_VALUE.findall(text[start : start + _LIMIT] if start >= 0 else ""))
+    facts = {key: html.unescape(texts[key]) for key in ("task", "imgsz", "names") if key in texts}
+    if "labels" in texts:
+        labels = [label.replace("_", " ") for label in html.unescape(texts["labels"]).split()]
+        facts.setdefault("names", repr(labels))
+    return facts
 
 
 def _literal(text: str) -> Any:

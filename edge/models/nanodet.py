@@ -26,10 +26,10 @@ BINS = (8, 11)  # of the small models, and of the larger old ones
 
 
 def _recognize_rows(probe: Seen, strides: tuple[int, ...]) -> Recognition | None:
-    result = table(probe)
-    if result is None or len(result[1]) != points(probe.input, strides):
+    only = table(probe)
+    if only is None or len(only[1]) != points(probe.input, strides):
         return None
-    name, rows = result
+    name, rows = only
     # Probabilities come first and the distributions' logits last, of both signs.
     for bins in BINS:
         classes = rows.shape[1] - 4 * bins

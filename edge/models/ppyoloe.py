@@ -39,17 +39,17 @@ def _recognize(probe: Seen) -> Recognition | None:
                 return Recognition(
                     "end2end", None, (name,), "a table of 6 columns and a count: suppression inside"
                 )
-    result = table(probe)
-    if result is not None and result[1].shape[1] > 4:
-        strides = levels(probe.input, len(result[1]), 1, STRIDES)
-        objectness_of_one = (result[1][:, 4] == 1).all()
+    only = table(probe)
+    if only is not None and only[1].shape[1] > 4:
+        strides = levels(probe.input, len(only[1]), 1, STRIDES)
+        objectness_of_one = (only[1][:, 4] == 1).all()
         # Rows of YOLOv6 and YOLOX have the same shape: to be told, not guessed.
         if strides is not None and probe.chosen and not objectness_of_one:
             return Recognition(
                 "rows",
-                result[1].shape[1] - 4,
-                (result[0],),
-                f"a table with a row for each of the {len(result[1])} cells",
+                only[1].shape[1] - 4,
+                (only[0],),
+                f"a table with a row for each of the {len(only[1])} cells",
                 strides[::-1],
             )
     return None

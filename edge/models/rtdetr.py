@@ -35,9 +35,9 @@ def _recognize(probe: Seen) -> Recognition | None:
         relative = 0 < largest <= 2
         evidence = "a table of 6 columns with boxes in fractions of the input"
         return Recognition("end2end_6", None, (names6,), evidence) if relative else None
-    result = table(probe)
-    if result is not None and len(result[1]) == MOST and result[1].shape[1] > 4:
-        name, rows = result
+    only = table(probe)
+    if only is not None and len(only[1]) == MOST and only[1].shape[1] > 4:
+        name, rows = only
         evidence = f"a table of {MOST} rows with boxes in fractions of the input"
         relative = float(np.abs(rows).max()) <= 2
         return Recognition("rows", rows.shape[1] - 4, (name,), evidence) if relative else None

@@ -43,9 +43,9 @@ def points(input_size: Size, strides: Sequence[int]) -> int:
 
 def pyramid(probe: Seen, strides: Sequence[int]) -> Pyramid | None:
     """The outputs as (channels, H, W) maps at these strides, or None when they are not."""
-    expected = [cells(probe.input, stride) for stride in strides]
+    sizes = [cells(probe.input, stride) for stride in strides]
     by_size = {v.shape[1:]: name for name, v in probe.outputs.items() if v.ndim == 3}
-    names = [by_size.get((size.height, size.width)) for size in expected]
+    names = [by_size.get((size.height, size.width)) for size in sizes]
     channels = {values.shape[0] for values in probe.outputs.values() if values.ndim}
     if len(probe.outputs) != len(strides) or len(channels) != 1 or None in names:
         return None
@@ -62,10 +62,10 @@ def table(probe: Seen) -> tuple[str, AnyArray] | None:
 
 def small_table(probe: Seen, width: int) -> str | None:
     """The name of the one output, when it is a table of so many columns and few rows."""
-    result = table(probe)
-    if result is None:
+    only = table(probe)
+    if only is None:
         return None
-    name, rows = result
+    name, rows = only
     return name if rows.shape[1] == width and len(rows) <= MOST_ROWS else None
 
 

@@ -48,10 +48,10 @@ def recognize(probe: Seen) -> Recognition | None:
             f"three maps of {heads.channels} channels at strides 8, 16, 32",
             (8, 16, 32),
         )
-    result = table(probe)
-    if result is None or result[1].shape[1] < 6:
+    only = table(probe)
+    if only is None or only[1].shape[1] < 6:
         return None
-    name, rows = result
+    name, rows = only
     strides = levels(probe.input, len(rows), 1, STRIDES)
     certain = probe.input_name == "image_arrays" or (rows[:, 4] == 1).all()
     if strides is None or not (certain or probe.chosen):

@@ -43,10 +43,10 @@ P6_ANCHORS: Anchors = (  # of the models with a fourth level, YOLOv5's too
 
 def recognize_rows(probe: Seen) -> Recognition | None:
     """A table with three rows for each cell, and 5 + C columns."""
-    result = table(probe)
-    if result is None or result[1].shape[1] < 6:
+    only = table(probe)
+    if only is None or only[1].shape[1] < 6:
         return None
-    name, rows = result
+    name, rows = only
     strides = levels(probe.input, len(rows), 3, STRIDES)
     if strides is None:
         return None
@@ -63,9 +63,9 @@ def recognize_rows(probe: Seen) -> Recognition | None:
 def recognize_heads(probe: Seen, known: Sequence[Anchors]) -> Recognition | None:
     """Raw maps of three anchors, three or four levels of them."""
     for anchors, strides in zip(known, STRIDES, strict=False):
-        result = _maps(probe, strides)
-        if result is not None:
-            names, classes = result
+        maps = _maps(probe, strides)
+        if maps is not None:
+            names, classes = maps
             return Recognition(
                 "heads",
                 classes,
@@ -100,9 +100,9 @@ def _recognize(probe: Seen) -> Recognition | None:
         return Recognition(
             "end2end_7", None, (rows7,), "a table of 7 columns: suppression is inside"
         )
-    result = recognize_rows(probe)
-    if result is not None:
-        return result if result.outputs != ("output0",) or probe.chosen else None
+    rows = recognize_rows(probe)
+    if rows is not None:
+        return rows if rows.outputs != ("output0",) or probe.chosen else None
     return recognize_heads(probe, (ANCHORS, P6_ANCHORS))
 
 

@@ -19,8 +19,8 @@ ANCHORS: Anchors = (
 
 def _recognize(probe: Seen) -> Recognition | None:
     """Raw maps. Decoded rows look like YOLOv7's, and mean the same."""
-    result = recognize_rows(probe) if probe.chosen else None
-    return result or recognize_heads(probe, (ANCHORS,))
+    rows = recognize_rows(probe) if probe.chosen else None
+    return rows or recognize_heads(probe, (ANCHORS,))
 
 
 YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognize=_recognize)

@@ -49,12 +49,12 @@ def _recognize(probe: Seen) -> Recognition | None:
                     strides,
                 )
     _refuse_masks(probe)
-    result = table(probe)
-    if result is not None and not probe.chosen:
-        _refuse_rows(result[1])
-    if result is None or result[1].shape[0] < 5:
+    only = table(probe)
+    if only is not None and not probe.chosen:
+        _refuse_rows(only[1])
+    if only is None or only[1].shape[0] < 5:
         return None
-    name, planes = result
+    name, planes = only
     strides_found = levels(probe.input, planes.shape[1], 1, STRIDES)
     if strides_found is None:
         return None

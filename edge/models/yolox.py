@@ -19,10 +19,10 @@ from edge.types import Size
 
 def _recognize(probe: Seen) -> Recognition | None:
     """A table with a row for each cell whose objectness is not 1 throughout."""
-    result = table(probe)
-    if result is None or result[1].shape[1] < 6:
+    only = table(probe)
+    if only is None or only[1].shape[1] < 6:
         return None
-    name, rows = result
+    name, rows = only
     strides = levels(probe.input, len(rows), 1, STRIDES[:1])
     scores = rows[:, 4:]
     probable = scores.min(initial=0) >= 0 and scores.max(initial=0) <= 1

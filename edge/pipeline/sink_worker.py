@@ -28,7 +28,7 @@ Item: TypeAlias = PendingResult | Failure | Event
 
 
 class Reports(Protocol):
-    """Who is told what happens in an worker, from its thread."""
+    """Who is told what happens in a worker, from its thread."""
 
     def unsaved(self, pending: PendingResult, reason: str) -> None:
         """A result could not be saved; the next may well be."""

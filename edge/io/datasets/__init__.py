@@ -107,9 +107,9 @@ def _format(path: Path) -> Format:
     for format_ in formats:
         if format_.recognizes(path):
             return format_
-    expected = "; ".join(format_.WANTED for format_ in formats)
+    known = "; ".join(format_.WANTED for format_ in formats)
     raise DataError(
-        f"{path}: {_inside(path)}, which is no dataset known here. {_hint(path)}Wanted {expected}"
+        f"{path}: {_inside(path)}, which is no dataset known here. {_hint(path)}Wanted {known}"
     )
 
 

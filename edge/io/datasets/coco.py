@@ -71,10 +71,10 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
 
     folders = _folders(file)
     named = {number: _text(row, "file_name", where) for number, (where, row) in images.items()}
-    results = {number: locate(name, folders, working=False) for number, name in named.items()}
+    located = {number: locate(name, folders, working=False) for number, name in named.items()}
     samples = tuple(
         Sample(
-            _image(results[number], folders[0] / named[number]),
+            _image(located[number], folders[0] / named[number]),
             number,
             _objects(rows[number], places),
             _size(image, where),
@@ -89,7 +89,7 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
             f"{file}: none of its {len(samples)} images found, such as {first!r:.120}; looked in "
             f"{looked}"
         )
-    moved = sum(each is not None and each.is_moved for each in results.values())
+    moved = sum(each is not None and each.is_moved for each in located.values())
     return Dataset(
         path,
         "COCO",
@@ -105,12 +105,12 @@ def read(path: Path, split: str | None = None, *, labels: bool = True) -> Datase
 
 def _files(path: Path) -> dict[Path, Split]:
     """The files of a folder, and the names of the parts that they are."""
-    results = {
+    files = {
         file: Split(file.stem, _words(file.stem))
         for file in sorted([*path.glob("*.json"), *path.glob("annotations/*.json")])
     }
     exported = sorted(path.glob("*/_annotations.coco.json"))  # Roboflow's
-    return results | {file: Split(file.parent.name) for file in exported}
+    return files | {file: Split(file.parent.name) for file in exported}
 
 
 def _choose(path: Path, split: str | None) -> tuple[Path, tuple[str, ...]]:

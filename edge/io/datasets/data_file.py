@@ -85,12 +85,14 @@ def of_folder(folder: Path) -> DataFile | None:
     files = sorted(path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}"))
     usual = [path for path in files if path.name.casefold() in _USUAL]
     for some in (usual, files):
-        results = [data for data in map(read, some) if data.says_something]
-        if results and any(replace(data, file=results[0].file) != results[0] for data in results):
-            several = ", ".join(data.file.name for data in results)
+        descriptions = [data for data in map(read, some) if data.says_something]
+        if descriptions and any(
+            replace(data, file=descriptions[0].file) != descriptions[0] for data in descriptions
+        ):
+            several = ", ".join(data.file.name for data in descriptions)
             raise DataError(f"{folder}: {several} name different classes or splits; name one")
-        if results:
-            return results[0]
+        if descriptions:
+            return descriptions[0]
     return None
 
 

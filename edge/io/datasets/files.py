@@ -21,10 +21,10 @@ def images(folder: Path) -> list[Path]:
         DataError: The folder cannot be read.
     """
     try:
-        results = [p for p in folder.iterdir() if not p.name.startswith(".")]
+        entries = [p for p in folder.iterdir() if not p.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from error
-    return sorted(p for p in results if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in entries if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def walk(folder: Path, leave: Collection[Path] = ()) -> Iterator[Path]:
@@ -39,19 +39,19 @@ def walk(folder: Path, leave: Collection[Path] = ()) -> Iterator[Path]:
     Raises:
         DataError: A folder cannot be read.
     """
-    known: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     waiting = deque([folder])
     while waiting:
         here = waiting.popleft()
         try:
-            facts = here.stat()
+            status = here.stat()
             entries = [entry for entry in os.scandir(here) if not entry.name.startswith(".")]
             folders = {entry.name: entry for entry in entries if _is_folder(entry)}
         except OSError as error:
             raise DataError(f"{here}: {error.strerror}") from error
-        if (facts.st_dev, facts.st_ino) in known:
+        if (status.st_dev, status.st_ino) in visited:
             continue
-        known.add((facts.st_dev, facts.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         yield from (here / entry.name for entry in entries if entry.name not in folders)
         for name, entry in folders.items():
             if here / name not in leave:
@@ -69,14 +69,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def resolved(paths: Iterable[Path]) -> list[Path]:
     """Each path without links, by which two paths of one file are known."""
     folders: dict[Path, Path] = {}
-    results = []
+    real = []
     for path in paths:
         folder = path.parent
         if folder not in folders:
             folders[folder] = Path(os.path.realpath(folder))
         link = path.is_symlink()
-        results.append(Path(os.path.realpath(path)) if link else folders[folder] / path.name)
-    return results
+        real.append(Path(os.path.realpath(path)) if link else folders[folder] / path.name)
+    return real
 
 
 def image_ids(paths: Sequence[Path]) -> list[int]:

@@ -45,29 +45,29 @@ def locate(text: str, folders: Sequence[Path], *, working: bool = True) -> Locat
     Raises:
         DataError: It cannot be a path, or may not be looked up.
     """
-    for candidates in _candidates(text, folders, working=working):
-        if exists(candidates.path, DataError):
-            return candidates
+    for candidate in _candidates(text, folders, working=working):
+        if exists(candidate.path, DataError):
+            return candidate
     return None
 
 
 def _candidates(text: str, folders: Sequence[Path], *, working: bool) -> Iterator[Located]:
-    message = Path(text).expanduser() if text.startswith("~/") else Path(text)
+    path = Path(text).expanduser() if text.startswith("~/") else Path(text)
     for folder in folders:
-        yield Located(folder / message)  # an absolute path stays itself
+        yield Located(folder / path)  # an absolute path stays itself
     is_elsewhere = _ELSEWHERE.match(text) is not None
     parts = _parts(text)
     inside = parts[next((i for i, part in enumerate(parts) if part != ".."), len(parts)) :]
     if not inside:
         return
-    if not message.is_absolute() and not is_elsewhere:
+    if not path.is_absolute() and not is_elsewhere:
         for folder in folders:
             yield Located(folder.joinpath(*parts))
         for folder in folders:
             yield Located(folder.joinpath(*inside))
         if working:
             yield Located(Path(*parts))
-    if message.is_absolute() or is_elsewhere or inside != parts:
+    if path.is_absolute() or is_elsewhere or inside != parts:
         for start in range(len(inside)):
             if inside[start:] != ["images"]:  # of any split
                 yield from (Located(folder.joinpath(*inside[start:]), True) for folder in folders)

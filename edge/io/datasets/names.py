@@ -34,11 +34,11 @@ def read_text(path: Path, max_bytes: int | None = _MAX_BYTES) -> str:
         DataError: It cannot be read, or is too large.
     """
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{path}: not a file")
-        if max_bytes is not None and facts.st_size > max_bytes:
-            raise DataError(f"{path}: {facts.st_size} bytes; at most {max_bytes} are read")
+        if max_bytes is not None and status.st_size > max_bytes:
+            raise DataError(f"{path}: {status.st_size} bytes; at most {max_bytes} are read")
         return path.read_text("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error

@@ -54,12 +54,12 @@ def choose(splits: Sequence[Split], asked: str, where: Path) -> list[Split]:
     """
     named = [split for split in splits if split.name and split.name == asked]
     named = named or [split for split in splits if asked in split.also]
-    expected = _ROLES.get(asked.casefold())
-    if not named and expected is not None:
-        named = [split for split in splits if role(split.name) == expected]
+    purpose = _ROLES.get(asked.casefold())
+    if not named and purpose is not None:
+        named = [split for split in splits if role(split.name) == purpose]
     if not named:
-        result = ", ".join(names(splits)) or "none"
-        raise DataError(f"{where}: no split {asked!r}; found: {result}")
+        available = ", ".join(names(splits)) or "none"
+        raise DataError(f"{where}: no split {asked!r}; found: {available}")
     return named
 
 

@@ -154,6 +154,6 @@ def _number(element: ET.Element, path: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not abs(value) <= FARTHEST:  # NaN included
-        result = "nothing" if text is None else repr(text)
-        raise DataError(f"{where} wants a number in <{path}>, got {result}")
+        given = "nothing" if text is None else repr(text)
+        raise DataError(f"{where} wants a number in <{path}>, got {given}")
     return value

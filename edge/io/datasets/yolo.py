@@ -133,10 +133,10 @@ def _gather(
     known: set[Path] = set()
     total = 0
     for part in parts:
-        result = images(part, layout.roots)
-        files = {image: yolo_layout.label_file(image) for image in result.paths}
+        listed = images(part, layout.roots)
+        files = {image: yolo_layout.label_file(image) for image in listed.paths}
         total += len(files)
-        left_out += result.left_out
+        left_out += listed.left_out
         is_labeled = any(file.exists() for file in files.values())
         if whole and labels and not is_labeled:  # such as a challenge's test set
             left_out["unlabeled"] += len(files)

@@ -42,19 +42,19 @@ def images(part: Part, roots: Sequence[Path]) -> Images:
     Raises:
         DataError: A folder or list cannot be read, or nothing that a list names is there.
     """
-    result = Images([], Counter())
+    collected = Images([], Counter())
     for place in part.places:
         if place.is_dir():
             for file in walk(place, part.leave):
                 if file.suffix.lower() in SUFFIXES and file.is_file():
-                    result.paths.append(file)
+                    collected.paths.append(file)
                 elif file.suffix.lower() not in _BESIDE:
-                    result.left_out["other"] += 1
+                    collected.left_out["other"] += 1
         else:
-            _listed(place, roots, result)
-    unique = list(dict.fromkeys(result.paths))
-    result.left_out["repeated"] += len(result.paths) - len(unique)
-    return Images(unique, result.left_out)
+            _listed(place, roots, collected)
+    unique = list(dict.fromkeys(collected.paths))
+    collected.left_out["repeated"] += len(collected.paths) - len(unique)
+    return Images(unique, collected.left_out)
 
 
 def orphans(part: Part, known: Collection[Path]) -> int:
@@ -69,9 +69,9 @@ def orphans(part: Part, known: Collection[Path]) -> int:
     return count
 
 
-def _listed(file: Path, roots: Sequence[Path], result: Images) -> None:
+def _listed(file: Path, roots: Sequence[Path], collected: Images) -> None:
     folders = list(dict.fromkeys([file.parent, *roots]))
-    before, absent = len(result.paths), ""
+    before, absent = len(collected.paths), ""
     for number, line in enumerate(read_text(file).splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -81,11 +81,11 @@ def _listed(file: Path, roots: Sequence[Path], result: Images) -> None:
         image = locate(text, folders)
         if image is None:
             absent = absent or f"{file}:{number}: {text}"
-            result.left_out["missing"] += 1
+            collected.left_out["missing"] += 1
         elif image.path.suffix.lower() in SUFFIXES and image.path.is_file():
-            result.paths.append(image.path)
+            collected.paths.append(image.path)
         else:
-            result.left_out["other"] += 1
-    if absent and len(result.paths) == before:
+            collected.left_out["other"] += 1
+    if absent and len(collected.paths) == before:
         looked = ", ".join(map(str, folders))
         raise DataError(f"{absent}: no such image, nor any other of the list; looked in {looked}")

@@ -109,8 +109,8 @@ def _label_places(image: Path) -> list[Path]:
 def _with_labels(path: Path) -> list[Path]:
     """The path with `labels` in place of one `images`, the last of them first."""
     parts = path.parts if "images" in path.parts else path.absolute().parts
-    results = [i for i, part in enumerate(parts) if part == "images"]
-    return [Path(*parts[:i], "labels", *parts[i + 1 :]) for i in reversed(results)]
+    places = [i for i, part in enumerate(parts) if part == "images"]
+    return [Path(*parts[:i], "labels", *parts[i + 1 :]) for i in reversed(places)]
 
 
 def _below(folder: Path, name: str) -> list[Part]:
@@ -128,10 +128,10 @@ def _root(data: DataFile, warnings: list[str]) -> Path:
     here = data.file.parent
     if not data.path:
         return here
-    result = locate(data.path, [here])
-    if result is not None and result.path.is_dir() and not result.is_moved:
-        return result.path
-    root = here if result is None or not result.path.is_dir() else result.path
+    located = locate(data.path, [here])
+    if located is not None and located.path.is_dir() and not located.is_moved:
+        return located.path
+    root = here if located is None or not located.path.is_dir() else located.path
     warnings.append(f"{data.file}: 'path' is {data.path!r}, not here; {root} is used")
     return root
 
@@ -139,20 +139,20 @@ def _root(data: DataFile, warnings: list[str]) -> Path:
 def _declared(data: DataFile, key: str, root: Path, warnings: list[str]) -> Part:
     places, missing = [], ""
     for text in data.splits[key]:
-        result = locate(text, [root])
-        if result is None:
+        located = locate(text, [root])
+        if located is None:
             fetched = "; it says how to download the data, which is not done here"
             missing = (
                 f"{data.file}: {key!r} is {text!r}, which is neither in {root} nor in the working "
                 f"directory{fetched if data.fetches else ''}"
             )
             break
-        if not (result.path.is_dir() or result.path.suffix.lower() == ".txt"):
+        if not (located.path.is_dir() or located.path.suffix.lower() == ".txt"):
             missing = f"{data.file}: {key!r} is {text!r}, neither a folder nor a list (.txt)"
             break
-        if result.is_moved:
-            warnings.append(f"{data.file}: {key!r} is {text!r}, not here; {result.path} is used")
-        places.append(result.path)
+        if located.is_moved:
+            warnings.append(f"{data.file}: {key!r} is {text!r}, not here; {located.path} is used")
+        places.append(located.path)
     also = tuple(path.stem for path in places if path.name != "images")
     return Part(Split(key, also), tuple(places), missing=missing)
 

@@ -39,7 +39,7 @@ def open_file(file: Path, source: Source, labels: Sequence[str]) -> VideoFile:
     """A sink that writes one video file.
 
     Raises:
-        SinkError: The source is not a moving image, or the file cannot be written.
+        SinkError: The source holds still images, or the file cannot be written.
         NotInstalledError: OpenCV is not installed.
     """
     opencv.load("writing videos")

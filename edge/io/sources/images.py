@@ -41,13 +41,13 @@ def open_source(target: str) -> ImageFiles:
         return ImageFiles((target,))
     try:
         if there:
-            results = [p for p in path.iterdir() if not p.name.startswith(".")]
+            paths = [p for p in path.iterdir() if not p.name.startswith(".")]
         else:
-            results = [Path(p) for p in glob.glob(target, recursive=True)]  # noqa: PTH207 - absolute
-        images = sorted(str(p) for p in results if p.suffix.lower() in SUFFIXES and _may_be_read(p))
+            paths = [Path(p) for p in glob.glob(target, recursive=True)]  # noqa: PTH207 - absolute
+        images = sorted(str(p) for p in paths if p.suffix.lower() in SUFFIXES and _may_be_read(p))
     except OSError as error:
         raise SourceError(f"{target}: {error.strerror}") from error
-    if not results and not there:
+    if not paths and not there:
         raise SourceError(f"{target}: no such file or folder, and as a glob it matches nothing")
     if not images:
         raise SourceError(f"{target}: no images; looked for {' '.join(sorted(SUFFIXES))}")

@@ -131,12 +131,12 @@ class _Server:
         """The value of `Authorization`; None where the server wants what is not known here."""
         offered = {each.partition(" ")[0].lower(): each.partition(" ")[2] for each in challenges}
         if "digest" in offered:
-            known = HTTPPasswordMgrWithDefaultRealm()
-            known.add_password(None, _UNUSED, user, password)
+            passwords = HTTPPasswordMgrWithDefaultRealm()
+            passwords.add_password(None, _UNUSED, user, password)
             request = Request(_UNUSED, method=self._method)
             request.selector = self._target
-            expected = parse_keqv_list(parse_http_list(offered["digest"]))
-            digest = AbstractDigestAuthHandler(known).get_authorization(request, expected)
+            challenge = parse_keqv_list(parse_http_list(offered["digest"]))
+            digest = AbstractDigestAuthHandler(passwords).get_authorization(request, challenge)
             return None if digest is None else f"Digest {digest}"
         if "basic" in offered:
             return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

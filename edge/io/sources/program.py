@@ -98,13 +98,13 @@ class Program:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.2)
         status = self._process.poll()
-        answer = self._pipe.stderr_tail
+        output = self._pipe.stderr_tail
         if self._process.stderr is not None and not self._process.stderr.closed:
             os.set_blocking(self._process.stderr.fileno(), False)
-            answer += self._process.stderr.read() or b""
+            output += self._process.stderr.read() or b""
         if status is None:  # it may be writing: half a password would not be found
-            answer = answer[: answer.rfind(b"\n") + 1]
-        lines = redacted(answer.decode(errors="replace").strip(), foreign=True).splitlines()
+            output = output[: output.rfind(b"\n") + 1]
+        lines = redacted(output.decode(errors="replace").strip(), foreign=True).splitlines()
         why = "" if not status else f" with status {status}"
         if self._login and any(map(_REFUSED.search, lines)):
             why += ": the login was refused, wrong user name or password"

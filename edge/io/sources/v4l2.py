@@ -118,12 +118,12 @@ class Capture:
             SourceError: The device is gone or silent.
         """
         self._wait()
-        answer = bytearray(struct.calcsize(_BUFFER))
-        struct.pack_into("@2I", answer, 0, 0, _CAPTURE)
-        struct.pack_into("@I", answer, struct.calcsize("@5Ill16sI"), _MMAP)
+        buffer = bytearray(struct.calcsize(_BUFFER))
+        struct.pack_into("@2I", buffer, 0, 0, _CAPTURE)
+        struct.pack_into("@I", buffer, struct.calcsize("@5Ill16sI"), _MMAP)
         try:
-            self._ioctl(_DQBUF, answer)
-            index, _, used, flags, _, seconds, micros, *_ = struct.unpack(_BUFFER, answer)
+            self._ioctl(_DQBUF, buffer)
+            index, _, used, flags, _, seconds, micros, *_ = struct.unpack(_BUFFER, buffer)
             try:
                 if flags & _FLAG_ERROR:
                     return None
@@ -131,7 +131,7 @@ class Capture:
                 captured = seconds + micros / 1e6 if on_clock else time.monotonic()
                 return self._shot(np.frombuffer(self._memory[index], np.uint8, used), captured)
             finally:
-                self._ioctl(_QBUF, answer)
+                self._ioctl(_QBUF, buffer)
         except OSError as error:
             raise self._error(error) from error
 

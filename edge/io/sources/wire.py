@@ -67,8 +67,8 @@ def y4m(pipe: Pipe) -> Iterator[RawFrame | None]:
     header = _line(pipe)
     fields = {word[:1]: word[1:] for word in header.split()[1:]}
     chroma = fields.get("C", "420")
-    known = re.fullmatch(r"420(jpeg|mpeg2|paldv)?|mono", chroma)
-    if not header.startswith("YUV4MPEG2 ") or not known:
+    match = re.fullmatch(r"420(jpeg|mpeg2|paldv)?|mono", chroma)
+    if not header.startswith("YUV4MPEG2 ") or not match:
         raise SourceError(f"YUV4MPEG2 of 8-bit 4:2:0 or gray is wanted, got {header!r}")
     width, height = (int(fields[k]) if fields.get(k, "").isdigit() else 0 for k in "WH")
     if not (1 <= width <= _SIDE and 1 <= height <= _SIDE):
@@ -190,11 +190,11 @@ def _scan_end(pipe: Pipe, at: int) -> int:
     """Where the marker after entropy-coded data is; FF 00 and restarts belong to the data."""
     while at < _LARGEST:
         data = pipe.peek(at + 2)
-        result = data.find(b"\xff", at)
-        if not 0 <= result < len(data) - 1:
-            at = len(data) if result < 0 else result
-        elif data[result + 1] == 0 or 0xD0 <= data[result + 1] <= 0xD7:
-            at = result + 2
+        marker = data.find(b"\xff", at)
+        if not 0 <= marker < len(data) - 1:
+            at = len(data) if marker < 0 else marker
+        elif data[marker + 1] == 0 or 0xD0 <= data[marker + 1] <= 0xD7:
+            at = marker + 2
         else:
-            return result
+            return marker
     return at

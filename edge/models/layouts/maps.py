@@ -37,13 +37,13 @@ class Distances(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        result = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        maps = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
         return ops.decode_distances(
-            result["classes"],
-            boxes=result["boxes"],
-            centerness=result.get("centerness"),
+            maps["classes"],
+            boxes=maps["boxes"],
+            centerness=maps.get("centerness"),
             strides=spec.strides,
-            bins=self.bins or result["boxes"][0].values.shape[0] // 4,
+            bins=self.bins or maps["boxes"][0].values.shape[0] // 4,
             offset=self.offset,
             logits=self.score == "logit",
             sqrt=self.sqrt,
@@ -67,11 +67,11 @@ class Centers(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        result = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        maps = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
         return ops.decode_centers(
-            result["classes"],
-            boxes=result["boxes"],
-            objectness=result["objectness"],
+            maps["classes"],
+            boxes=maps["boxes"],
+            objectness=maps["objectness"],
             strides=spec.strides,
             logits=self.score == "logit",
             **options(self, scoring),
@@ -163,7 +163,7 @@ def _by_part(
     Raises:
         ModelError: They have other numbers of channels than the labels call for.
     """
-    results: dict[Part, list[Tensor]] = {}
+    views: dict[Part, list[Tensor]] = {}
     classes, levels = len(spec.labels), len(spec.strides)
     for i, head in enumerate(maps):
         where = layout.channels(i // levels, count := head.values.shape[0], classes)
@@ -173,5 +173,5 @@ def _by_part(
                 f"an output of {parts} has {count} channels, which do not fit {classes} labels"
             )
         for part, at in where.items():
-            results.setdefault(part, []).append(replace(head, values=head.values[at]))
-    return results
+            views.setdefault(part, []).append(replace(head, values=head.values[at]))
+    return views

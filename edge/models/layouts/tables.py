@@ -81,10 +81,10 @@ class BoxesScores(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        results = {
+        tensors = {
             part: unbatched(output, 2) for (part,), output in zip(self.parts, outputs, strict=True)
         }
-        scores, boxes = results["classes"], results["boxes"]
+        scores, boxes = tensors["classes"], tensors["boxes"]
         if self.planar:
             scores = replace(scores, values=scores.values.T)
         count = len(spec.labels) + (self.background is not None)
@@ -123,10 +123,10 @@ class EndToEnd(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        results: dict[Part, Tensor] = {}
+        tensors: dict[Part, Tensor] = {}
         for index, (parts, output) in enumerate(zip(self.parts, outputs, strict=False)):
             if len(parts) == 1:
-                results[parts[0]] = unbatched(output, 2 if parts == ("boxes",) else 1)
+                tensors[parts[0]] = unbatched(output, 2 if parts == ("boxes",) else 1)
                 continue
             table = unbatched(output, 2)
             where = self.channels(index, table.values.shape[1], 0)
@@ -135,11 +135,11 @@ class EndToEnd(OutputLayout):
                 raise ModelError(f"an output has {table.values.shape[1]} columns, not {held}")
             for part, at in where.items():
                 values = table.values[:, at if part == "boxes" else at.start]
-                results[part] = replace(table, values=values)
+                tensors[part] = replace(table, values=values)
         return ops.decode_end2end(
-            results["boxes"],
-            results["score"],
-            results["class_id"].values,
+            tensors["boxes"],
+            tensors["score"],
+            tensors["class_id"].values,
             score_threshold=scoring.threshold,
             corners=self.corners,
             scale=pixels_per(self.unit, spec),
