@@ -48,7 +48,7 @@ def describe(opened: OpenedModel) -> dict[str, Any]:
             "mean": pre.mean,
             "scale": pre.scale,
             "pad": pre.pad,
-            "placement": pre.placement,
+            "letterbox": pre.placement,
         },
         "outputs": spec.output_names,
         "strides": spec.strides,
@@ -81,7 +81,7 @@ def _text(facts: dict[str, Any]) -> str:
         (
             "input",
             f"{input_['name']}: {input_['height']}x{input_['width']} {input_['color']}, "
-            f"{input_['placement']}",
+            f"{input_['letterbox']}",
         ),
         ("outputs", ", ".join(facts["outputs"])),
         ("strides", ", ".join(map(str, facts["strides"]))),

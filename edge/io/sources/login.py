@@ -129,18 +129,24 @@ class _Server:
 
     def sign(self, challenges: tuple[str, ...], user: str, password: str) -> str | None:
         """The value of `Authorization`; None where the server wants what is not known here."""
-        offered = {each.partition(" ")[0].lower(): each.partition(" ")[2] for each in challenges}
-        if "digest" in offered:
-            passwords = HTTPPasswordMgrWithDefaultRealm()
-            passwords.add_password(None, _UNUSED, user, password)
-            request = Request(_UNUSED, method=self._method)
-            request.selector = self._target
-            challenge = parse_keqv_list(parse_http_list(offered["digest"]))
-            digest = AbstractDigestAuthHandler(passwords).get_authorization(request, challenge)
-            return None if digest is None else f"Digest {digest}"
-        if "basic" in offered:
-            return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        for challenge in challenges:
+            kind, _, details = challenge.partition(" ")
+            if kind.lower() == "basic":
+                return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+            if kind.lower() == "digest" and (digest := self._digest(details, user, password)):
+                return f"Digest {digest}"
         return None
+
+    def _digest(self, details: str, user: str, password: str) -> str | None:
+        known = HTTPPasswordMgrWithDefaultRealm()
+        known.add_password(None, _UNUSED, user, password)
+        request = Request(_UNUSED, method=self._method)
+        request.selector = self._target
+        try:
+            offered = parse_keqv_list(parse_http_list(details))
+            return AbstractDigestAuthHandler(known).get_authorization(request, offered)
+        except (ValueError, LookupError):  # an algorithm that urllib does not have, say
+            return None
 
 
 def _parsed(head: str) -> _Answer:

@@ -46,7 +46,12 @@ def says():
         ),
         (b"RTSP/1.0 403 Forbidden\r\n\r\n", "the server forbids it (403 Forbidden)"),
         (b"RTSP/1.0 401\r\nWWW-Authenticate: Negotiate\r\n\r\n", "it wants a login of a kind"),
-        (b"RTSP/1.0 401 No\r\nWWW-Authenticate: Digest x\r\n\r\n", None),
+        (b"RTSP/1.0 401 No\r\nWWW-Authenticate: Digest x\r\n\r\n", "it wants a login of a kind"),
+        (
+            b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="c", nonce="n", algorithm=MD5\r\n'
+            b'WWW-Authenticate: Digest realm="c", nonce="n", algorithm=SHA-999\r\n\r\n',
+            "the login was refused (401 No)",
+        ),
         (b"RTSP/1.0 401 No\r\nWWW-Authenticate: Basic x\r\n\r\n", "the login was refused (401 No)"),
         (b"RTSP/1.0 500 it is pw99\r\n\r\n", "the server says 500 it is ***"),
         (b"RTSP/1.0 404 x\r\n" + 5000 * b"a: b\r\n" + b"\r\n", "the server says 404"),
