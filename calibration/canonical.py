@@ -178,7 +178,7 @@ def _shortened(
         ModelError: The graph that was read does not compute what the source does.
     """
     target = float_file.decode(expected, spec)
-    histograms = float_file.clear(target, float_file.FULL)
+    clear = float_file.clear(target, float_file.FULL)
     for cut in cuts(graph, spec):
         artifact = float_artifact("onnxruntime", cut.graph)
         candidates = float_file.decode(float_file.run(artifact, cut.spec, pixels), cut.spec)
@@ -186,7 +186,7 @@ def _shortened(
         if not models.layout(cut.spec.family, cut.spec.form).suppress:
             # The whole may have suppressed what nobody would behind the cut.
             lost += float_file.alone(candidates, target, float_file.FULL)
-        if histograms and not lost:
+        if clear and not lost:
             names = ", ".join(cut.spec.output_names)
             return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
     whole = graph.rebuilt(outputs=spec.output_names)
@@ -196,7 +196,7 @@ def _shortened(
         ratio = float_file.decibels(values, value)
         if ratio < float_file.FULL.decibels:
             raise ModelError(f"reading the model changed its output {name}: SQNR {ratio:.1f} dB")
-    if histograms or not any(cuts(graph, spec)):
+    if clear or not any(cuts(graph, spec)):
         return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
     return whole, spec, "left whole: it finds nothing in the image to compare a cut by"
 

@@ -200,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
         raise
     files = write(outcome, out, force=args.force)
     kept.remove()
-    _tell(outcome, files, as_json=args.json)
+    _print(outcome, files, as_json=args.json)
     return 0
 
 
@@ -247,14 +247,14 @@ def _flow() -> Any:
 
 def _open(args: argparse.Namespace) -> OpenedModel:
     """The model; of a package the input size and the license may be others."""
-    text = replace(options.overrides(args), license=args.license)
+    overrides = replace(options.overrides(args), license=args.license)
     if checkpoints.is_checkpoint([args.model]) or not edge.package.is_package(args.model):
-        return checkpoints.open_model([args.model], replace(text, name=args.output.stem))
-    if text.family or text.labels:
+        return checkpoints.open_model([args.model], replace(overrides, name=args.output.stem))
+    if overrides.family or overrides.labels:
         raise UsageError(f"{args.model} is a package, which knows its family and labels itself")
     opened = checkpoints.open_model([args.model], Overrides())
-    package = opened.package if text.input is None else _sized(opened.package, text.input)
-    license = text.license or package.license
+    package = opened.package if overrides.input is None else _sized(opened.package, overrides.input)
+    license = overrides.license or package.license
     return replace(opened, package=replace(package, name=args.output.stem, license=license))
 
 
@@ -315,14 +315,14 @@ def _calibration_set(args: argparse.Namespace, labels: Sequence[str]) -> Calibra
 
 
 def _limits(args: argparse.Namespace) -> Limits:
-    """Agreement, unless labels are to judge; both, where both are asked for."""
+    """Agreement, unless labels decide; both, where both are asked for."""
     if args.max_drop is None:
         return args.min_agreement or Limits()
     asked = args.min_agreement or Limits(None, None)
     return replace(asked, drop=args.max_drop / 100)
 
 
-def _tell(outcome: Outcome, files: Sequence[Path], *, as_json: bool) -> None:
+def _print(outcome: Outcome, files: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         summary = dict(outcome.package.quantization)
         print(json.dumps({**summary, "files": [str(file) for file in files]}))

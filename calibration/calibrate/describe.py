@@ -109,7 +109,7 @@ def target(
         scheme=policy(name).scheme,
         row=measured,
         simulated=checked.agreement,
-        noise={output: (simulated, result) for output, simulated, result in noise},
+        noise={output: (simulated, real) for output, simulated, real in noise},
         int8_layers=len(planned.layers),
         float_layers=len(structure.convolutions(network.graph)) - len(planned.layers),
         float_operations=study.float_operations(network.graph, planned),
@@ -130,8 +130,8 @@ def pairs(
     """The images on which some runtime agrees least with float, each once."""
     same = {
         (name, i): agreement([expected[i]], [each], classes=len(model.labels))
-        for name, all_found in detections.items()
-        for i, each in enumerate(all_found)
+        for name, in_images in detections.items()
+        for i, each in enumerate(in_images)
     }
     worst = {
         i: min(detections, key=lambda name: overlap(same[name, i])) for i in range(len(expected))
@@ -162,7 +162,7 @@ def facts(
     targets: tuple[Target, ...],
     schemes: tuple[Scheme, ...],
     seconds: Mapping[str, float],
-    text: Mapping[str, Any],
+    recipe_facts: Mapping[str, Any],
 ) -> Facts:
     """All of it, with the circumstances."""
     here = board.identify()
@@ -187,45 +187,45 @@ def facts(
         seconds=dict(seconds),
         targets=targets,
         schemes=schemes,
-        recipe_facts=_without_histograms(text),
+        recipe_facts=_without_histograms(recipe_facts),
     )
 
 
-def _without_histograms(text: Mapping[str, Any]) -> dict[str, Any]:
+def _without_histograms(recipe_facts: Mapping[str, Any]) -> dict[str, Any]:
     """They stand with the layers."""
     schemes = {
         name: {key: value for key, value in each.items() if key != "histograms"}
-        for name, each in text.get("schemes", {}).items()
+        for name, each in recipe_facts.get("schemes", {}).items()
     }
-    return {**text, "schemes": schemes} if schemes else dict(text)
+    return {**recipe_facts, "schemes": schemes} if schemes else dict(recipe_facts)
 
 
-def summary(result: Facts, spec: QuantSpec) -> dict[str, Any]:
+def summary(facts: Facts, spec: QuantSpec) -> dict[str, Any]:
     """What a package says of its INT8, in values that its manifest can hold."""
     return {
-        "recipe": result.recipe,
-        "seed": result.seed,
-        "images": result.observed,
-        "held_out": result.held_out,
-        "gate": result.limits,
-        "model_sha256": result.model_sha256,
-        "images_sha256": result.images_sha256,
+        "recipe": facts.recipe,
+        "seed": facts.seed,
+        "images": facts.observed,
+        "held_out": facts.held_out,
+        "gate": facts.limits,
+        "model_sha256": facts.model_sha256,
+        "images_sha256": facts.images_sha256,
         "spec_sha256": sha256(spec_file.dumps(spec).encode()).hexdigest(),
-        "targets": {each.name: _short(each) for each in result.targets},
+        "targets": {each.name: _short(each) for each in facts.targets},
     }
 
 
-def _short(result: Target) -> dict[str, Any]:
-    same, change = result.row.agreement, result.row.labels.get("AP")
+def _short(target: Target) -> dict[str, Any]:
+    same, change = target.row.agreement, target.row.labels.get("AP")
     numbers = {
-        "int8_layers": result.int8_layers,
-        "float_layers": result.float_layers,
-        "float_operations": round(result.float_operations, 4),
+        "int8_layers": target.int8_layers,
+        "float_layers": target.float_layers,
+        "float_operations": round(target.float_operations, 4),
         "agreement_AP": round(same.ap, 4),
         "agreement_AP50": round(same.ap50, 4),
         "recall": round(same.recall, 4),
         "precision": round(same.precision, 4),
-        "simulation_AP50": round(result.simulated.ap50, 4),
+        "simulation_AP50": round(target.simulated.ap50, 4),
     }
     if change is None or not math.isfinite(change.before + change.after + change.low + change.high):
         return numbers

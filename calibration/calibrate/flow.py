@@ -158,12 +158,12 @@ def run(
     progress("read the network", 0, 0)
     graph, model, sentence = canonical(opened.package, islice(looked.usable.images(), _TRIED))
     progress.finish()
-    answer = [*warnings(looked, held_out, model.input), *forecast(prepare(graph), options.targets)]
+    notes = [*warnings(looked, held_out, model.input), *forecast(prepare(graph), options.targets)]
     if options.learns and find_spec("torch") is None:
-        answer.append("nothing is learned by distillation without torch (the extra train)")
-    for remark in answer:
-        progress.say(f"note: {remark}")
-    network, observed, text = _decide(graph, model, looked, options, progress, kept)
+        notes.append("nothing is learned by distillation without torch (the extra train)")
+    for note in notes:
+        progress.say(f"note: {note}")
+    network, observed, recipe_facts = _decide(graph, model, looked, options, progress, kept)
 
     reference = Package(
         opened.package.name,
@@ -172,24 +172,24 @@ def run(
         license=opened.package.license,
         sources=opened.package.sources,
     )
-    expected = _found(reference, "onnxruntime", "fp32", held_out, options, progress, kept)
+    in_float = _detections(reference, "onnxruntime", "fp32", held_out, options, progress, kept)
     images = _some(held_out, looked)
     checks = {target: _write(network, target, images, progress) for target in options.targets}
     package = replace(reference, artifacts=tuple(artifact for artifact, _ in checks.values()))
-    results = {
-        target: _found(package, target, "int8", held_out, options, progress, kept)
+    in_int8 = {
+        target: _detections(package, target, "int8", held_out, options, progress, kept)
         for target in options.targets
     }
     truth = held_out.usable.truth(held_out.sizes) if held_out.usable.labeled else None
     progress("compare", 0, 0)
     rows = {
-        target: row(target, expected, each, truth, len(model.labels))
-        for target, each in results.items()
+        target: row(target, in_float, each, truth, len(model.labels))
+        for target, each in in_int8.items()
     }
     _gate(network, rows, observed, looked, options, progress)
 
     curve = options.recipe != "fast"
-    simulated = describe.part(held_out, expected, truth)
+    simulated = describe.part(held_out, in_float, truth)
     schemes = describe.schemes(network, options.targets, simulated, observed, progress, curve=curve)
     targets = tuple(
         describe.target(network, rows[name], checks[name][1], package, held_out, options, progress)
@@ -197,15 +197,15 @@ def run(
     )
     progress.finish()
     facts = describe.facts(
-        package, network.spec, looked, held_out, str(options.limits), answer, targets, schemes,
-        progress.seconds, text,
+        package, network.spec, looked, held_out, str(options.limits), notes, targets, schemes,
+        progress.seconds, recipe_facts,
     )  # fmt: skip
     package = replace(
         package,
         provenance=MappingProxyType({**opened.package.provenance, "converted": [sentence]}),
         quantization=MappingProxyType(describe.summary(facts, network.spec)),
     )
-    return Outcome(package, network.spec, facts, describe.pairs(model, held_out, expected, results))
+    return Outcome(package, network.spec, facts, describe.pairs(model, held_out, in_float, in_int8))
 
 
 def _decide(
@@ -227,7 +227,11 @@ def _decide(
         network = Network(prepared, model, options.spec)
         for target in options.targets:
             _check_spec(network, target)
-        return network, Observed.again(network, options.targets, _few(looked, model), progress), {}
+        return (
+            network,
+            Observed.again(network, options.targets, _first_inputs(looked, model), progress),
+            {},
+        )
 
     teacher = None
     if options.teacher is not None:
@@ -251,10 +255,10 @@ def _decide(
         )
         return json.dumps({"spec": spec_file.dumps(made.spec), "facts": made.facts}).encode()
 
-    facts = json.loads(kept.data("calibrated.json", decided))
-    spec = spec_file.loads(facts["spec"])
+    made = json.loads(kept.data("calibrated.json", decided))
+    spec = spec_file.loads(made["spec"])
     network = Network(prepare(graph), model, spec)
-    return network, Observed.of_recipe(facts["facts"]), facts["facts"]
+    return network, Observed.of_recipe(made["facts"]), made["facts"]
 
 
 def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -> Graph:
@@ -266,10 +270,10 @@ def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -
             "the same input, classes and kind of head"
         ) from error
     for what in ("family", "form", "labels", "strides", "anchors", "preprocessing"):
-        result, expected = getattr(spec, what), getattr(model, what)
-        if result != expected:
+        theirs, ours = getattr(spec, what), getattr(model, what)
+        if theirs != ours:
             raise CalibrationError(
-                f"the teacher's {what}: {result}; the network's: {expected}. A teacher reads the "
+                f"the teacher's {what}: {theirs}; the network's: {ours}. A teacher reads the "
                 "same pixels and says the same by its outputs"
             )
     return prepare(graph)
@@ -287,7 +291,7 @@ def _check_spec(network: Network, target: str) -> None:
         raise CalibrationError(f"the spec leaves all of {target} in float: there is no INT8 in it")
 
 
-def _found(
+def _detections(
     package: Package,
     backend: str,
     precision: Precision,
@@ -296,7 +300,7 @@ def _found(
     progress: Progress,
     kept: StageCache,
 ) -> list[Detections]:
-    """What a file finds in the images that judge."""
+    """What a file finds in the held-out images."""
     words = "detect in float" if precision == "fp32" else f"detect with {backend} int8"
     total = len(held_out.usable)
     return kept.detections(
@@ -312,7 +316,7 @@ def _found(
     )
 
 
-def _few(looked: DataReport, model: ModelSpec) -> Inputs:
+def _first_inputs(looked: DataReport, model: ModelSpec) -> Inputs:
     return Inputs.of(islice(looked.usable.images(), _COSTS), model)
 
 
@@ -353,7 +357,7 @@ def _gate(
     if rows[target].agreement.expected:
         cost = observed.cost.get(policy(target).scheme)
         if not cost:
-            subset = _few(looked, network.model)
+            subset = _first_inputs(looked, network.model)
             cost = study.costs(network, target, subset, partial(progress, "see what costs most"))
         _, planned = network.at(target)
         cost = {name: value for name, value in cost.items() if name in planned.layers}
@@ -366,27 +370,27 @@ def _gate(
 
 
 def _advice(network: Network, target: str, options: Options, images: int) -> list[str]:
-    results = []
+    advice = []
     if images < 64:
-        results.append(f"more images ({images} were observed; 64 to 128 are good)")
+        advice.append(f"more images ({images} were observed; 64 to 128 are good)")
     if options.spec is not None:
-        results.append("name those layers among the spec's floats, or calibrate without --spec")
+        advice.append("name those layers among the spec's floats, or calibrate without --spec")
     else:
         if options.recipe != "best":
-            results.append("--recipe best")
+            advice.append("--recipe best")
         if options.float_budget < 1:
-            results.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
+            advice.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
     rounded = network.at(target)[1].layers
     if any(
         structure.is_depthwise(network.graph, node) and node.name in rounded
         for node in structure.convolutions(network.graph)
     ):
-        results.append("depthwise layers in float: their channels rarely share one scale")
-    return results
+        advice.append("depthwise layers in float: their channels rarely share one scale")
+    return advice
 
 
 def _identity(sample: Sample) -> tuple[object, ...]:
     if sample.render is not None:
         return (sample.path,)
-    facts = sample.path.stat()
-    return (sample.path, facts.st_size, facts.st_mtime_ns)
+    status = sample.path.stat()
+    return (sample.path, status.st_size, status.st_mtime_ns)

@@ -1,4 +1,4 @@
-"""Whether an INT8 model may be written: it finds what the float one finds, or it may not."""
+"""Whether an INT8 model may be written: only where it finds what the float one finds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge.evaluate import Agreement
 from edge.evaluate.bootstrap import Difference
 
-_LEAST = 20  # detections of the float model: fewer decide nothing
+_MIN_DETECTIONS = 20  # detections of the float model: fewer decide nothing
 _SLACK = 0.10  # how far recall and precision may be below AP50, which forgives low scores
 
 
@@ -18,9 +18,9 @@ class Limits:
     """What is wanted. A limit that is None is not one.
 
     Attributes:
-        ap: The least AP with the float model's detections as the truth, 0 to 1.
+        ap: The minimum AP with the float model's detections as the truth, 0 to 1.
         ap50: The same at IoU .50.
-        drop: The most AP that labels may show to be lost, 0 to 1.
+        drop: The maximum loss of AP by labels, 0 to 1.
     """
 
     ap: float | None = 0.90
@@ -65,27 +65,27 @@ def violations(
         limits: What is wanted.
         difference: Of AP by labels, float first; needed where `limits` has a drop.
     """
-    results = []
+    reasons = []
     if limits.ap is not None and limits.ap50 is not None:
-        if agreement.expected < _LEAST:
-            results.append(
+        if agreement.expected < _MIN_DETECTIONS:
+            reasons.append(
                 f"the float model finds {agreement.expected} objects in all the images that judge; "
-                f"agreement means something from {_LEAST} on"
+                f"agreement means something from {_MIN_DETECTIONS} on"
             )
         else:
             floor = limits.ap50 - _SLACK
-            for name, value, expected in (
+            for name, value, limit in (
                 ("AP", agreement.ap, limits.ap),
                 ("AP50", agreement.ap50, limits.ap50),
                 ("recall", agreement.recall, floor),
                 ("precision", agreement.precision, floor),
             ):
-                if not value >= expected:
+                if not value >= limit:
                     shown = f"{100 * value:.1f}" if value >= 0 else "none"
-                    results.append(f"{name} against float is {shown}, wanted {100 * expected:.1f}")
+                    reasons.append(f"{name} against float is {shown}, wanted {100 * limit:.1f}")
     if limits.drop is not None:
-        results += _drop(limits.drop, difference)
-    return tuple(results)
+        reasons += _drop(limits.drop, difference)
+    return tuple(reasons)
 
 
 def _drop(limit: float, difference: Difference | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The images of a calibration: those that it learns ranges from, and those that judge it."""
+"""The images of a calibration: those that it learns ranges from, and the held-out ones."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from edge.io.selection import Look, fault, is_duplicate, look
 from edge.io.sources.images import open_source
 from edge.types import Frame, Size, UInt8Array
 
-_HELD_OUT = 5  # one image in so many judges
-_MOST_JUDGES = 64
+_HELD_OUT = 5  # one image in so many is held out
+_MAX_HELD_OUT = 64
 _FEW = 32  # images to observe
-_FEW_JUDGES = 16
+_FEW_HELD_OUT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSet:
-    """What a calibration is made and judged with; no image serves both.
+    """What a calibration is made and validated with; no image serves both.
 
     Attributes:
         observed: For the calibration.
         held_out: For the gate and the report.
-        overlap: How many images were not observed because they judge.
+        overlap: How many images were not observed because they are held out.
     """
 
     observed: Images
@@ -80,7 +80,7 @@ def open_images(address: str, labels: Sequence[str], *, strict: bool) -> Images:
     Args:
         address: Where they are.
         labels: Of the model: those of the data are for it.
-        strict: For images that judge: of a dataset the split val, where there is one, and labels
+        strict: For held-out images: of a dataset the split val, where there is one, and labels
             that are damaged or not for this model are refused. Else for images to observe: the
             split train, where there is one, and such labels count as none.
 
@@ -123,22 +123,22 @@ def _images(data: Dataset, *, labeled: bool) -> Images:
 
 
 def _unlabeled(address: str) -> Images:
-    none = Objects.of([], [])
+    nothing = Objects.of([], [])
     files = open_source(address).files
-    return Images(tuple(Sample(f, i, none) for i, f in enumerate(files)), False)
+    return Images(tuple(Sample(f, i, nothing) for i, f in enumerate(files)), False)
 
 
 def divide(data: Images, held_out: Images | None, images: int, seed: int) -> CalibrationSet:
-    """Choose what is observed and what judges.
+    """Choose what is observed and what is held out.
 
     Args:
         data: To observe; without `held_out` one in five of them, 64 at most, is held out.
-        held_out: To judge by.
+        held_out: For the gate and the report.
         images: To observe at most.
         seed: Of the choice.
 
     Raises:
-        CalibrationError: There are too few to divide, or all of them judge.
+        CalibrationError: There are too few to divide, or all of them are held out.
     """
     overlap = 0
     if held_out is not None:
@@ -147,14 +147,14 @@ def divide(data: Images, held_out: Images | None, images: int, seed: int) -> Cal
         if not rest:
             raise CalibrationError(f"all {overlap} images to calibrate on are held out to judge by")
     order = np.random.default_rng(seed).permutation(len(data)).tolist()
-    held = 0 if held_out is not None else min(_MOST_JUDGES, -(-len(data) // _HELD_OUT))
-    if len(data) - held < 1:
+    count = 0 if held_out is not None else min(_MAX_HELD_OUT, -(-len(data) // _HELD_OUT))
+    if len(data) - count < 1:
         raise CalibrationError(
             f"{len(data)} images cannot be divided into some to calibrate on and some to judge "
             "by; 64 to 128 of them are a good number"
         )
-    observed = data.at(sorted(order[held:][:images]))
-    validation = data.at(sorted(order[:held])) if held_out is None else held_out
+    observed = data.at(sorted(order[count:][:images]))
+    validation = data.at(sorted(order[:count])) if held_out is None else held_out
     return CalibrationSet(observed, validation, overlap)
 
 
@@ -208,7 +208,7 @@ def warnings(observed: DataReport, held_out: DataReport, input_: Size) -> list[s
 
     Args:
         observed: To calibrate on.
-        held_out: To judge by.
+        held_out: For the gate and the report.
         input_: Of the network.
     """
     results = []
@@ -221,7 +221,7 @@ def warnings(observed: DataReport, held_out: DataReport, input_: Size) -> list[s
             f"{count} images are few to choose ranges from; 64 to 128 that show what the camera "
             "will see are better"
         )
-    if len(held_out.looks) < _FEW_JUDGES:
+    if len(held_out.looks) < _FEW_HELD_OUT:
         results.append(f"{len(held_out.looks)} images judge; that is few to tell good from bad")
     twins = sum(any(map(partial(is_duplicate, this), observed.looks[:i]))
                 for i, this in enumerate(observed.looks))  # fmt: skip

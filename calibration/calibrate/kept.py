@@ -28,15 +28,15 @@ class StageCache:
 
     Args:
         output: What the calibration will write; the folder lies beside it, hidden.
-        facts: All that the results depend on.
+        inputs: All that the results depend on.
 
     Raises:
         CalibrationError: The folder cannot be made.
     """
 
-    def __init__(self, output: Path, facts: Sequence[object]) -> None:
+    def __init__(self, output: Path, inputs: Sequence[object]) -> None:
         self.folder = output.with_name(f".{output.name}.calibrating")
-        key = _MARK + sha256(json.dumps(list(map(str, facts))).encode()).hexdigest()
+        key = _MARK + sha256(json.dumps(list(map(str, inputs))).encode()).hexdigest()
         try:
             self.resumed = self._read(_KEY) == key.encode()
             if not self.resumed:
@@ -53,9 +53,9 @@ class StageCache:
             CalibrationError: It cannot be kept.
         """
         try:
-            result = self._read(name)
-            if result is not None:
-                return result
+            content = self._read(name)
+            if content is not None:
+                return content
         except OSError as error:
             raise CalibrationError(f"{self.folder / name}: {error.strerror}") from error
         content = make()

@@ -40,9 +40,9 @@ class Progress:
             line = progress_line(stage, done, total, now - self._start)
             self._write(f"\r{printable(line)[:100]}\x1b[K")
 
-    def say(self, words: str) -> None:
+    def say(self, text: str) -> None:
         """One line that stays."""
-        self._write(f"{self._clear()}{printable(words)}\n")
+        self._write(f"{self._clear()}{printable(text)}\n")
 
     def finish(self) -> None:
         """End the current stage."""
@@ -60,8 +60,8 @@ class Progress:
     def _clear(self) -> str:
         return "\r\x1b[K" if self._bar else ""
 
-    def _write(self, words: str) -> None:
-        self._stream.write(words)
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
         self._stream.flush()
 
 

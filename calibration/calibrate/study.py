@@ -1,4 +1,4 @@
-"""What a report says of the decisions for one kind of grid: simulated, layer by layer."""
+"""What a report says of the decisions for one scheme: simulated, layer by layer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from edge.types import Detections, UInt8Array
 
 _CURVE = 5  # points, from all layers in INT8 to those of the spec
 _BEYOND = (4, 8)  # further float layers, to see what they would give
-Tell = Callable[[int, int], None]
+ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Images that a simulation is judged by.
+    """Held-out images that a simulation is compared with float on.
 
     Attributes:
         images: (H, W, 3) uint8 BGR.
@@ -82,17 +82,17 @@ class Observed:
     cost: Mapping[str, Mapping[str, float]]
 
     @classmethod
-    def of_recipe(cls, text: Mapping[str, Any]) -> Observed:
+    def of_recipe(cls, recipe: Mapping[str, Any]) -> Observed:
         """From what a recipe says, see `quant.solve.summary`."""
         histograms = {
             scheme: {
-                name: facts.Histogram(result["low"], result["high"], tuple(result["counts"]))
-                for name, result in solved["histograms"].items()
+                name: facts.Histogram(each["low"], each["high"], tuple(each["counts"]))
+                for name, each in solved["histograms"].items()
             }
-            for scheme, solved in text["schemes"].items()
+            for scheme, solved in recipe["schemes"].items()
         }
         return cls(
-            histograms, {name: each["sensitivity"] for name, each in text["schemes"].items()}
+            histograms, {name: each["sensitivity"] for name, each in recipe["schemes"].items()}
         )
 
     @classmethod
@@ -109,27 +109,29 @@ class Observed:
             network: The float one counts.
             targets: Keys into `edge.backends.BACKENDS`.
             inputs: The images.
-            progress: Progress: stage, done, of how much.
+            progress: Is told the stage, how much is done, of how much.
         """
-        results = {}
+        observed = {}
         for scheme, target in {policy(target).scheme: target for target in targets}.items():
             graph = equalize.at(network.graph, network.spec, target)
             names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(graph))
             histograms = observe(graph, inputs, names, partial(progress, "observe"))
-            results[scheme] = {
+            observed[scheme] = {
                 n: facts.Histogram.of(*each.bins()) for n, each in histograms.items()
             }
-        return cls(results, {})
+        return cls(observed, {})
 
 
-def costs(network: Network, target: str, inputs: Inputs, progress: Tell) -> dict[str, float]:
+def costs(
+    network: Network, target: str, inputs: Inputs, progress: ReportProgress
+) -> dict[str, float]:
     """What each INT8 layer costs: the objective when it alone is rounded.
 
     Args:
         network: With a spec that covers every layer that is asked about.
         target: Whose INT8 is tried.
         inputs: The images to compare heads on.
-        progress: Progress.
+        progress: Is told how much is done, of how much.
     """
     model, spec = network.model, network.spec
     graph = equalize.at(network.graph, spec, target)
@@ -146,18 +148,18 @@ def scheme(
     targets: Sequence[str],
     held_out: Judged,
     observed: Observed,
-    progress: Tell,
+    progress: ReportProgress,
     *,
     draw_curve: bool,
 ) -> facts.Scheme:
-    """The facts on one kind of grid.
+    """The facts on one scheme.
 
     Args:
         network: With its spec.
-        targets: With such grids; the first stands for all.
-        held_out: To simulate.
+        targets: That have it; the first stands for all.
+        held_out: The images to simulate on.
         observed: For the layers.
-        progress: Progress.
+        progress: Is told how much is done, of how much.
         draw_curve: Try other numbers of float layers too.
     """
     whole, planned = network.at(targets[0])
@@ -195,10 +197,10 @@ def layers(
     results = []
     for node in structure.convolutions(graph):
         source = node.inputs[0]
-        grid = planned.tensors.get(source) if node.name in planned.layers else None
+        params = planned.tensors.get(source) if node.name in planned.layers else None
         clip = None
-        if grid is not None:
-            low, high = ((c - grid.zero_point) * grid.scale for c in (grid.low, grid.high))
+        if params is not None:
+            low, high = ((c - params.zero_point) * params.scale for c in (params.low, params.high))
             clip = (float(low), float(high))
         results.append(
             facts.Layer(

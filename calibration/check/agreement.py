@@ -15,7 +15,7 @@ from edge.models.base import ModelSpec
 from edge.types import AnyArray, Detections, Tensor, UInt8Array
 
 # As detectors are evaluated: every class of a box, low scores too.
-_SCORE, _IOU, _MOST = 0.03, 0.65, 300
+_SCORE, _IOU, _MAX_DETECTIONS = 0.03, 0.65, 300
 
 
 class Simulated:
@@ -54,7 +54,7 @@ def detector(model: ModelSpec, backend: Backend) -> Detector:
         backend,
         score_threshold=_SCORE,
         iou_threshold=_IOU,
-        max_detections=_MOST,
+        max_detections=_MAX_DETECTIONS,
         multi_label=True,
     )
 
@@ -88,5 +88,5 @@ def agree(reference: Sequence[Detections], results: Sequence[Detections]) -> Agr
     )
 
 
-def _classless(result: Detections) -> Detections:
-    return Detections(result.boxes, result.scores, np.zeros_like(result.class_ids))
+def _classless(detections: Detections) -> Detections:
+    return Detections(detections.boxes, detections.scores, np.zeros_like(detections.class_ids))

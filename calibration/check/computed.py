@@ -26,9 +26,9 @@ def int8_layers(graph: Graph, plan: Plan, files: ModelFiles) -> frozenset[str]:
         files: By suffix.
     """
     nodes = [node for node in graph.nodes if node.op == "Conv"]
-    result = _READERS[plan.target](files)
+    computed = _READERS[plan.target](files)
     name = _NAMES.get(plan.target, _node_name)
-    return frozenset(node.name for node in nodes if name(graph, plan, node) in result)
+    return frozenset(node.name for node in nodes if name(graph, plan, node) in computed)
 
 
 def _ncnn(files: ModelFiles) -> set[str]:

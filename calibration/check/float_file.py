@@ -27,9 +27,9 @@ class Tolerance:
     """How far a file may be from its source.
 
     Attributes:
-        decibels: The least ratio of signal to noise of an output, SQNR.
-        overlap: The least IoU of a box with its twin.
-        score: The most that a score may differ.
+        decibels: The minimum ratio of signal to noise of an output, SQNR.
+        overlap: The minimum IoU of a box with its twin.
+        score: The maximum that a score may differ.
     """
 
     decibels: float
@@ -101,8 +101,8 @@ def _as_fed(values: Float32Array, input_: TensorSpec) -> AnyArray:
     if input_.dtype == "float32":
         return values
     limits = np.iinfo(input_.dtype)
-    steps = np.rint(values / np.float32(input_.scale)) + input_.zero_point
-    return np.asarray(np.clip(steps, limits.min, limits.max), input_.dtype)
+    codes = np.rint(values / np.float32(input_.scale)) + input_.zero_point
+    return np.asarray(np.clip(codes, limits.min, limits.max), input_.dtype)
 
 
 def check(
@@ -256,10 +256,10 @@ def _has_twin(
     near = np.abs(candidates.scores - expected.scores[index]) <= tolerance.score
     boxes = candidates.boxes[near & (candidates.class_ids == expected.class_ids[index])]
     box = expected.boxes[index]
-    max_abs = _PIXELS
+    limit = _PIXELS
     if (box[2:] <= box[:2]).any():  # without area, where IoU says nothing
-        max_abs += float(np.abs(box).max()) * (1 - tolerance.overlap)
-    same = np.abs(boxes - box).max(1, initial=0) <= max_abs
+        limit += float(np.abs(box).max()) * (1 - tolerance.overlap)
+    same = np.abs(boxes - box).max(1, initial=0) <= limit
     return bool((same | (_overlap(boxes, box) >= tolerance.overlap)).any())
 
 

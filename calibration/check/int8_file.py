@@ -74,10 +74,10 @@ def check(
     kind = f"{artifact.backend} int8"
     _check_layers(kind, graph, plan, int8_layers(graph, plan, artifact.files))
     exact = _Watched.on(images, spec, Simulated(graph))
-    expected = _Watched.on(images, spec, Simulated(simulate(graph, plan)))
-    result = _Watched.on(images, spec, open_artifact(artifact, spec))
+    planned = _Watched.on(images, spec, Simulated(simulate(graph, plan)))
+    real = _Watched.on(images, spec, open_artifact(artifact, spec))
     simulated, measured = (
-        tuple(map(decibels, side.outputs(), exact.outputs())) for side in (expected, result)
+        tuple(map(decibels, side.outputs(), exact.outputs())) for side in (planned, real)
     )
     for name, plans, files in zip(spec.output_names, simulated, measured, strict=True):
         if _is_worse(files, plans):
@@ -86,8 +86,8 @@ def check(
                 f"{kind}: its output {name} has an SQNR of {files:.1f} dB against the float "
                 f"network, the simulation of its plan {plans:.1f} dB; {where}"
             )
-    agreement = agree(expected.measured, result.measured)
-    wished = _least(agreement.expected, agree(exact.measured, expected.measured).ap50)
+    agreement = agree(planned.measured, real.measured)
+    wished = _least(agreement.expected, agree(exact.measured, planned.measured).ap50)
     if agreement.ap50 < wished:
         raise ModelError(
             f"{kind}: its detections agree with the simulation's to AP50 {agreement.ap50:.3f}, "
@@ -157,19 +157,19 @@ class _Watched:
     def run(self) -> tuple[Tensor, ...]:
         """See `edge.backends.base.Backend`."""
         self.image = np.array(self._backend.input_view(), np.float32)
-        result = self._backend.run()
-        self._rows.append(tuple(output.real() for output in result))
-        return result
+        outputs = self._backend.run()
+        self._rows.append(tuple(output.real() for output in outputs))
+        return outputs
 
     def close(self) -> None:
         """See `edge.backends.base.Backend`."""
         self._backend.close()
 
 
-def _check_layers(kind: str, graph: Graph, plan: Plan, result: frozenset[str]) -> None:
+def _check_layers(kind: str, graph: Graph, plan: Plan, names: frozenset[str]) -> None:
     nodes = {node.name: node for node in graph.nodes}
-    float_layers = [str(nodes[name]) for name in nodes if name in set(plan.layers) - result]
-    codes = [str(nodes[name]) for name in nodes if name in result - set(plan.layers)]
+    float_layers = [str(nodes[name]) for name in nodes if name in set(plan.layers) - names]
+    codes = [str(nodes[name]) for name in nodes if name in names - set(plan.layers)]
     if float_layers:
         raise ModelError(f"{kind}: these compute in floats, in its plan on codes: {float_layers}")
     if codes:
@@ -208,7 +208,7 @@ def _restricted(plan: Plan, graph: Graph) -> Plan:
         kept_in_int8 = kept_in_int8.difference(graph.outputs)
     return replace(
         plan,
-        tensors={name: grid for name, grid in plan.tensors.items() if name in graph.shapes},
+        tensors={name: params for name, params in plan.tensors.items() if name in graph.shapes},
         kept_in_int8=kept_in_int8,
         layers={name: layer for name, layer in plan.layers.items() if name in names},
         pass_through=plan.pass_through & names,

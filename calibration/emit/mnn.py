@@ -52,11 +52,11 @@ def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[
             *(["--fp16"] if half else []),
             *(["--compressionParamsFile", scales.name] if plan is not None else []),
         ]
-        answer = _python(folder, command)[1]
-        if "No module named '_tools'" in answer:
+        log = _python(folder, command)[1]
+        if "No module named '_tools'" in log:
             raise BackendNotInstalledError("mnn needs the package MNN", "mnn")
         if not target.is_file():
-            raise _refusal(graph, answer)
+            raise _refusal(graph, log)
         # What it wrote may crash who loads it, so another process tries first.
         code, complaint = _python(folder, [sys.executable, "-c", _LOAD, target.name])
         if code != 0:

@@ -231,10 +231,10 @@ def _reshape(writer: Writer, node: Node) -> None:
 def _transpose(writer: Writer, node: Node) -> None:
     source = node.inputs[0]
     order = node.ints("perm", tuple(reversed(range(len(writer.shape(source))))))
-    histograms = node.output in writer.graph.outputs
-    if writer.is_image(source) and order == IMAGE and not histograms:
+    is_output = node.output in writer.graph.outputs
+    if writer.is_image(source) and order == IMAGE and not is_output:
         writer.alias(node.output, writer.get(source, image=True), image=False)
-    elif not writer.is_image(source) and order == PLAIN and not histograms:
+    elif not writer.is_image(source) and order == PLAIN and not is_output:
         writer.alias(node.output, writer.get(source, image=False), image=True)
     else:
         number = writer.get(source, image=False)

@@ -51,7 +51,7 @@ def cuts(graph: Graph, spec: ModelSpec) -> Iterator[Cut]:
     (count,) = {len(names) for names in levels.values()} or {0}
     per_level, strides = list(levels.values()), tuple(levels)
     likely = [spec, *(replace(spec, family=name) for name in _ALIKE.get(spec.family, ()))]
-    for answer, (name, layout) in (
+    for candidate, (name, layout) in (
         (s, f) for s in likely for f in models.family(s.family).layouts.items()
     ):
         if not layout.per_level or layout.optional or len(layout.parts) != count:
@@ -63,9 +63,9 @@ def cuts(graph: Graph, spec: ModelSpec) -> Iterator[Cut]:
             if layout.anchored:
                 for anchors in _anchors(graph, spec, names):
                     if sizes == [[len(level) * (5 + len(spec.labels)) for level in anchors]]:
-                        yield _cut(graph, answer, name, names, strides, anchors)
+                        yield _cut(graph, candidate, name, names, strides, anchors)
             elif _fit(layout, sizes, len(spec.labels)):
-                yield _cut(graph, answer, name, names, strides)
+                yield _cut(graph, candidate, name, names, strides)
 
 
 def _fit(layout: OutputLayout, sizes: Sequence[Sequence[int]], classes: int) -> bool:

@@ -38,8 +38,8 @@ class Histogram:
         low, high = float(values.min()), float(values.max())
         if low == high:
             low, high = low - 0.5, high + 0.5
-        result, _ = np.histogram(values, BINS, (low, high), weights=counts)
-        return cls(low, high, tuple(int(n) for n in result))
+        bins, _ = np.histogram(values, BINS, (low, high), weights=counts)
+        return cls(low, high, tuple(int(n) for n in bins))
 
     def outside(self, low: float, high: float) -> float:
         """The share of the values outside a range, to the width of a bin; 0 to 1."""
@@ -106,11 +106,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """What was decided for one kind of grid.
+    """What was decided for one scheme.
 
     Attributes:
         name: "symmetric" or "asymmetric".
-        targets: The runtimes with such grids.
+        targets: The runtimes that have it.
         rows: Simulated: weights only, activations only, both.
         layers: In the order of the network.
         curve: From all layers in INT8 on; empty where it was not drawn.
@@ -129,8 +129,8 @@ class Target:
 
     Attributes:
         name: Key into `edge.backends.BACKENDS`.
-        scheme: Of its grids.
-        row: In the runtime, on all images that judge.
+        scheme: Its name.
+        row: In the runtime, on all held-out images.
         simulated: The runtime with the simulation as the truth, on a part of them.
         noise: By output: SQNR against float in decibels, of the simulation and of the runtime.
         int8_layers: Convolutions in INT8.

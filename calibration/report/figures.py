@@ -20,19 +20,19 @@ def costs(layers: Sequence[Layer]) -> str:
     """A bar for each layer in the order of the network: what rounding it costs."""
     width, height, base = 900.0, 210.0, 180.0
     known = [layer for layer in layers if layer.cost is not None]
-    limit = max((layer.cost or 0.0 for layer in known), default=0.0) or 1.0
+    highest = max((layer.cost or 0.0 for layer in known), default=0.0) or 1.0
     step = (width - 60) / max(1, len(layers))
-    body = _axis(52, base, width - 8, [(0.0, "0"), (limit, f"{limit:.3g}")], 150.0)
+    body = _axis(52, base, width - 8, [(0.0, "0"), (highest, f"{highest:.3g}")], 150.0)
     for index, layer in enumerate(layers):
-        tall = 150.0 * max(0.0, layer.cost or 0.0) / limit
+        tall = 150.0 * max(0.0, layer.cost or 0.0) / highest
         kind = "float" if layer.why_float else "int8"
-        message = f"{layer.name}: {layer.kind}, {100 * layer.operations:.1f} % of the work"
-        message += f", {layer.why_float}" if layer.why_float else ", INT8"
-        message += "" if layer.cost is None else f", costs {layer.cost:.4g}"
+        label = f"{layer.name}: {layer.kind}, {100 * layer.operations:.1f} % of the work"
+        label += f", {layer.why_float}" if layer.why_float else ", INT8"
+        label += "" if layer.cost is None else f", costs {layer.cost:.4g}"
         tall = max(tall, 2.0 if layer.why_float else 0.0)
         body += (
             f'<rect class="{kind}" x="{52 + index * step:.1f}" y="{base - tall:.1f}" '
-            f'width="{max(step - 1, 0.8):.1f}" height="{tall:.1f}">{_title(message)}</rect>'
+            f'width="{max(step - 1, 0.8):.1f}" height="{tall:.1f}">{_title(label)}</rect>'
         )
     ends = ("first layer", "start"), ("last layer", "end")
     for (words, anchor), x in zip(ends, (52.0, width - 8), strict=True):
@@ -43,23 +43,23 @@ def costs(layers: Sequence[Layer]) -> str:
 def spread(histogram: Histogram, clip: tuple[float, float] | None) -> str:
     """The values of a tensor, counts on a logarithmic scale, and the range that codes cover."""
     width, height = 180.0, 30.0
-    limit = math.log1p(max(histogram.counts, default=0)) or 1.0
+    highest = math.log1p(max(histogram.counts, default=0)) or 1.0
     extent = (histogram.high - histogram.low) or 1.0
     step = width / max(1, len(histogram.counts))
     body = "".join(
         f'<rect class="seen" x="{i * step:.1f}" y="{height - h:.1f}" width="{step:.1f}" '
         f'height="{h:.1f}"/>'
         for i, n in enumerate(histogram.counts)
-        if (h := height * math.log1p(n) / limit) > 0
+        if (h := height * math.log1p(n) / highest) > 0
     )
     if clip is not None:
         ends = [min(max(0.0, width * (c - histogram.low) / extent), width) for c in clip]
         body += (
             f'<path class="clip" d="M{ends[0]:.1f} 0V{height:.0f}M{ends[1]:.1f} 0V{height:.0f}"/>'
         )
-    message = f"values {histogram.low:.4g} to {histogram.high:.4g}"
-    message += f"; codes cover {clip[0]:.4g} to {clip[1]:.4g}" if clip else "; float"
-    return _svg(width, height, body + _title(message), message)
+    label = f"values {histogram.low:.4g} to {histogram.high:.4g}"
+    label += f"; codes cover {clip[0]:.4g} to {clip[1]:.4g}" if clip else "; float"
+    return _svg(width, height, body + _title(label), label)
 
 
 def curve(points: Sequence[Point]) -> str:
@@ -80,12 +80,12 @@ def curve(points: Sequence[Point]) -> str:
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
         body += f'<polyline class="{kind}" points="{line}"/>'
         for (x, y), point in zip(at, points, strict=True):
-            message = (
+            label = (
                 f"{point.layers} float layers, {100 * point.operations:.1f} % of the work: "
                 f"{name.upper()} {100 * getattr(point.agreement, name):.1f}"
             )
             body += (
-                f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3">{_title(message)}</circle>'
+                f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3">{_title(label)}</circle>'
             )
         if at:
             words = name.upper()
@@ -99,7 +99,7 @@ def curve(points: Sequence[Point]) -> str:
 
 
 def whiskers(change: Difference, max_abs: float) -> str:
-    """A change with its interval, in points, on a scale of -reach to reach."""
+    """A change with its interval, in points, on a scale of -max_abs to max_abs."""
     width, height, middle = 160.0, 18.0, 9.0
 
     def x(value: float) -> float:
@@ -114,8 +114,8 @@ def whiskers(change: Difference, max_abs: float) -> str:
             f'M{x(low):.1f} 5v8M{x(high):.1f} 5v8"/>'
         )
     body += f'<circle class="first" cx="{x(lost):.1f}" cy="{middle}" r="3"/>'
-    message = f"{lost:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}; scale ±{max_abs:g}"
-    return _svg(width, height, body + _title(message), message)
+    label = f"{lost:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}; scale ±{max_abs:g}"
+    return _svg(width, height, body + _title(label), label)
 
 
 def shares(value: float, minimum: float = 0.0) -> str:
@@ -139,10 +139,10 @@ def _axis(
     scale: float | None = None,
 ) -> str:
     """Horizontal lines with numbers at their left."""
-    limit = scale or max((value for value, _ in ticks), default=1.0) or 1.0
+    top = scale or max((value for value, _ in ticks), default=1.0) or 1.0
     body = ""
     for value, words in ticks:
-        y = base - tall * value / limit
+        y = base - tall * value / top
         body += f'<path class="axis" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
         body += text(left - 6, y + 4, words, color=_INK, size=12, anchor="end")
     return body

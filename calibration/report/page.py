@@ -75,7 +75,7 @@ def _head(facts: Facts) -> str:
         f"{facts.held_out} others judge. Lowest agreement with float: "
         f"{_pair(worst.row.agreement)} ({worst.name}); wanted: {facts.limits}."
     )
-    warnings = "".join(f"<li>{_words(remark)}</li>" for remark in facts.warnings)
+    warnings = "".join(f"<li>{_words(warning)}</li>" for warning in facts.warnings)
     return (
         f"<header><h1>{_words(facts.name)}</h1><p>{_words(facts.family)}, INT8 by "
         f"<code>edge calibrate</code> {_words(facts.version)}, {_words(facts.created)}</p>"
@@ -88,7 +88,7 @@ def _targets(facts: Facts) -> str:
     heads = ["runtime", "AP / AP50", "recall", "precision", "INT8 layers", "float work"]
     heads += ["AP by labels", "change", ""] if labeled else []
     heads += ["size", "latency", "against float"]
-    max_abs = _reach(target.row for target in facts.targets)
+    max_abs = _scale_of(target.row for target in facts.targets)
     rows = []
     for target in facts.targets:
         cells = [
@@ -116,7 +116,7 @@ def _targets(facts: Facts) -> str:
 
 def _scheme(scheme: Scheme) -> str:
     labeled = any(row.labels for row in scheme.rows)
-    max_abs = _reach(scheme.rows)
+    max_abs = _scale_of(scheme.rows)
     rows = [
         [
             _words(row.name),
@@ -179,14 +179,14 @@ def _runtimes(facts: Facts) -> str:
     heads = ["runtime", "AP / AP50 against its simulation", "output", "simulated", "runtime"]
     rows = []
     for target in facts.targets:
-        for number, (name, (simulated, result)) in enumerate(target.noise.items()):
+        for number, (name, (simulated, measured)) in enumerate(target.noise.items()):
             first = [f"<b>{_words(target.name)}</b>", _pair(target.simulated)]
             rows.append(
                 [
                     *(first if number == 0 else ["", ""]),
                     f"<code>{_words(name)}</code>",
                     f"{simulated:.1f} dB",
-                    f"{result:.1f} dB",
+                    f"{measured:.1f} dB",
                 ]
             )
     note = (
@@ -205,8 +205,8 @@ def _images(facts: Facts, pairs: Sequence[Pair]) -> str:
     shown = []
     for pair in pairs:
         sides = (("float", pair.float_), (f"INT8, {pair.runtime}", pair.int8))
-        for words, result in sides:
-            image = _image(pair.image, result[result.scores >= _SHOWN], facts.labels)
+        for words, detections in sides:
+            image = _image(pair.image, detections[detections.scores >= _SHOWN], facts.labels)
             shown.append(f'<figure><img alt="{_words(words)}" src="{image}">')
             shown.append(f"<figcaption>{_words(words)}</figcaption></figure>")
         agreement = pair.agreement
@@ -246,12 +246,12 @@ def _label_cells(row: Row, max_abs: float) -> list[str]:
     ]
 
 
-def _reach(rows: Iterable[Row]) -> float:
+def _scale_of(rows: Iterable[Row]) -> float:
     """Points that the scale of changes goes to on either side."""
     ends = [abs(100 * v) for row in rows for c in [row.labels.get("AP")] if c
             for v in (c.low, c.high, c.after - c.before)]  # fmt: skip
-    limit = max([e for e in ends if e == e] + [0.0])
-    return next((r for r in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if limit <= r), 100.0)
+    greatest = max([e for e in ends if e == e] + [0.0])
+    return next((r for r in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if greatest <= r), 100.0)
 
 
 def _image(image: UInt8Array, detections: Detections, labels: Sequence[str]) -> str:

@@ -32,8 +32,10 @@ def channel_wise(teacher: Sequence[Tensor], student: Sequence[Tensor], tau: floa
     for theirs, ours in zip(teacher, student, strict=True):
         batch, channels = ours.shape[:2]
         expected = log_softmax(theirs.float().flatten(2) / tau, -1)
-        answer = log_softmax(ours.float().flatten(2) / tau, -1)
-        total = total + tau**2 / (batch * channels) * (expected.exp() * (expected - answer)).sum()
+        log_student = log_softmax(ours.float().flatten(2) / tau, -1)
+        total = (
+            total + tau**2 / (batch * channels) * (expected.exp() * (expected - log_student)).sum()
+        )
     return total / len(student)
 
 

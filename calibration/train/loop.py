@@ -165,19 +165,19 @@ class Training:
         """
         steps = math.ceil(len(photos) / self.recipe.batch)
         sums: dict[str, float] = {}
-        start, histograms = time.monotonic(), 0
+        start, done = time.monotonic(), 0
         made = batches(photos, self.recipe, self.epoch, threads=min(self.machine.threads, 4))
         for i, (images, targets) in enumerate(made):
             for name, value in self._step(images, targets, steps).items():
                 sums[name] = sums.get(name, 0.0) + value
-            histograms += len(images)
+            done += len(images)
             means = {name: value / (i + 1) for name, value in sums.items()}
             if not all(map(math.isfinite, means.values())):
                 raise CalibrationError(
                     f"the loss is no longer a number in epoch {self.epoch + 1}: {means}; "
                     "try a lower rate"
                 )
-            rate = histograms / (time.monotonic() - start)
+            rate = done / (time.monotonic() - start)
             report(Progress(self.epoch, i + 1, steps, rate, means))
         return {name: value / steps for name, value in sums.items()}
 
@@ -218,13 +218,13 @@ class Training:
         assert self.teacher is not None
         with torch.no_grad(), self.machine.arithmetic():
             theirs = self.teacher.features(x)
-            answer = _head(self.teacher)(theirs)
+            outputs = _head(self.teacher)(theirs)
         parts = {}
         if "channel" in self.recipe.distill:
             apart = distill.channel_wise(theirs, features)
             parts["channel"] = weight * distill.CHANNEL_WEIGHT * apart
         if "head" in self.recipe.distill:
-            parts["head"] = weight * distill.head(answer, levels)
+            parts["head"] = weight * distill.head(outputs, levels)
         return parts
 
     def _rate(self, steps: int) -> float:

@@ -30,10 +30,10 @@ class Targets(NamedTuple):
         cls, boxes: Sequence[Float32Array], class_ids: Sequence[Int32Array], device: str = "cpu"
     ) -> Targets:
         """From an array of boxes and one of classes for each image."""
-        batch, limit = len(boxes), max(map(len, class_ids), default=0)
-        corners = np.zeros((batch, limit, 4), np.float32)
-        labels = np.zeros((batch, limit), np.int64)
-        real = np.zeros((batch, limit), np.bool_)
+        batch, max_objects = len(boxes), max(map(len, class_ids), default=0)
+        corners = np.zeros((batch, max_objects, 4), np.float32)
+        labels = np.zeros((batch, max_objects), np.int64)
+        real = np.zeros((batch, max_objects), np.bool_)
         for i, (own, ids) in enumerate(zip(boxes, class_ids, strict=True)):
             corners[i, : len(ids)], labels[i, : len(ids)], real[i, : len(ids)] = own, ids, True
         tensors = (torch.from_numpy(column).to(device) for column in (corners, labels, real))

@@ -123,9 +123,9 @@ def assign(outputs: Predictions, places: Candidates, targets: Targets) -> Tensor
     least; the cost is the class's cross entropy and -3 log IoU. A place that several objects want
     goes to the one that it costs least.
     """
-    limit = targets.real.shape[1]
-    group = places.image * limit + places.target  # one for each object
-    groups = len(targets.real) * limit
+    max_objects = targets.real.shape[1]
+    group = places.image * max_objects + places.target  # one for each object
+    groups = len(targets.real) * max_objects
     overlaps = iou(targets.boxes[places.image, places.target], outputs.boxes)
     labels = targets.class_ids[places.image, places.target]
     expected = one_hot(labels, outputs.classes.shape[1]).float()

@@ -1,6 +1,6 @@
-"""Ranges, steps and codes of weights, and biases, by gradient descent on what the heads say.
+"""Ranges, scales and codes of weights, and biases, by gradient descent on the heads' outputs.
 
-The network is its own teacher, or a larger one is. What is judged by is not learned from, so that
+The network is its own teacher, or a larger one is. Held-out images are not learned from, so that
 few images learned by heart are seen for what they are.
 
 Source: Shu et al. 2021, arXiv:2011.13256; Nagel et al. 2020, arXiv:2004.10568 (learned rounding).
@@ -26,12 +26,12 @@ from calibration.quant.spec.spec import QuantSpec
 
 _BATCH = 4
 _RATES = {"ranges": 1e-2, "steps": 2e-3, "biases": 1e-3, "weights": 1e-2}
-_LOOKS = 6  # how often the way is judged
+_LOOKS = 6  # how often the held-out loss is computed
 _WARM_UP = 10
 
 
 def learn(
-    problem: SearchContext,
+    context: SearchContext,
     spec: QuantSpec,
     options: Learning,
     seed: int,
@@ -40,7 +40,7 @@ def learn(
     """The best spec on the way of a descent; the one that it starts from, if none is better.
 
     Args:
-        problem: The network and all images.
+        context: The network and all images.
         spec: Where to start.
         options: See there.
         seed: Of the order and augmentation of the images.
@@ -49,20 +49,20 @@ def learn(
     Raises:
         CalibrationError: A graph has an operator that is not known in torch.
     """
-    graph = problem.graph
+    graph = context.graph
     if options.necks and teacher is None:  # another network's features mean something else
-        graph = graph.rebuilt(outputs=(*graph.outputs, *necks(graph, problem.model)))
+        graph = graph.rebuilt(outputs=(*graph.outputs, *necks(graph, context.model)))
     network = TorchGraph(graph)
-    student = Student(problem, spec, network)
-    samples = TrainingSamples(problem, network if teacher is None else TorchGraph(teacher))
+    student = Student(context, spec, network)
+    samples = TrainingSamples(context, network if teacher is None else TorchGraph(teacher))
     kinds = [kind for kind in _RATES if options.weights or kind != "weights"]
     optimizer = torch.optim.Adam(
         [{"params": student.parameters(kind), "lr": _RATES[kind]} for kind in kinds]
     )
     pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, options.steps))
     random = np.random.default_rng(seed)
-    learners = _learners(problem)
-    best, minimum = spec, _judged(student, samples, problem, options)
+    learners = _learners(context)
+    best, minimum = spec, _held_out_loss(student, samples, context, options)
     order: list[int] = []
     for step in range(options.steps):
         chosen: list[TrainingSample] = []
@@ -74,11 +74,11 @@ def learn(
         loss.backward()
         optimizer.step()
         pace.step()
-        problem.progress(step + 1, options.steps)
+        context.progress(step + 1, options.steps)
         if (step + 1) % max(options.steps // _LOOKS, 1) == 0:
-            result = _judged(student, samples, problem, options)
-            if result < minimum:
-                best, minimum = student.spec(), result
+            loss_now = _held_out_loss(student, samples, context, options)
+            if loss_now < minimum:
+                best, minimum = student.spec(), loss_now
     return best
 
 
@@ -101,17 +101,17 @@ def _loss(
     return loss + options.necks * torch.stack(pairs).mean() if pairs else loss
 
 
-def _judged(
-    student: Student, samples: TrainingSamples, problem: SearchContext, options: Learning
+def _held_out_loss(
+    student: Student, samples: TrainingSamples, context: SearchContext, options: Learning
 ) -> float:
-    """What is made less, by the images that judge."""
-    result, expected = [], []
+    """What is minimized, on the held-out images."""
+    results, expected = [], []
     with torch.no_grad():
-        for index in problem.held_out:
+        for index in context.held_out:
             image = samples.image(TrainingSample(index))
-            result.append(samples.inside(student(image), TrainingSample(index)))
+            results.append(samples.inside(student(image), TrainingSample(index)))
             expected.append(samples.expected(TrainingSample(index), image))
-    return float(_weighed(result, expected, options))
+    return float(_weighed(results, expected, options))
 
 
 def _weighed(results: list[Outputs], expected: list[Outputs], options: Learning) -> Tensor:
@@ -119,10 +119,10 @@ def _weighed(results: list[Outputs], expected: list[Outputs], options: Learning)
     return distance(ours, theirs, channels_weight=options.channels, heads_weight=options.heads)
 
 
-def _learners(problem: SearchContext) -> list[int]:
-    """The images to learn from: not those that judge, unless there are hardly others."""
-    every = range(len(problem.inputs))
-    others = [index for index in every if index not in problem.held_out]
+def _learners(context: SearchContext) -> list[int]:
+    """The images to learn from: not the held-out ones, unless there are hardly others."""
+    every = range(len(context.inputs))
+    others = [index for index in every if index not in context.held_out]
     return others if len(others) >= _BATCH else list(every)
 
 

@@ -54,8 +54,8 @@ def channel_wise(student: Tensor, teacher: Tensor) -> Tensor:
 
     Source: Shu et al. 2021, arXiv:2011.13256, eq. 4, with a temperature of 1.
     """
-    expected, results = (values.log_softmax(-1) for values in (teacher, student))
-    return (expected.exp() * (expected - results)).sum(-1).mean()
+    target, own = (values.log_softmax(-1) for values in (teacher, student))
+    return (target.exp() * (target - own)).sum(-1).mean()
 
 
 def _channels(level: Level) -> Tensor:

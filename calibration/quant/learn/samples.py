@@ -1,4 +1,4 @@
-"""Images to learn from, some mirrored, some enlarged, and what the teacher says of them."""
+"""Images to learn from, some mirrored, some enlarged, and the teacher's outputs for them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from calibration.quant.simulate.heads import Level, levels
 
 Window = tuple[float, float, float, float]  # top, left, height, width; of the image's
 
-_BYTES = 256 << 20  # of what the teacher said, that is kept
-_LEAST = 0.5  # of a side of the image: the smallest part that is enlarged
+_BYTES = 256 << 20  # of the teacher's outputs that are kept
+_MIN_SIDE = 0.5  # of a side of the image: the smallest part that is enlarged
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class TrainingSample:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a network says of one image, without what is around the image.
+    """The outputs of a network for one image, without what is around the image.
 
     Attributes:
         levels: Of its head.
@@ -50,18 +50,18 @@ class Outputs:
 
 
 class TrainingSamples:
-    """The images of a problem; what the teacher says of whole ones is kept, as memory allows."""
+    """The images of a search; the teacher's outputs for whole ones are kept, as memory allows."""
 
-    def __init__(self, problem: SearchContext, teacher: TorchGraph) -> None:
-        self._problem = problem
+    def __init__(self, context: SearchContext, teacher: TorchGraph) -> None:
+        self._context = context
         self._teacher = teacher
-        self._heads = len(problem.graph.outputs)
+        self._heads = len(context.graph.outputs)
         self._known: dict[TrainingSample, Outputs] = {}
         self._left = _BYTES
 
     def image(self, sample: TrainingSample) -> Tensor:
         """(1, C, H, W): what the network reads."""
-        inputs = self._problem.inputs
+        inputs = self._context.inputs
         image = torch.from_numpy(inputs.real(sample.index))
         if sample.window is not None:
             inner: Any = inputs.image(sample.index, image)  # a view
@@ -69,7 +69,7 @@ class TrainingSamples:
         return image.flip(3) if sample.mirrored else image
 
     def expected(self, sample: TrainingSample, image: Tensor) -> Outputs:
-        """What the teacher says."""
+        """The teacher's outputs."""
         known = self._known.get(sample)
         if known is None:
             with torch.no_grad():
@@ -82,19 +82,19 @@ class TrainingSamples:
         return known
 
     def inside(self, outputs: Sequence[Tensor], sample: TrainingSample) -> Outputs:
-        """What the outputs for one image say: those of the problem's graph, then necks."""
-        inputs, index = self._problem.inputs, sample.index
+        """What the outputs for one image say: those of the context's graph, then necks."""
+        inputs, index = self._context.inputs, sample.index
         turned = [values.flip(3) if sample.mirrored else values for values in outputs]
         parts = [inputs.image(index, values) for values in turned]
-        return Outputs(levels(parts[: self._heads], self._problem.model), parts[self._heads :])
+        return Outputs(levels(parts[: self._heads], self._context.model), parts[self._heads :])
 
 
 def draw(random: np.random.Generator, index: int, *, crops: bool) -> TrainingSample:
-    """An image in a augmentation by chance."""
+    """An image in an augmentation drawn by chance."""
     mirrored = bool(random.integers(2))
     if not crops or random.integers(2):
         return TrainingSample(index, mirrored)
-    height, width = random.uniform(_LEAST, 1, 2).tolist()
+    height, width = random.uniform(_MIN_SIDE, 1, 2).tolist()
     top, left = (random.uniform(0, 1, 2) * (1 - height, 1 - width)).tolist()
     return TrainingSample(index, mirrored, (top, left, height, width))
 

@@ -78,7 +78,7 @@ def observe(
         graph: With one input.
         inputs: For it.
         names: Of tensors; the graph's input may be among them.
-        progress: Told how many runs of how many are done.
+        progress: Is told how many runs of how many are done.
     """
     results = {name: Histogram() for name in names}
     parts = list(chunks(graph, [name for name in results if name not in graph.inputs]))
@@ -104,8 +104,8 @@ def observe(
 
 def chunks(graph: Graph, names: Sequence[str]) -> Iterable[list[str]]:
     """The tensors in the order of the graph, cut where they would take too much memory."""
-    expected = set(names)
-    ordered = [name for node in graph.nodes for name in node.outputs if name in expected]
+    chosen = set(names)
+    ordered = [name for node in graph.nodes for name in node.outputs if name in chosen]
     chunk: list[str] = []
     size = 0
     for name in ordered:

@@ -29,8 +29,8 @@ class Observer(Protocol):
 
         Args:
             histogram: Values of a tensor.
-            symmetric: The grid will be; else each side is chosen for itself. Either way the range
-                says both sides: a symmetric grid covers the greater.
+            symmetric: The scheme is; else each side is chosen for itself. Either way the range
+                says both sides: symmetric codes cover the greater.
         """
 
 
@@ -152,12 +152,12 @@ def _rank(counts: AnyArray, percent: float) -> int:
     return int(np.searchsorted(sums, max(1.0, sums[-1] * percent / 100)).clip(max=len(counts) - 1))
 
 
-def _error(values: AnyArray, counts: AnyArray, low: float, high: float, steps: int) -> float:
-    step = (high - low) / steps
-    if step <= 0:
+def _error(values: AnyArray, counts: AnyArray, low: float, high: float, num_steps: int) -> float:
+    scale = (high - low) / num_steps
+    if scale <= 0:
         return float((values**2 * counts).sum())
-    result = np.clip(np.rint(values / step) * step, low, high)
-    return float(((result - values) ** 2 * counts).sum())
+    rounded = np.clip(np.rint(values / scale) * scale, low, high)
+    return float(((rounded - values) ** 2 * counts).sum())
 
 
 def _divergence(shares: AnyArray, end: int) -> float:
@@ -169,5 +169,5 @@ def _divergence(shares: AnyArray, end: int) -> float:
     spread = np.where(there, (mass / np.maximum(places, 1))[code], 0)
     kept[-1] += shares[end:].sum()
     there = kept > 0
-    known = np.maximum(spread[there], 1e-9)
-    return float((kept[there] * np.log(kept[there] / known)).sum())
+    coded = np.maximum(spread[there], 1e-9)
+    return float((kept[there] * np.log(kept[there] / coded)).sum())

@@ -1,8 +1,8 @@
-"""Equalization: a step of its own for each channel of a tensor, without any effect in float.
+"""Equalization: a scale of its own for each channel of a tensor, without any effect in float.
 
-INT8 has one step for all channels of a tensor, so that what one channel needs is lost on another.
+INT8 has one scale for all channels of a tensor, so that what one channel needs is lost on another.
 Here what gives a tensor is divided by a factor for each channel, and what reads it multiplied, so
-that a common step is another one for each channel. Where convolutions give and read it, and only
+that a common scale is another one for each channel. Where convolutions give and read it, and only
 what a positive factor passes through lies between (Relu, LeakyRelu, pooling of the greatest,
 concatenation), their weights take the factors up. Elsewhere one side has an operator of its own
 that multiplies: in front of the convolutions that read it, or behind the one that gives it.
@@ -57,7 +57,7 @@ def sites(graph: Graph) -> dict[str, EqualizationPair]:
 
 
 def equalized(graph: Graph, factors: Mapping[str, Float32Array]) -> Graph:
-    """The network that computes the same, with tensors that suit one step.
+    """The network that computes the same, with tensors that suit one scale.
 
     Args:
         graph: Prepared.
@@ -157,7 +157,7 @@ def multiplier(graph: Graph, node: Node) -> Float32Array | None:
 def share(graph: Graph, reader: Node, first: int, count: int) -> Float32Array:
     """(count,): the greatest weight of each input channel, as a part of its row's greatest.
 
-    Zero where each channel's weights have a step of their own, so that factors cost nothing.
+    Zero where each channel's weights have a scale of their own, so that factors cost nothing.
     """
     if structure.is_depthwise(graph, reader):
         return np.zeros(count, np.float32)

@@ -19,7 +19,7 @@ class QuantParams:
     Codes are written as int8 here. A runtime that wants uint8 adds 128 to zero point and limits.
 
     Attributes:
-        scale: Real value of one step, positive.
+        scale: Real value of one code's width, positive.
         zero_point: The code of zero.
         low: The least code.
         high: The greatest code.
@@ -55,16 +55,16 @@ class Plan:
 
     Attributes:
         target: Key into `edge.backends.BACKENDS`.
-        tensors: The grid of each tensor that an INT8 node reads or that is stored as codes. An
-            INT8 node reads such a tensor rounded to its grid.
+        tensors: The parameters of each tensor that an INT8 node reads or that is kept as codes.
+            An INT8 node reads such a tensor rounded by them.
         kept_in_int8: Those that exist as codes only, so that float nodes too read them rounded. The
             others are float, and INT8 nodes round them as they read.
         layers: The convolutions that compute on codes, by node name. An activation that the
             runtime fuses (`structure.fused`) is part of its layer: it passes nothing through, and
             the tensor between the two has no parameters.
         pass_through: Names of other nodes that handle codes without computing: Concat, MaxPool and
-            so on, whose inputs and outputs have the same; and activations between two. What
-            they give is stored; what they read may be float, and is then rounded to its grid.
+            so on, whose inputs and outputs have the same parameters; and activations. What they
+            return is kept as codes; what they read may be float, and is then rounded.
     """
 
     target: str

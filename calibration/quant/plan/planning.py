@@ -41,11 +41,11 @@ def plan(graph: Graph, spec: QuantSpec, target: str) -> Plan:
         if node.name in pass_through:
             read.update(structure.moved(graph, node, rules) or node.inputs[:1])
     pooled = _pooled(graph, rules) if target == "mnn" and spec.safe_pools else frozenset()
-    grids = _grids(graph, read | kept_in_int8, scheme, rules, pooled)
-    layers = {node.name: _layer(graph, node, scheme, rules, grids, spec) for node in nodes}
+    tensors = _tensors(graph, read | kept_in_int8, scheme, rules, pooled)
+    layers = {node.name: _layer(graph, node, scheme, rules, tensors, spec) for node in nodes}
     return Plan(
         target,
-        MappingProxyType(grids),
+        MappingProxyType(tensors),
         kept_in_int8,
         MappingProxyType(layers),
         frozenset(pass_through),
@@ -62,27 +62,27 @@ def grid(range_: Range, *, symmetric: bool, steps: int = 255) -> QuantParams:
     """
     low, high = min(range_[0], 0.0), max(range_[1], 0.0)
     if symmetric:
-        return QuantParams(_step(max(-low, high) / 127))
+        return QuantParams(_nonzero(max(-low, high) / 127))
     first = 127 - steps
-    scale = _step((high - low) / steps)
+    scale = _nonzero((high - low) / steps)
     zero = int(np.clip(np.rint(first - low / scale), first, 127))
     return QuantParams(scale, zero, first, 127)
 
 
 def weight_codes(weight: Float32Array, scales: Float32Array) -> Int8Array:
-    """(O, ...) codes of -127 to 127 of weights, by the step of each output channel."""
-    steps = scales.reshape(-1, *[1] * (weight.ndim - 1))
-    return np.asarray(np.clip(np.rint(weight / steps), -127, 127), np.int8)
+    """(O, ...) codes of -127 to 127 of weights, by the scale of each output channel."""
+    by_row = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.asarray(np.clip(np.rint(weight / by_row), -127, 127), np.int8)
 
 
-def _step(scale: float) -> float:
+def _nonzero(scale: float) -> float:
     return float(np.float32(scale)) or 1.0  # a tensor of zeros
 
 
 def _check_names(graph: Graph, scheme: Scheme) -> None:
     names = {node.name for node in structure.convolutions(graph)}
-    for kind, result in (("layers", scheme.layers), ("floats", scheme.float_layers)):
-        unknown = sorted(set(result) - names)
+    for kind, named in (("layers", scheme.layers), ("floats", scheme.float_layers)):
+        unknown = sorted(set(named) - names)
         if unknown:
             raise CalibrationError(
                 f"the spec's {kind} name {unknown[0]!r}, which is no convolution of this model"
@@ -95,8 +95,8 @@ def _check_names(graph: Graph, scheme: Scheme) -> None:
 
 
 def _is_int8(graph: Graph, node: Node, scheme: Scheme, rules: Policy) -> bool:
-    expected = node.name in scheme.layers and node.name not in scheme.float_layers
-    return expected and structure.refusal(graph, node, rules) is None
+    listed = node.name in scheme.layers and node.name not in scheme.float_layers
+    return listed and structure.refusal(graph, node, rules) is None
 
 
 def _flow(
@@ -149,13 +149,13 @@ def _readers(graph: Graph, name: str) -> tuple[Node, ...]:
 
 
 def _pooled(graph: Graph, rules: Policy) -> frozenset[str]:
-    """The tensors that share a grid with one that is pooled."""
+    """The tensors that share their parameters with one that is pooled."""
     together = structure.groups(graph, rules)
     pools = [node for node in graph.nodes if node.op == "MaxPool"]
     return frozenset(name for node in pools for name in together.get(node.inputs[0], ()))
 
 
-def _grids(
+def _tensors(
     graph: Graph,
     names: set[str],
     scheme: Scheme,
@@ -163,15 +163,15 @@ def _grids(
     pooled: frozenset[str],
 ) -> dict[str, QuantParams]:
     together = structure.groups(graph, rules)
-    grids = {}
+    tensors = {}
     for name in sorted(names):
-        results = [scheme.ranges[n] for n in together.get(name, (name,)) if n in scheme.ranges]
-        if not results:
+        ranges = [scheme.ranges[n] for n in together.get(name, (name,)) if n in scheme.ranges]
+        if not ranges:
             raise CalibrationError(f"the spec has no range for the tensor {name!r}")
-        lows, highs = zip(*results, strict=True)
+        lows, highs = zip(*ranges, strict=True)
         steps = 127 if name in pooled else 255
-        grids[name] = grid((min(lows), max(highs)), symmetric=rules.symmetric, steps=steps)
-    return grids
+        tensors[name] = grid((min(lows), max(highs)), symmetric=rules.symmetric, steps=steps)
+    return tensors
 
 
 def _layer(
@@ -179,7 +179,7 @@ def _layer(
     node: Node,
     scheme: Scheme,
     rules: Policy,
-    grids: Mapping[str, QuantParams],
+    tensors: Mapping[str, QuantParams],
     spec: QuantSpec,
 ) -> Int8Layer:
     chosen = scheme.layers[node.name]
@@ -189,14 +189,14 @@ def _layer(
     real = np.zeros(outputs, np.float32) if bias is None else np.asarray(bias, np.float32)
     _check_layer(node, chosen, weight)
     scales = np.asarray(chosen.weight_scales, np.float32)
-    if rules.integer_bias:  # which must fit into 32 bits at the step of the accumulator
-        minimum = np.abs(real) / (grids[node.inputs[0]].scale * _BIAS_LIMIT)
-        dead = (minimum > 0) & ~weight.reshape(outputs, -1).any(1)  # all that they give is a bias
-        scales = np.where(dead, minimum, np.maximum(scales, minimum)).astype(np.float32)
+    if rules.integer_bias:  # which must fit into 32 bits at the scale of the accumulator
+        smallest = np.abs(real) / (tensors[node.inputs[0]].scale * _BIAS_LIMIT)
+        dead = (smallest > 0) & ~weight.reshape(outputs, -1).any(1)  # all that they give is a bias
+        scales = np.where(dead, smallest, np.maximum(scales, smallest)).astype(np.float32)
     codes = weight_codes(weight, scales)
     if chosen.rounding_offsets is not None:
-        moved = codes + chosen.rounding_offsets.reshape(codes.shape).astype(np.int16)
-        codes = np.asarray(np.clip(moved, -127, 127), np.int8)
+        shifted = codes + chosen.rounding_offsets.reshape(codes.shape).astype(np.int16)
+        codes = np.asarray(np.clip(shifted, -127, 127), np.int8)
     proved = spec.winograd and rules.scheme == "symmetric" and _no_overflow(graph, node, codes)
     return Int8Layer(codes, scales, real, winograd=proved)
 

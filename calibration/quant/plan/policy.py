@@ -1,4 +1,4 @@
-"""What each runtime's INT8 is like: its grids, and which operators it computes on codes."""
+"""What each runtime's INT8 is like: its scheme, and which operators it computes on codes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Policy:
     """The INT8 of one runtime.
 
     Attributes:
-        scheme: Key into `QuantSpec.schemes`: the ranges that were sought for such grids.
+        scheme: Key into `QuantSpec.schemes`: the ranges that were sought for it.
         symmetric: Codes are -127 to 127 and zero is 0; else -128 to 127 and zero is any.
         stores: Results of layers are kept as codes wherever they go; else only from layer to
             layer, since no other operator takes codes.
         fused: Activations that a layer computes on its accumulators, where they alone read it.
-        pass_through: Operators that hand on codes: inputs and outputs on one grid.
-        activations: Operators from codes on one grid to codes on another.
+        pass_through: Operators that hand on codes: inputs and outputs have the same parameters.
+        activations: Operators from codes to codes with other parameters.
         grouped: It computes convolutions in groups that are not depthwise.
-        integer_bias: Biases become int32 on the grid of the accumulator.
+        integer_bias: Biases become int32 at the scale of the accumulator.
     """
 
     scheme: str
@@ -35,18 +35,18 @@ class Policy:
     integer_bias: bool = True
 
 
-_MOVES = frozenset(
+_PASS_THROUGH = frozenset(
     {"Concat", "MaxPool", "Resize", "DepthToSpace", "Slice", "Split", "Pad"}
 )  # Resize: nearest alone
 _CODES = Policy(
-    "asymmetric", False, True, frozenset({"Relu"}), _MOVES, frozenset({"Relu", "LeakyRelu"})
+    "asymmetric", False, True, frozenset({"Relu"}), _PASS_THROUGH, frozenset({"Relu", "LeakyRelu"})
 )
 _GROUPED = Policy(
     "asymmetric",
     False,
     True,
     frozenset({"Relu"}),
-    _MOVES,
+    _PASS_THROUGH,
     frozenset({"Relu", "LeakyRelu"}),
     grouped=True,
 )

@@ -65,7 +65,7 @@ def result(graph: Graph, node: Node, policy: Policy) -> str:
 
 
 def moved(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
-    """The tensors of one grid that a node hands on, inputs first; empty where it does not."""
+    """The tensors that a node hands on unchanged, inputs first; empty where it does not."""
     if node.op not in policy.pass_through:
         return ()
     if node.op == "Resize" and node.get("mode", "nearest") != "nearest":
@@ -80,7 +80,7 @@ def moved(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
 
 
 def groups(graph: Graph, policy: Policy) -> Mapping[str, tuple[str, ...]]:
-    """The tensors that must have one grid, by each of them; tensors that are free are absent."""
+    """The tensors that must have the same parameters, by each of them; free ones are absent."""
     leader: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -137,8 +137,8 @@ def _span(graph: Graph, node: Node) -> Span:
         same = graph.shapes.get(node.inputs[0]) == graph.shapes.get(node.output)
         if not (by_channel and same and (factor > 0).all()):
             return -inf, inf
-        minimum, limit = effective_range(graph, node.output)
-        return np.float32(minimum) / factor, np.float32(limit) / factor
+        below, above = effective_range(graph, node.output)
+        return np.float32(below) / factor, np.float32(above) / factor
     if node.op == "Relu":
         return 0.0, inf
     if node.op == "HardSwish":

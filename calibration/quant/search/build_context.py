@@ -1,4 +1,4 @@
-"""From a network and images to the problem of quantizing it."""
+"""From a network and images to the context of a search."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def build(
     spec: QuantSpec,
     images: int,
 ) -> SearchContext:
-    """The problem of quantizing a network.
+    """The context in which a network is quantized.
 
     Args:
         graph: Prepared, and equalized.
         model: Says what its outputs are.
         inputs: All images.
-        histograms: The values of every tensor that may get a grid.
+        histograms: The values of every tensor that may be quantized.
         spec: From `everything`.
-        images: How many of them judge, evenly over all.
+        images: How many of them the objective is computed on, evenly over all.
     """
     (scheme,) = spec.schemes
     held_out = inputs.spread(images)

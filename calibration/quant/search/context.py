@@ -24,11 +24,11 @@ class SearchContext:
     Attributes:
         graph: Prepared, and equalized as the specs to try say.
         model: Says what its outputs are.
-        target: Whose INT8 is tried; stands for all runtimes with such grids.
+        target: Whose INT8 is tried; stands for all runtimes of its scheme.
         inputs: All images.
-        histograms: The values of every tensor that may get a grid.
+        histograms: The values of every tensor that may be quantized.
         trial: Runs specs.
-        objective: Judges what they give.
+        objective: Compares their outputs with the float ones.
         held_out: Which of the images the objective is computed on.
         progress: Is told how much of a step is done, of how much.
     """

@@ -1,4 +1,4 @@
-"""Whether and where to equalize: the heads say, with every tensor's range as it was seen."""
+"""Whether and where to equalize: the heads say, with every tensor's range as it was observed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from calibration.quant.search.build_context import STANDS_FOR, build, everything
 from edge.models.base import ModelSpec
 from edge.types import Float32Array
 
-_SEEN = 32  # images that the reach of channels is seen on
+_OBSERVED = 32  # images that the magnitudes of channels are observed on
 _WORTH = 0.03  # of the objective: less is noise
 _WORTH_TIME = 0.1  # likewise, where multiplications are operators by themselves
-_LEAST = 1e-3  # of the greatest reach: what is silent on the images is not blown up
-_MOST = 256.0  # times more codes for a channel, at most
+_MIN_SHARE = 1e-3  # of the greatest magnitude: what is silent on the images is not blown up
+_MAX_FACTOR = 256.0  # times more codes for a channel, at most
 
 Factors = Mapping[str, Float32Array]
 
@@ -40,13 +40,13 @@ def chosen(
         model: Says what its outputs are.
         inputs: The images.
         held_out: Which of them the objective is computed on.
-        scheme: The kind of grid.
+        scheme: "symmetric" or "asymmetric".
 
     Returns:
         By tensor, see `equalize.equalized`; and the objective "as it is", "in weights" and "with
         multiplications", the last two where they can be had.
     """
-    some, subset = inputs.take(inputs.spread(_SEEN)), inputs.take(held_out)
+    some, subset = inputs.take(inputs.spread(_OBSERVED)), inputs.take(held_out)
     able = useful(graph, some, scheme)
     free = balance(graph, some, {name: site for name, site in able.items() if _is_free(site)})
     # What is multiplied is what the weights, whose factors cost no time, leave uneven.
@@ -74,7 +74,7 @@ def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, EqualizationP
     Args:
         graph: Prepared.
         inputs: Say what the network may read.
-        scheme: The kind of grid.
+        scheme: "symmetric" or "asymmetric".
     """
     rules = policy(STANDS_FOR[scheme])
     planned = plan(graph, everything(graph, inputs, scheme), STANDS_FOR[scheme])
@@ -101,23 +101,25 @@ def balance(graph: Graph, inputs: Inputs, able: Mapping[str, EqualizationPair]) 
 
     Args:
         graph: Prepared.
-        inputs: Images to see the reach of channels on.
+        inputs: Images to observe the magnitudes of channels on.
         able: The tensors to equalize.
     """
-    reaches = _reaches(graph, inputs, list(able))
+    max_abs_of = _max_abs(graph, inputs, list(able))
     results = {}
     for tensor, site in able.items():
-        max_abs = reaches[tensor]
+        max_abs = max_abs_of[tensor]
         limit = float(max_abs.max(initial=0))
         if limit <= 0:
             continue
-        factor = np.maximum(max_abs, _LEAST * limit)
+        factor = np.maximum(max_abs, _MIN_SHARE * limit)
         shares = [share(graph, *each, len(max_abs)) for each in site.readers]
         weight = np.stack(shares).max(0) if shares else np.zeros_like(max_abs)
         if weight.any():
-            factor = np.sqrt(factor / np.maximum(weight, _LEAST * weight.max()))
-        factor *= (max_abs / factor).max() / limit  # the reach of the whole tensor stays
-        results[tensor] = factor.clip(1 / _MOST, None).astype(np.float32)
+            factor = np.sqrt(factor / np.maximum(weight, _MIN_SHARE * weight.max()))
+        factor *= (
+            max_abs / factor
+        ).max() / limit  # the greatest magnitude of the whole tensor stays
+        results[tensor] = factor.clip(1 / _MAX_FACTOR, None).astype(np.float32)
     return results
 
 
@@ -126,14 +128,14 @@ def _is_free(site: EqualizationPair) -> bool:
 
 
 def _is_left(graph: Graph, planned: Plan, name: str) -> bool:
-    """Whether a tensor is kept as codes which floats alone are computed from."""
+    """Whether a tensor is kept as codes which float layers alone read."""
     producer, users = graph.producers[name], {*planned.layers, *planned.pass_through}
     readers = graph.consumers.get(name, ())
     apart = not any(node.name in users for node in readers)
     return apart and name in planned.kept_in_int8 and producer.name in planned.layers
 
 
-def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float32Array]:
+def _max_abs(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float32Array]:
     """(C,) by tensor: the greatest magnitude of each channel that matters, inside the images."""
     results = {name: np.zeros(graph.shapes[name][1], np.float32) for name in names}
     spans = {name: structure.effective_range(graph, name) for name in names}
@@ -141,19 +143,19 @@ def _reaches(graph: Graph, inputs: Inputs, names: list[str]) -> dict[str, Float3
         session = Session(graph.rebuilt(outputs=chunk))
         for index in range(len(inputs)):
             for name, values in zip(chunk, session(inputs.real(index)), strict=True):
-                heard = inputs.image(index, values).clip(*spans[name])
-                results[name] = np.maximum(results[name], np.abs(heard).max((0, 2, 3)))
+                inside = inputs.image(index, values).clip(*spans[name])
+                results[name] = np.maximum(results[name], np.abs(inside).max((0, 2, 3)))
     return results
 
 
 def _loss(graph: Graph, model: ModelSpec, subset: Inputs, scheme: str) -> float:
     spec = everything(graph, subset, scheme)
     histograms = observe(graph, subset, ranged(spec))
-    problem = build(graph, model, subset, histograms, spec, len(subset))
+    context = build(graph, model, subset, histograms, spec, len(subset))
     ranges = {
-        tensor: OBSERVERS["min-max"](values, symmetric=problem.policy.symmetric)
+        tensor: OBSERVERS["min-max"](values, symmetric=context.policy.symmetric)
         for tensor, values in histograms.items()
         if tensor not in graph.inputs
     }
-    rounded = problem.with_ranges(problem.with_floats(spec, float_layers.refused(problem)), ranges)
-    return problem.loss(rounded).total
+    rounded = context.with_ranges(context.with_floats(spec, float_layers.refused(context)), ranges)
+    return context.loss(rounded).total

@@ -13,32 +13,32 @@ CandidateRanges = Mapping[str, Mapping[str, Range]]  # by observer and tensor
 
 
 def opinions(
-    problem: SearchContext, observers: Collection[str] = tuple(OBSERVERS)
+    context: SearchContext, observers: Collection[str] = tuple(OBSERVERS)
 ) -> CandidateRanges:
-    """What observers say of each tensor; tensors with one grid get the union.
+    """What observers say of each tensor; tensors with the same parameters get the union.
 
     The network's input keeps its range: a camera may give any of it, whatever was seen.
 
     Args:
-        problem: The network, and what its tensors held.
+        context: The network, and what its tensors held.
         observers: Keys into `OBSERVERS`.
     """
-    shared = structure.groups(problem.graph, problem.policy)
-    symmetric = problem.policy.symmetric
+    shared = structure.groups(context.graph, context.policy)
+    symmetric = context.policy.symmetric
     results: dict[str, dict[str, Range]] = {}
     for number, name in enumerate(observers):
         own = {
-            tensor: OBSERVERS[name](histograms, symmetric=symmetric)
-            for tensor, histograms in problem.histograms.items()
-            if tensor not in problem.graph.inputs
+            tensor: OBSERVERS[name](histogram, symmetric=symmetric)
+            for tensor, histogram in context.histograms.items()
+            if tensor not in context.graph.inputs
         }
         results[name] = {tensor: _union(own, shared.get(tensor, (tensor,))) for tensor in own}
-        problem.progress(number + 1, len(observers))
+        context.progress(number + 1, len(observers))
     return results
 
 
 def best_for_all(
-    problem: SearchContext, spec: QuantSpec, candidates: CandidateRanges
+    context: SearchContext, spec: QuantSpec, candidates: CandidateRanges
 ) -> tuple[QuantSpec, dict[str, float]]:
     """The spec with the ranges of the one observer that serves the whole network best.
 
@@ -47,10 +47,10 @@ def best_for_all(
     """
     losses = {}
     for number, (name, ranges) in enumerate(candidates.items()):
-        losses[name] = problem.loss(problem.with_ranges(spec, ranges)).total
-        problem.progress(number + 1, len(candidates))
+        losses[name] = context.loss(context.with_ranges(spec, ranges)).total
+        context.progress(number + 1, len(candidates))
     best = min(losses, key=lambda name: losses[name])
-    return problem.with_ranges(spec, candidates[best]), losses
+    return context.with_ranges(spec, candidates[best]), losses
 
 
 def _union(ranges: Mapping[str, Range], names: tuple[str, ...]) -> Range:

@@ -16,7 +16,7 @@ class Learning:
 
     Attributes:
         steps: Of a few images each, some of them mirrored; 0 learns nothing.
-        weights: The codes of weights are learned too, not only ranges, steps and biases. With
+        weights: The codes of weights are learned too, not only ranges, scales and biases. With
             few images and steps the heads get nearer, and yet agreement no better.
         crops: An image is a part of itself, enlarged, half the times; the teacher looks again.
         channels: Weight of the channel-wise term of the heads.

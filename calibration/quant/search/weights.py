@@ -1,4 +1,4 @@
-"""Steps of weights, one for each output channel."""
+"""Scales of weights, one for each output channel."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _RATIOS = np.linspace(0.6, 1.0, 41)
 
 
 def largest(graph: Graph, node: Node) -> LayerSpec:
-    """Steps that reach the largest weight of each channel."""
-    return LayerSpec(_steps(graph.constants[node.inputs[1]]))
+    """Scales that cover the largest weight of each channel."""
+    return LayerSpec(_scales(graph.constants[node.inputs[1]]))
 
 
 def least_error(graph: Graph, node: Node) -> LayerSpec:
-    """Steps with the least mean squared error of each channel's weights."""
+    """Scales with the least mean squared error of each channel's weights."""
     weight = graph.constants[node.inputs[1]]
     rows = weight.reshape(len(weight), -1)
-    full = _steps(weight)
+    full = _scales(weight)
     errors = []
     for ratio in _RATIOS:
-        steps = (full * ratio).astype(np.float32)
-        real = weight_codes(rows, steps) * steps[:, None]
+        scales = (full * ratio).astype(np.float32)
+        real = weight_codes(rows, scales) * scales[:, None]
         errors.append(((real - rows) ** 2).sum(1))
     best = _RATIOS[np.argmin(np.stack(errors), axis=0)]
     return LayerSpec((full * best).astype(np.float32))
 
 
-def _steps(weight: Float32Array) -> Float32Array:
-    limit = np.abs(weight.reshape(len(weight), -1)).max(1)
-    # A channel without weights needs a step all the same: that of the largest.
-    usable = np.where(limit > 0, limit, limit.max(initial=0) or 127.0)
+def _scales(weight: Float32Array) -> Float32Array:
+    largest = np.abs(weight.reshape(len(weight), -1)).max(1)
+    # A channel without weights needs a scale all the same: that of the largest.
+    usable = np.where(largest > 0, largest, largest.max(initial=0) or 127.0)
     return np.asarray(usable / 127, np.float32)

@@ -82,10 +82,10 @@ class IncrementalSimulator:
         planned = None if spec is None else plan(self._graph, spec, self.target)
         results: dict[str, AnyArray] = {}
         for site, (tensor, reader) in self._sites.items():
-            grid = None
+            params = None
             if planned is not None and (reader is None or reader in planned.layers):
-                grid = planned.tensors.get(tensor)
-            results |= _rounding_parameters(site, None if rounds == "weights" else grid)
+                params = planned.tensors.get(tensor)
+            results |= _rounding_parameters(site, None if rounds == "weights" else params)
         for node, names in self._weights.items():
             layer = None if planned is None else planned.layers.get(node.name)
             if layer is None or planned is None or rounds == "activations":
@@ -204,11 +204,13 @@ class _Writer:
         ]
 
 
-def _rounding_parameters(site: str, grid: QuantParams | None) -> dict[str, AnyArray]:
+def _rounding_parameters(site: str, params: QuantParams | None) -> dict[str, AnyArray]:
     low, high, step = -_FAR, _FAR, _FINE
-    if grid is not None:
-        low, high = ((code - grid.zero_point) * grid.scale for code in (grid.low, grid.high))
-        step = grid.scale
+    if params is not None:
+        low, high = (
+            (code - params.zero_point) * params.scale for code in (params.low, params.high)
+        )
+        step = params.scale
     named = {"low": low, "high": high, "step": step}
     return {f"{site}/{part}": np.array(number, np.float32) for part, number in named.items()}
 

@@ -59,9 +59,9 @@ class Objective:
     def __call__(self, outputs: Sequence[Sequence[AnyArray]]) -> Loss:
         """The distance of the outputs, for each image, from the teacher's."""
         channels, scores, boxes, sure = 0.0, 0.0, 0.0, 0.0
-        for index, result in enumerate(outputs):
+        for index, values in enumerate(outputs):
             teacher = self._teacher[index]
-            parts = teacher.compare(self._levels(index, result))
+            parts = teacher.compare(self._levels(index, values))
             channels += parts[0]
             scores += parts[1]
             boxes += parts[2]
@@ -78,7 +78,7 @@ class _Teacher:
     """What a teacher says of one image, as far as it can be computed once."""
 
     def __init__(self, outputs: Sequence[Level]) -> None:
-        self._said = outputs
+        self._outputs = outputs
         self._logs = [_log_softmax(_channels(level)) for level in outputs]
         self._classes = [_sigmoid(level.classes) for level in outputs]
         self._objects = [
@@ -94,9 +94,9 @@ class _Teacher:
         """The three terms, not yet divided."""
         channels, scores, boxes = 0.0, 0.0, 0.0
         for index, ours in enumerate(student):
-            theirs = self._said[index]
-            expected, result = self._logs[index], _log_softmax(_channels(ours))
-            kl = (np.exp(expected) * (expected - result)).sum(-1)
+            theirs = self._outputs[index]
+            target, own = self._logs[index], _log_softmax(_channels(ours))
+            kl = (np.exp(target) * (target - own)).sum(-1)
             channels += float(kl.mean(dtype=np.float64)) / len(student)
             entropy = _divergence(self._classes[index], theirs.classes, ours.classes)
             objects = self._objects[index]

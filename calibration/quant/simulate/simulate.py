@@ -56,10 +56,10 @@ class _Writer:
                 self.round(self._before_rounding(name), name)
 
     def round(self, source: str, name: str) -> str:
-        """Round a tensor to the grid of `name`; gives the name of what was rounded."""
+        """Round a tensor by the parameters of `name`; returns the name of what was rounded."""
         result = name if source != name else f"{name}/rounded"
-        grid = self.plan.tensors[name]
-        nodes, constants = rounding(source, result, grid)
+        params = self.plan.tensors[name]
+        nodes, constants = rounding(source, result, params)
         self.nodes += nodes
         self.constants |= constants
         self._rounded[name] = result
@@ -83,27 +83,29 @@ class _Writer:
 
 def layer_values(node: Node, layer: Int8Layer, plan: Plan) -> tuple[Float32Array, Float32Array]:
     """The weights and the bias of a layer as real values, rounded as the runtime has them."""
-    steps = layer.weight_scales.reshape(-1, 1, 1, 1)
-    weight = np.asarray(layer.weight * steps, np.float32)
+    scales = layer.weight_scales.reshape(-1, 1, 1, 1)
+    weight = np.asarray(layer.weight * scales, np.float32)
     if not policy(plan.target).integer_bias:
         return weight, layer.bias
     scale = layer.weight_scales * np.float32(plan.tensors[node.inputs[0]].scale)
     return weight, np.asarray(np.rint(layer.bias / scale) * scale, np.float32)
 
 
-def rounding(source: str, result: str, grid: QuantParams) -> tuple[list[Node], dict[str, AnyArray]]:
-    """Nodes and constants that round a tensor to a grid."""
+def rounding(
+    source: str, result: str, params: QuantParams
+) -> tuple[list[Node], dict[str, AnyArray]]:
+    """Nodes and constants that round a tensor."""
     scale, zero = f"{result}/scale", f"{result}/zero"
     constants: dict[str, AnyArray] = {
-        scale: np.array(grid.scale, np.float32),
-        zero: np.array(grid.zero_point, np.int8),
+        scale: np.array(params.scale, np.float32),
+        zero: np.array(params.zero_point, np.int8),
     }
     nodes = []
-    if (grid.low, grid.high) != (-128, 127):  # int8 itself ends at those
+    if (params.low, params.high) != (-128, 127):  # int8 itself ends at those
         limits = []
-        for limit, code in (("low", grid.low), ("high", grid.high)):
+        for limit, code in (("low", params.low), ("high", params.high)):
             limits.append(f"{result}/{limit}")
-            value = (code - grid.zero_point) * grid.scale
+            value = (code - params.zero_point) * params.scale
             constants[limits[-1]] = np.array(value, np.float32)
         clipped = f"{result}/clipped"
         nodes.append(Node("Clip", f"{result}/clip", (source, *limits), (clipped,)))

@@ -87,7 +87,7 @@ def calibrate(
         graph: Canonical and cut at its raw heads, see `calibration.canonical.canonical`.
         model: Says what its outputs are.
         images: (H, W, 3) uint8 BGR or (H, W) gray, such as the detector will see.
-        targets: Keys into `edge.backends.BACKENDS`: a scheme is sought for each kind of grid.
+        targets: Keys into `edge.backends.BACKENDS`: each of their schemes is sought.
         options: See there.
         report: Is told of progress.
 
@@ -109,7 +109,7 @@ def calibrate(
         raise ValueError("no targets")
     inputs = Inputs.of(images, model)
     progress = report or _silent
-    results: dict[str, Scheme] = {}
+    solved: dict[str, Scheme] = {}
     facts: dict[str, Any] = {}
     histograms: dict[str, Mapping[str, Histogram]] = {}
     for name in schemes:
@@ -118,12 +118,12 @@ def calibrate(
         network = equalized(prepared, factors)
         first = everything(network, inputs, name)
         histograms[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
-        problem = build(network, model, inputs, histograms[name], first, recipe.images)
-        spec, facts[name] = solve(problem, first, recipe, options, say)
+        context = build(network, model, inputs, histograms[name], first, recipe.images)
+        spec, facts[name] = solve(context, first, recipe, options, say)
         facts[name]["equalization"] = losses
-        results[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
+        solved[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
     spec = QuantSpec(
-        MappingProxyType(results),
+        MappingProxyType(solved),
         model=fingerprint.of_graph(prepared),
         images=inputs.sha256,
         count=len(inputs),
@@ -142,10 +142,10 @@ def check_teacher(graph: Graph, teacher: Graph) -> None:
     """
     names = zip((*graph.inputs, *graph.outputs), (*teacher.inputs, *teacher.outputs), strict=False)
     for ours, theirs in names:
-        result, expected = teacher.shapes[theirs], graph.shapes[ours]
-        if result != expected:
+        other, own = teacher.shapes[theirs], graph.shapes[ours]
+        if other != own:
             raise CalibrationError(
-                f"the teacher's {theirs} has the shape {result}, the network's {ours} {expected}: "
+                f"the teacher's {theirs} has the shape {other}, the network's {ours} {own}: "
                 "a teacher has the same input, classes and kind of head"
             )
     if len(graph.outputs) != len(teacher.outputs):
@@ -164,7 +164,7 @@ def _equalization(
 
 
 def _named(progress: Report, scheme: str, schemes: Sequence[str]) -> Report:
-    """Says for which grids a stage is, where there are several kinds."""
+    """Says which scheme a stage is for, where there are several."""
     if len(schemes) == 1:
         return progress
     return lambda stage, done, total: progress(f"{stage}, {scheme}", done, total)

@@ -48,7 +48,7 @@ class Choices(Protocol):
 
 
 def solve(
-    problem: SearchContext,
+    context: SearchContext,
     spec: QuantSpec,
     recipe: Recipe,
     options: Choices,
@@ -57,65 +57,65 @@ def solve(
     """The best spec that a recipe finds, and how it came about.
 
     Args:
-        problem: The network.
+        context: The network.
         spec: All that can be in INT8.
         recipe: Which steps to take.
         options: The user's.
         report: Is told of progress, by step.
     """
-    run = _Run(problem, report)
+    run = _Run(context, report)
     method = QAT if options.qat else recipe.learning
     learns = method.steps > 0 and find_spec("torch") is not None
     named = run.telling("ranges")
-    never = float_layers.refused(problem)
+    never = float_layers.refused(context)
     kept = dict.fromkeys(options.keep_float, _ASKED)
-    spec = problem.with_floats(spec, never | kept)
-    answer = opinions(named, recipe.observers)
-    run.best = problem.with_ranges(spec, answer[recipe.observers[0]])
-    run.loss = problem.loss(run.best).total
+    spec = context.with_floats(spec, never | kept)
+    candidates = opinions(named, recipe.observers)
+    run.best = context.with_ranges(spec, candidates[recipe.observers[0]])
+    run.loss = context.loss(run.best).total
     run.steps.append({"step": f"ranges: {recipe.observers[0]}", "objective": run.loss})
-    chosen, by_observer = best_for_all(named, run.best, answer)
+    chosen, by_observer = best_for_all(named, run.best, candidates)
     run.propose("ranges: best observer", chosen)
     # What is asked for or cannot be otherwise is outside the budget.
-    budget = options.float_budget + float_layers.share(problem, never | kept)
+    budget = options.float_budget + float_layers.share(context, never | kept)
     cost: dict[str, float] = {}
     if recipe.tensors or recipe.float_layers:
         cost = sensitivity.alone(run.telling("sensitivity"), run.best)
     if recipe.float_layers:
-        apart = float_layers.depthwise(problem, run.best, cost, budget)
+        apart = float_layers.depthwise(context, run.best, cost, budget)
         if apart is not None:  # another observer may be best for what is left
-            run.propose("floats: depthwise", best_for_all(problem, apart, answer)[0])
-    run.propose("weights: least error", _least_error(problem, run.best))
+            run.propose("floats: depthwise", best_for_all(context, apart, candidates)[0])
+    run.propose("weights: least error", _least_error(context, run.best))
     if recipe.tensors:
         clipped = ranges_per_tensor.search(
-            run.telling("clips"), run.best, answer, cost, recipe.tensors
+            run.telling("clips"), run.best, candidates, cost, recipe.tensors
         )
         run.propose("clips", clipped)
-    if recipe.float_layers and budget > float_layers.share(problem, never | kept):
-        for start in (float_layers.returned(problem, run.best, never | kept), run.best):
+    if recipe.float_layers and budget > float_layers.share(context, never | kept):
+        for start in (float_layers.returned(context, run.best, never | kept), run.best):
             saved = sensitivity.without(run.telling("floats"), start)
-            result = float_layers.greedy(run.telling("floats"), start, saved, budget)
-            run.propose("floats", result)
-            if result is run.best:
+            more = float_layers.greedy(run.telling("floats"), start, saved, budget)
+            run.propose("floats", more)
+            if more is run.best:
                 break
         if recipe.tensors and not learns:  # learning goes on with all ranges at once
             again = ranges_per_tensor.search(
-                run.telling("clips"), run.best, answer, cost, recipe.tensors // 2
+                run.telling("clips"), run.best, candidates, cost, recipe.tensors // 2
             )
             run.propose("clips again", again)
     if method.steps:
         _learning(run, method, options)
     spec = run.best
     return spec, {
-        "target": problem.target,
+        "target": context.target,
         "observers": by_observer,
         "sensitivity": cost,
         "steps": run.steps,
-        "weights_only": problem.loss(spec, "weights").total,
-        "activations_only": problem.loss(spec, "activations").total,
+        "weights_only": context.loss(spec, "weights").total,
+        "activations_only": context.loss(spec, "activations").total,
         "objective": run.loss,
-        "float_share": float_layers.share(problem, problem.scheme(spec).float_layers),
-        "operations": problem.operations(),
+        "float_share": float_layers.share(context, context.scheme(spec).float_layers),
+        "operations": context.operations(),
     }
 
 
@@ -123,7 +123,7 @@ def solve(
 class _Run:
     """The best spec so far."""
 
-    problem: SearchContext
+    context: SearchContext
     report: Callable[[str, int, int], None]
     best: QuantSpec = field(init=False)
     loss: float = field(init=False)
@@ -131,8 +131,8 @@ class _Run:
     _since: float = field(default_factory=process_time)
 
     def telling(self, step: str) -> SearchContext:
-        """The problem, whose progress is told as that of a step."""
-        return replace(self.problem, progress=lambda done, total: self.report(step, done, total))
+        """The context, whose progress is told as that of a step."""
+        return replace(self.context, progress=lambda done, total: self.report(step, done, total))
 
     def propose(self, step: str, spec: QuantSpec | None, teacher: Objective | None = None) -> None:
         """Take another spec if it is not worse; write down what became of it.
@@ -140,14 +140,14 @@ class _Run:
         Args:
             step: Its name.
             spec: None proposes nothing.
-            teacher: Judges in place of the network's own float heads.
+            teacher: Compares in place of the network's own float heads.
         """
         if spec is None:
             return
-        loss = self.problem.loss(spec).total
+        loss = self.context.loss(spec).total
         accepted = spec is not self.best and loss <= self.loss
         if teacher is not None:
-            before, after = (teacher(self.problem.trial.outputs(s)) for s in (self.best, spec))
+            before, after = (teacher(self.context.trial.outputs(s)) for s in (self.best, spec))
             accepted = spec is not self.best and after.total <= before.total
         if accepted:
             self.best, self.loss = spec, loss
@@ -158,7 +158,7 @@ class _Run:
                 "objective": loss,
                 "accepted": accepted,
                 "float_share": float_layers.share(
-                    self.problem, self.problem.scheme(self.best).float_layers
+                    self.context, self.context.scheme(self.best).float_layers
                 ),
                 "cpu_seconds": round(now - self._since, 2),
             }
@@ -173,9 +173,9 @@ def _learning(run: _Run, method: Learning, options: Choices) -> None:
         return
     from calibration.quant.learn.learn import learn
 
-    problem = run.telling("learning")
+    context = run.telling("learning")
     try:
-        learned = learn(problem, run.best, method, options.seed, options.teacher)
+        learned = learn(context, run.best, method, options.seed, options.teacher)
     except CalibrationError as error:  # an operator that is not known in torch
         if options.qat or options.teacher is not None:
             raise
@@ -183,17 +183,17 @@ def _learning(run: _Run, method: Learning, options: Choices) -> None:
         return
     judge = None
     if options.teacher is not None:
-        subset, session = problem.inputs.take(problem.held_out), Session(options.teacher)
-        answer = [session(subset.real(index)) for index in range(len(subset))]
-        judge = Objective(subset, problem.model, answer)
+        subset, session = context.inputs.take(context.held_out), Session(options.teacher)
+        outputs = [session(subset.real(index)) for index in range(len(subset))]
+        judge = Objective(subset, context.model, outputs)
     run.propose("learning", learned, judge)
 
 
-def _least_error(problem: SearchContext, spec: QuantSpec) -> QuantSpec:
-    scheme = problem.scheme(spec)
+def _least_error(context: SearchContext, spec: QuantSpec) -> QuantSpec:
+    scheme = context.scheme(spec)
     layers = {
-        node.name: least_error(problem.graph, node)
-        for node in structure.convolutions(problem.graph)
+        node.name: least_error(context.graph, node)
+        for node in structure.convolutions(context.graph)
         if node.name in scheme.layers
     }
-    return problem.with_scheme(spec, replace(scheme, layers=layers))
+    return context.with_scheme(spec, replace(scheme, layers=layers))

@@ -41,7 +41,7 @@ def summary(
         schemes[name] = {
             **solved[name],
             "histograms": {
-                each: _coarse(result) for each, result in sorted(histograms[name].items())
+                tensor: _coarse(each) for tensor, each in sorted(histograms[name].items())
             },
             "ranges": ranges,
             "floats": dict(scheme.float_layers),
@@ -59,9 +59,9 @@ def _coarse(histogram: Histogram) -> dict[str, Any]:
     values, counts = histogram.bins()
     if not len(values) or histogram.low >= histogram.high:
         return {"low": 0.0, "high": 0.0, "counts": []}
-    result, _ = np.histogram(values, _BINS, (histogram.low, histogram.high), weights=counts)
+    coarse, _ = np.histogram(values, _BINS, (histogram.low, histogram.high), weights=counts)
     return {
         "low": histogram.low,
         "high": histogram.high,
-        "counts": result.astype(np.int64).tolist(),
+        "counts": coarse.astype(np.int64).tolist(),
     }

@@ -1,6 +1,6 @@
 """The quantization of a model as a file: what was decided, from which everything follows.
 
-A spec says ranges, not codes, so that one serves runtimes with different grids. It is readable
+A spec says ranges, not codes, so that one serves runtimes of different schemes. It is readable
 JSON that may be edited; the same calibration gives the same bytes.
 """
 
@@ -23,7 +23,7 @@ class LayerSpec:
     """What is special about a convolution in INT8.
 
     Attributes:
-        weight_scales: (O,) float32: the step of each output channel's weights, positive.
+        weight_scales: (O,) float32: the scale of each output channel's weights, positive.
         bias: (O,) float32: in place of the model's own; None keeps that.
         rounding_offsets: (weights,) int8, in their order: how many codes each weight lies above
             the nearest one, where that was learned; None rounds to the nearest.
@@ -36,14 +36,14 @@ class LayerSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scheme:
-    """Decisions that were sought for one kind of grid.
+    """Decisions that were sought for one way to quantize.
 
     Attributes:
-        ranges: By tensor. Tensors that share a grid in some runtime have equal ranges here, or
-            get the union of theirs.
+        ranges: By tensor. Tensors that share their parameters in some runtime have equal
+            ranges here, or get the union of theirs.
         layers: By name of the convolution; those that are absent are float.
         float_layers: The convolutions that stay float, by name: why.
-        equalization: By tensor: (C,) float32, the step of each channel as a multiple of the
+        equalization: By tensor: (C,) float32, the scale of each channel as a multiple of the
             tensor's. The graph is changed so before anything else, see `equalize.equalized`.
     """
 
@@ -80,5 +80,5 @@ class QuantSpec:
     winograd: bool = True
 
     def scheme(self, name: str) -> Scheme:
-        """The decisions for a kind of grid; where they were not sought, those for the other."""
+        """The decisions for a scheme; where they were not sought, those for the other."""
         return self.schemes.get(name) or next(iter(self.schemes.values()))

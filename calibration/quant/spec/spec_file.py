@@ -64,7 +64,7 @@ def read(path: Path) -> QuantSpec:
 
 def dumps(spec: QuantSpec) -> str:
     """The text of the file."""
-    facts: dict[str, Any] = {
+    values: dict[str, Any] = {
         "format": FORMAT,
         "model": spec.model,
         "images": spec.images,
@@ -77,7 +77,7 @@ def dumps(spec: QuantSpec) -> str:
         },
         "schemes": {name: _scheme(scheme) for name, scheme in sorted(spec.schemes.items())},
     }
-    return _text(facts, 0) + "\n"
+    return _text(values, 0) + "\n"
 
 
 def loads(text: str) -> QuantSpec:
@@ -87,10 +87,10 @@ def loads(text: str) -> QuantSpec:
         CalibrationError: It is no spec; names the place and what was wanted.
     """
     try:
-        result = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise CalibrationError(f"not a quantization spec: {error}") from error
-    top = _Reader(result, "")
+    top = _Reader(value, "")
     version = top.whole("format")
     if version not in (2, FORMAT):
         raise CalibrationError(f"format is {version}, this version reads 2 and {FORMAT}")
@@ -224,7 +224,7 @@ class _Reader(Mapping[str, Any]):
             raise CalibrationError(f"{self.at(name)}: wanted a list of finite float32 numbers")
         return np.array(value, np.float32)
 
-    def steps(self, name: str) -> Float32Array:
+    def positive(self, name: str) -> Float32Array:
         values = self.numbers(name)
         if not (values > 0).all():
             raise CalibrationError(f"{self.at(name)}: wanted positive numbers")
@@ -233,16 +233,14 @@ class _Reader(Mapping[str, Any]):
     def packed(self, name: str) -> Int8Array:
         try:
             unpack = zlib.decompressobj()
-            result = unpack.decompress(
-                base64.b64decode(self.text(name), validate=True), _MAX_WEIGHTS
-            )
+            data = unpack.decompress(base64.b64decode(self.text(name), validate=True), _MAX_WEIGHTS)
             if not unpack.eof or unpack.unused_data:
                 raise ValueError("they end too early or too late")
         except (ValueError, zlib.error) as error:
             raise CalibrationError(
                 f"{self.at(name)}: wanted compressed bytes in base64: {error}"
             ) from error
-        return np.frombuffer(result, np.int8)
+        return np.frombuffer(data, np.int8)
 
     def done(self) -> None:
         unknown = sorted(set(self._value) - self._read)
@@ -257,7 +255,7 @@ def _read_scheme(reader: _Reader) -> Scheme:
         MappingProxyType({name: _read_range(ranges, name) for name in ranges}),
         MappingProxyType({name: _read_layer(layers.inner(name)) for name in layers}),
         MappingProxyType({name: float_layers.text(name) for name in float_layers}),
-        MappingProxyType({name: factors.steps(name) for name in factors}),
+        MappingProxyType({name: factors.positive(name) for name in factors}),
     )
     reader.done()
     return scheme
@@ -274,7 +272,7 @@ def _read_layer(reader: _Reader) -> LayerSpec:
     bias = reader.numbers("bias") if "bias" in list(reader) else None
     key = reader.key("rounding_offsets")
     rounding_offsets = reader.packed(key) if key in list(reader) else None
-    layer = LayerSpec(reader.steps("weight_scales"), bias, rounding_offsets)
+    layer = LayerSpec(reader.positive("weight_scales"), bias, rounding_offsets)
     reader.done()
     return layer
 
@@ -293,11 +291,11 @@ def _kind(value: Any) -> str:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    results = dict(pairs)
-    if len(results) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands there twice")
-    return results
+    return members
 
 
 def _no_constant(name: str) -> Any:
