@@ -374,7 +374,9 @@ def _advice(network: Network, target: str, options: Options, images: int) -> lis
     if images < 64:
         advice.append(f"more images ({images} were observed; 64 to 128 are good)")
     if options.spec is not None:
-        advice.append("name those layers among the spec's floats, or calibrate without --spec")
+        advice.append(
+            "name those layers among the spec's float_layers, or calibrate without --spec"
+        )
     else:
         if options.recipe != "best":
             advice.append("--recipe best")

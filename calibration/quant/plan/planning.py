@@ -81,7 +81,7 @@ def _nonzero(scale: float) -> float:
 
 def _check_names(graph: Graph, scheme: Scheme) -> None:
     names = {node.name for node in structure.convolutions(graph)}
-    for kind, named in (("layers", scheme.layers), ("floats", scheme.float_layers)):
+    for kind, named in (("layers", scheme.layers), ("float_layers", scheme.float_layers)):
         unknown = sorted(set(named) - names)
         if unknown:
             raise CalibrationError(

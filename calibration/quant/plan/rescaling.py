@@ -14,7 +14,7 @@ from edge.types import AnyArray, Float32Array
 
 def equalized_name(tensor: str) -> str:
     """The name of a tensor whose channels suit one scale, where one is added for that."""
-    return f"{tensor}/equalized_name"
+    return f"{tensor}/scaled"
 
 
 class Rescaling:

@@ -44,7 +44,7 @@ def summary(
                 tensor: _coarse(each) for tensor, each in sorted(histograms[name].items())
             },
             "ranges": ranges,
-            "floats": dict(scheme.float_layers),
+            "float_layers": dict(scheme.float_layers),
         }
     return {
         "images": spec.count,

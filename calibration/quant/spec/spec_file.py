@@ -19,7 +19,8 @@ from edge.errors import CalibrationError
 from edge.types import Float32Array, Int8Array
 
 _SCHEMES = ("symmetric", "asymmetric")
-# Keys of format 2 that were called otherwise.
+# Keys of format 2 that were called otherwise, and the end of the name of an equalized tensor.
+_END_OF_2, _END = "/levelled", "/scaled"  # codespell:ignore
 _KEYS_OF_2 = {
     "equalization": "equalisation",  # codespell:ignore
     "float_layers": "floats",
@@ -252,13 +253,20 @@ def _read_scheme(reader: _Reader) -> Scheme:
     ranges, float_layers = reader.inner("ranges"), reader.inner(reader.key("float_layers"))
     layers, factors = reader.inner("layers"), reader.inner(reader.key("equalization"))
     scheme = Scheme(
-        MappingProxyType({name: _read_range(ranges, name) for name in ranges}),
+        MappingProxyType({_tensor(reader, name): _read_range(ranges, name) for name in ranges}),
         MappingProxyType({name: _read_layer(layers.inner(name)) for name in layers}),
         MappingProxyType({name: float_layers.text(name) for name in float_layers}),
         MappingProxyType({name: factors.positive(name) for name in factors}),
     )
     reader.done()
     return scheme
+
+
+def _tensor(reader: _Reader, name: str) -> str:
+    """What a tensor is called now."""
+    if reader.renamed and name.endswith(_END_OF_2):
+        return name.removesuffix(_END_OF_2) + _END
+    return name
 
 
 def _read_range(reader: _Reader, name: str) -> Range:

@@ -186,9 +186,7 @@ def test_factors_that_do_not_fit_are_refused_by_name():
         equalized(graph, {"last": np.ones(3, np.float32)})
     net = Builder()
     net.conv("first", "image", (4, 3, 1, 1))
-    net.add("HardSwish", "first/equalized_name", "first")
-    graph = net.graph(net.conv("last", "first/equalized_name", (2, 4, 1, 1)))
-    with pytest.raises(
-        CalibrationError, match="'first' cannot be equalized: 'first/equalized_name' ex"
-    ):
+    net.add("HardSwish", "first/scaled", "first")
+    graph = net.graph(net.conv("last", "first/scaled", (2, 4, 1, 1)))
+    with pytest.raises(CalibrationError, match="'first' cannot be equalized: 'first/scaled' ex"):
         equalized(graph, {"first": np.ones(4, np.float32)})

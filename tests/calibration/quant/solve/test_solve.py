@@ -47,7 +47,7 @@ def test_no_step_that_was_accepted_made_the_heads_worse(fast):
 def test_layers_stay_float_within_the_budget_alone(fast):
     for scheme in fast.facts["schemes"].values():
         work = scheme["operations"]
-        share = sum(work[name] for name in scheme["floats"]) / sum(work.values())
+        share = sum(work[name] for name in scheme["float_layers"]) / sum(work.values())
         assert share == pytest.approx(scheme["float_share"])
         assert share <= 0.10
 

@@ -184,3 +184,27 @@ def test_a_text_that_unpacks_to_more_than_memory_is_refused(monkeypatch):
     text = base64.b64encode(zlib.compress(bytes(10**6))).decode()
     with pytest.raises(CalibrationError, match="too early or too late"):
         spec_file.loads(json.dumps(_with("schemes/symmetric/layers/conv/rounding_offsets", text)))
+
+
+def test_format_2_is_read_and_format_3_written():
+    """Its keys were called otherwise, and so was the end of the name of an equalized tensor."""
+    spec = QuantSpec(
+        {
+            "symmetric": Scheme(
+                {"a": (0.0, 1.0), "a/scaled": (-0.5, 2.5)},
+                {"conv": LayerSpec(np.ones(2, np.float32), None, np.array([1, -1, 0], np.int8))},
+                {"head": "most sensitive"},
+                {"a": np.array([0.5, 2.0], np.float32)},
+            )
+        },
+        recipe="default",
+    )
+    text = spec_file.dumps(spec)
+    assert '"format": 3' in text
+    old = text.replace('"format": 3', '"format": 2').replace("a/scaled", "a/levelled")
+    for now, before in spec_file._KEYS_OF_2.items():
+        assert f'"{now}"' in old
+        old = old.replace(f'"{now}"', f'"{before}"')
+    assert spec_file.dumps(spec_file.loads(old)) == text
+    with pytest.raises(CalibrationError, match=r"symmetric\.floats is missing"):
+        spec_file.loads(old.replace('"floats"', '"float_layers"'))
