@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -39,14 +40,14 @@ _SET = {
     # where cores are busy.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    # edge sets it before it loads a runtime. Where a test imports one itself it would be too late,
+    # and threads that wait would keep the cores busy until the end of the run.
+    "OMP_WAIT_POLICY": "passive",
     "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves
     "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
 }
-# Set once per process, by edge.backends, edge.io.opencv, OpenCV, PyTorch and pytest.
-_MAY_CHANGE = {
-    "LD_LIBRARY_PATH", "OMP_WAIT_POLICY", "OPENCV_FFMPEG_LOGLEVEL", "ORT_DISABLE_TELEMETRY",
-    "PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR",
-}  # fmt: skip
+# Set once per process, by OpenCV, edge.io.opencv and pytest.
+_MAY_CHANGE = {"LD_LIBRARY_PATH", "OPENCV_FFMPEG_LOGLEVEL", "PYTEST_CURRENT_TEST"}
 _WATCHED = signal.valid_signals() - {signal.SIGALRM}  # which is pytest-timeout's
 _PYTHONS = {signal.SIGPIPE, signal.SIGXFSZ}  # which Python itself ignores
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -66,6 +67,7 @@ def settled() -> Iterator[Folders]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # what loses its parent becomes our child
+    _examples_without_constants()
     before, mask = Path.cwd(), os.umask(0o022)
     folder = Path(tempfile.mkdtemp(prefix="edge-tests-"))
     for name in ("bin", "home", "here", "tmp"):
@@ -86,6 +88,17 @@ def settled() -> Iterator[Folders]:
         _surround(MACHINE, before)
         os.umask(mask)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _examples_without_constants() -> None:
+    """Hypothesis takes numbers out of the modules loaded so far, which are others in another run.
+
+    Without them the examples are the same each time.
+    """
+    providers = sys.modules.get("hypothesis.internal.conjecture.providers")
+    if hasattr(providers, "_get_local_constants"):
+        none = type(providers._local_constants)()
+        providers._get_local_constants = lambda: none
 
 
 def _surround(environment: dict[str, str], current: Path) -> None:

@@ -88,8 +88,9 @@ def test_file_checkout():
 
 # And tests that do as much and leave nothing.
 CLEAN = """
-import os, subprocess, sys, tempfile, threading
+import constants, os, subprocess, sys, tempfile, threading
 from pathlib import Path
+from hypothesis import given, settings, strategies as st
 
 GRACE = 60
 
@@ -117,6 +118,11 @@ def test_what_is_undone(monkeypatch, tmp_path):
 def test_what_others_add_to_the_checkout():
     (Path(__file__).parent / "inside" / "test_new.py").write_text("")
     (Path(__file__).parent / "inside" / "__pycache__").mkdir()
+
+@settings(database=None, max_examples=500)
+@given(st.integers())
+def test_examples_come_from_no_module(number):
+    assert number not in constants.NUMBERS
 
 def test_everything_is_as_it_was():
     assert not os.listdir()
@@ -156,7 +162,7 @@ def pytest_run(
         capture_output=True,
         text=True,
         cwd=folder / "run",
-        env=os.environ | {"PYTHONPATH": str(TESTS)} | environment,
+        env=os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{folder / 'run'}"} | environment,
         timeout=200,
     )
 
@@ -165,6 +171,8 @@ def test_what_a_test_leaves_behind_fails_it_and_no_other(tmp_path):
     (tmp_path / "run" / "inside").mkdir(parents=True)
     (tmp_path / "run" / "test_a_left.py").write_text(LEFT)
     (tmp_path / "run" / "test_b_clean.py").write_text(CLEAN)
+    numbers = [314159 + 2718 * i for i in range(30)]
+    (tmp_path / "run" / "constants.py").write_text(f"NUMBERS = {numbers}")
     done = pytest_run(tmp_path, CI="true")
     assert done.returncode == 1, done.stderr
     bad, good = (re.findall(r"^def (test_\w+)", text, re.MULTILINE) for text in (LEFT, CLEAN))
@@ -223,7 +231,7 @@ def test_what_the_machine_is_like_reaches_no_test(tmp_path):
         for each in (observed["environment"], os.environ | {"OPENBLAS_CORETYPE": "Nehalem"})
     )
     assert results.items() <= expected.items()
-    assert {"LANG", "TERM", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE"} <= results.keys()
+    assert {"LANG", "TERM", "OMP_WAIT_POLICY", "OPENBLAS_CORETYPE"} <= results.keys()
     assert (observed["ffmpeg"], observed["here"], observed["home"]) == (None, [], [])
     assert sorted(observed["ignored"]) == [signal.SIGPIPE, signal.SIGXFSZ]  # by Python
     assert observed["child"].split() == [str(signal.SIG_DFL), "set()"]
