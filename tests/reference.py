@@ -322,7 +322,8 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.float32:
             return F(0)
         overlap = w * h
         union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
-        return overlap / union
+        ratio = overlap / union
+        return ratio if ratio == ratio else F(0)  # areas may be infinite
 
 
 def by_score(boxes, scores, top_k=None) -> list[int]:
