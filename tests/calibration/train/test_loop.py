@@ -62,13 +62,13 @@ def nothing(_):
 def test_a_handful_of_images_is_learned_by_heart(name, tmp_path):
     data = shapes(4)
     recipe = Recipe(
-        input=64, epochs=120, batch=4, rate=3e-3, evaluate_every=120, plain=0.0, augment=STILL
+        input=64, epochs=100, batch=4, rate=3e-3, evaluate_every=100, plain=0.0, augment=STILL
     )
     training = begin(name, recipe)
     before = measure(training.average, data, LABELS, 64).metrics["AP"]
     train(training, Images(data, 64), data, tmp_path, nothing, nothing)
     assert before < 0.1
-    assert training.best >= 0.95
+    assert training.best >= 0.9  # 0.96 to 1, by seeds
     best = checkpoint.read(tmp_path / "best.pt").network()
     assert measure(best, data, LABELS, 64).metrics["AP"] == pytest.approx(training.best)
 
@@ -204,7 +204,7 @@ def kill(_):
 def test_a_rounded_training_learns_and_goes_on_where_it_was_killed(tmp_path):
     data, held_out = Images(shapes(4), 64), shapes(2)
     learned = begin("yolov6n-v2", Recipe(input=64, seed=3)).net.state_dict()
-    recipe = Recipe(input=64, epochs=4, batch=2, rate=1e-3, augment=STILL, qat=True)
+    recipe = Recipe(input=64, epochs=4, batch=2, rate=3e-3, augment=STILL, qat=True)
 
     def new():
         return begin("yolov6n-v2", recipe, initial=learned)
@@ -213,7 +213,7 @@ def test_a_rounded_training_learns_and_goes_on_where_it_was_killed(tmp_path):
         (tmp_path / name).mkdir()
     whole = new()
     train(whole, data, held_out, tmp_path / "whole", nothing, nothing)
-    assert whole.rows[-1]["box"] < whole.rows[0]["box"]
+    assert whole.rows[-1]["box"] < 0.98 * whole.rows[0]["box"]  # 0.80 to 0.95, by seeds
     with pytest.raises(Killed):
         train(new(), data, held_out, tmp_path / "killed", nothing, kill)
     again = new()
