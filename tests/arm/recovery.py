@@ -14,7 +14,7 @@ from edge.io.sources import open_source
 from edge.io.sources.live import ReconnectPolicy
 from edge.types import Event, Frame
 
-SOON = ReconnectPolicy(stall=3.0, first=0.05, limit=0.2)
+SOON = ReconnectPolicy(stall=3.0, first=0.05, max_pause=0.2)
 
 
 def control(setting: str) -> None:
