@@ -37,7 +37,7 @@ def frames(source, count, events):
 def formats() -> dict:
     """Each format that we take, and the mean color of what comes: all show the same bars."""
     results = {}
-    for code in ("YUYV", "NV12", "YU12", "BGR3", "RGB3", "GRAY"):
+    for code in ("YUYV", "NV12", "YU12", "BGR3", "RGB3", "GREY"):  # codespell:ignore
         source = open_source(f"usb:0?format={code}", SOON)
         (frame,) = frames(iter(source), 1, [])
         source.close()

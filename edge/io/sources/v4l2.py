@@ -40,7 +40,7 @@ FORMATS: Mapping[str, PixelFormat | None] = MappingProxyType(
         "YU12": "I420",
         "BGR3": "BGR",
         "RGB3": "RGB",
-        "GRAY": "GRAY",
+        "GREY": "GRAY",  # codespell:ignore
         "MJPG": None,
     }
 )

@@ -66,8 +66,8 @@ def test_reads_ranges_of_sizes_and_planes(node):
 
 
 def test_a_format_without_sizes_is_one(node):
-    result = query(node, driver(CAPTURE, 0, [("GRAY", [])]))
-    assert list(map(str, result.formats)) == ["GRAY"]
+    result = query(node, driver(CAPTURE, 0, [("GREY", [])]))  # codespell:ignore
+    assert list(map(str, result.formats)) == ["GREY"]  # codespell:ignore
 
 
 @pytest.mark.parametrize(
