@@ -32,7 +32,7 @@ _KEYS_OF_1 = {
 _VALUES_OF_1 = {"center": "centre"}  # codespell:ignore
 SIZE_LIMIT = 8192  # pixels on a side
 LABEL_LIMIT = 65536
-_OLD_FORMS = MappingProxyType(  # names that earlier packages of format 1 have
+_OLD_FORMS = MappingProxyType(  # names that earlier versions wrote
     {
         "centres": "centers",  # codespell:ignore
         "final": "end2end",
@@ -317,7 +317,7 @@ class _Table:
         for key in self._left:
             near = difflib.get_close_matches(key, self._taken, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ModelError(f"{self._file}: unknown key {self._name(key)}{hint}")
+            raise ModelError(f"{self._file}: unknown key {self._at(key)}{hint}")
 
     def error(self, key: str, result: object, expected: str) -> ModelError:
         shown = repr(result)
@@ -329,5 +329,7 @@ class _Table:
         return {**_KEYS_OF_1, **_VALUES_OF_1}.get(word, word) if self.version == 1 else word
 
     def _name(self, key: str) -> str:
-        key = self._spelled(key)
+        return self._at(self._spelled(key))
+
+    def _at(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key

@@ -310,6 +310,9 @@ class TestManifest:
         text = text.replace(OLD_PLACEMENT, 'placement = "x"')
         with pytest.raises(ModelError, match=r"input\.placement is 'x', wanted "):
             manifest.loads(text.encode(), "m")
+        with pytest.raises(ModelError, match=r"unknown key input\.color"):
+            manifest.loads((old / package.MANIFEST).read_bytes().replace(
+                b"[input]", b'[input]\ncolor = "RGB"'), "m")  # fmt: skip
         with pytest.raises(ModelError, match="license is missing"):
             manifest.loads(new.replace("license =", "lisense =").encode(), "m")
 

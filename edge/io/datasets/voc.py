@@ -88,17 +88,15 @@ def _all(path: Path) -> list[Path]:
 
 def _listed(path: Path, split: str, splits: tuple[str, ...]) -> list[Path]:
     chosen = choose([Split(name) for name in splits], split, path / _LISTS)
-    lines = [
-        line
-        for part in chosen
-        for line in read_text(path / _LISTS / f"{part.name}.txt").splitlines()
-    ]
-    names = sorted({line.strip() for line in lines} - {""})
-    files = [path / "Annotations" / f"{name}.xml" for name in names]
-    for file in files:
+    listed: dict[Path, Path] = {}  # annotation to a list that names it
+    for part in chosen:
+        list_ = _LISTS / f"{part.name}.txt"
+        names = {line.strip() for line in read_text(path / list_).splitlines()} - {""}
+        listed |= {path / "Annotations" / f"{name}.xml": list_ for name in names}
+    for file in sorted(listed):
         if not file.is_file():
-            raise DataError(f"{file}: missing, though {_LISTS / chosen[0].name}.txt lists it")
-    return files
+            raise DataError(f"{file}: missing, though {listed[file]} lists it")
+    return sorted(listed)
 
 
 _Object = tuple[str, bool, tuple[float, float, float, float]]  # name, difficult, rectangle
