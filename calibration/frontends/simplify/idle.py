@@ -38,8 +38,8 @@ def drop_idle(graph: Graph, node: Node) -> Change | None:
             idle = same and _is_all(graph, node.inputs[1], 0)
         case _:
             idle = False
-    keeps_input = source in graph.inputs and node.output in graph.outputs
-    if not idle or keeps_input:
+    two_names = node.output in graph.outputs and source in (*graph.inputs, *graph.outputs)
+    if not idle or two_names:
         return None
     return Change((node,), aliases={node.output: source})
 
