@@ -153,7 +153,9 @@ def _source(artifacts: Sequence[Artifact], spec: ModelSpec) -> tuple[Artifact, G
             return artifact, simplify(ncnn.read(network, spec.input))
     there = ", ".join(f"{a.backend} {a.precision}" for a in artifacts)
     raise UnsupportedModelError(
-        f"other files are written from a float model for ONNX Runtime or ncnn; this one is {there}"
+        "INT8 and files for other runtimes are made from a float model for ONNX Runtime or ncnn; "
+        f"this one is {there}, which runs as it is: start from the network's ONNX export, its ncnn "
+        "files or its checkpoint"
     )
 
 

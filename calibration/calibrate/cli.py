@@ -151,6 +151,7 @@ def main() -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate, and write a package, its spec and its report; or say why not. Returns 0."""
+    checkpoints.check_source([args.model, *([args.teacher] if args.teacher else [])])
     flow = _flow()
     out: Path = args.output
     if out.suffix != ".edge":

@@ -15,16 +15,32 @@ from tempfile import TemporaryDirectory
 
 from edge import recognize
 from edge.cli import UsageError
-from edge.errors import ModelError
+from edge.errors import ModelError, UnsupportedModelError
 from edge.recognize import OpenedModel, Overrides
 from edge.text import printable
 
 SUFFIXES = (".pt", ".pth", ".ckpt")
+_FINAL = {".tflite": "TensorFlow Lite", ".mnn": "MNN"}  # read by their runtimes alone
 
 
 def is_checkpoint(files: Sequence[Path]) -> bool:
     """Whether these are to be read as a checkpoint, by the first one's name."""
     return files[0].suffix.lower() in SUFFIXES
+
+
+def check_source(files: Sequence[Path]) -> None:
+    """Refuse, before any work, files that no others can be written from.
+
+    Raises:
+        UnsupportedModelError: A file is read by its own runtime alone; says which to give instead.
+    """
+    for file in files:
+        if (runtime := _FINAL.get(file.suffix.lower())) and file.is_file():
+            raise UnsupportedModelError(
+                f"{file}: a file for {runtime} runs as it is (edge run --model {file} …); INT8 and "
+                "files for other runtimes are made from the network's ONNX export, its ncnn files "
+                "or its checkpoint: give one of those"
+            )
 
 
 def open_model(files: Sequence[Path], overrides: Overrides) -> OpenedModel:

@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
             f"-o {args.output}: a package is written, NAME.edge, and holds the runtimes' files; "
             f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
         )
+    if args.targets:
+        checkpoints.check_source(args.files)
     image = _image(args.data) if args.data else None
     opened = checkpoints.open_model(args.files, overrides)
     if args.targets:

@@ -271,3 +271,19 @@ def test_what_belongs_to_a_package_is_no_option_of_an_onnx_file(tmp_path, capsys
         words = ["convert", "x.pt", "-o", str(tmp_path / "x.onnx"), *option]
         assert main(words) == 2
         assert "go with a package" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("suffix", "runtime"), [("tflite", "TensorFlow Lite"), ("mnn", "MNN")])
+@pytest.mark.parametrize("command", ["convert", "calibrate"])
+def test_files_that_no_others_are_made_from_are_refused_before_any_work(
+    command, suffix, runtime, tmp_path, capsys
+):
+    file = tmp_path / f"whatever.{suffix}"
+    file.write_bytes(b"nobody looks inside")
+    more = {"convert": ["--targets", "ncnn"], "calibrate": ["--data", str(tmp_path)]}
+    words = [command, str(file), "-o", str(tmp_path / "a.edge"), *more[command]]
+    assert main(words) == 1
+    text = capsys.readouterr().err
+    assert f"{file}: a file for {runtime} runs as it is (edge run --model {file} …)" in text
+    assert "ONNX export" in text
+    assert not (tmp_path / "a.edge").exists()
