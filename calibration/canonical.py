@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -69,7 +70,13 @@ def for_targets(
         artifacts.append(artifact)
         converted.append(sentence)
     provenance = {**package.provenance, "converted": converted}
-    changed = replace(package, spec=spec, artifacts=tuple(artifacts), provenance=provenance)
+    changed = replace(
+        package,
+        spec=spec,
+        artifacts=tuple(artifacts),
+        provenance=provenance,
+        sources=sources(package, spec),
+    )
     return OpenedModel(changed, (*opened.evidence, *converted))
 
 
@@ -98,6 +105,12 @@ def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Grap
         pixels = _network_input(package.spec, None)
         expected = float_file.run(source, package.spec, pixels)
     return _shortened(graph, package.spec, pixels, expected)
+
+
+def sources(package: Package, spec: ModelSpec) -> Mapping[str, str]:
+    """Where the facts of a cut model are from: anchors that the whole did without, its graph."""
+    found = {"anchors": "file"} if spec.anchors != package.spec.anchors else {}
+    return MappingProxyType({**package.sources, **found})
 
 
 def _artifact(
@@ -190,7 +203,9 @@ def _shortened(
             lost += float_file.alone(candidates, target, float_file.FULL)
         if clear and not lost:
             names = ", ".join(cut.spec.output_names)
-            return cut.graph, cut.spec, f"cut at the outputs of its last convolutions: {names}"
+            read = "" if cut.spec.anchors == spec.anchors else "; its anchors stand in its graph"
+            sentence = f"cut at the outputs of its last convolutions: {names}{read}"
+            return cut.graph, cut.spec, sentence
     whole = graph.rebuilt(outputs=spec.output_names)
     artifact = float_artifact("onnxruntime", whole)
     outputs = float_file.run(artifact, spec, pixels)

@@ -106,7 +106,7 @@ def usual_form(config: Config) -> str:
 
 
 def _metadata(checkpoint: Checkpoint, labels: tuple[str, ...], size: Size) -> Mapping[str, str]:
-    """The keys that Ultralytics' exports have, which most readers know, and the anchors."""
+    """The keys that Ultralytics' exports have, which most readers know, family and anchors."""
     results = {
         "description": checkpoint.name,
         "stride": str(max(checkpoint.strides)),
@@ -115,6 +115,7 @@ def _metadata(checkpoint: Checkpoint, labels: tuple[str, ...], size: Size) -> Ma
     }
     if labels:
         results["names"] = repr(dict(enumerate(labels)))
+    results["family"] = family(checkpoint.config)
     if checkpoint.anchors:
         results["anchors"] = repr(checkpoint.anchors)
     return results

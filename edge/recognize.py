@@ -22,7 +22,7 @@ from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSp
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_rewrite
 from edge.models import FAMILIES, coco, family, metadata
-from edge.models.base import Family, ModelSpec, Recognition, Seen
+from edge.models.base import Anchors, Family, ModelSpec, Recognition, Seen
 from edge.package import Artifact, Package
 from edge.paths import exists
 from edge.types import AnyArray, Size
@@ -214,8 +214,9 @@ def _recognize(
     facts = metadata.read({**description.metadata, **beside})
     if facts.task not in (None, "detect"):
         raise UnsupportedModelError(f"a model for the task {facts.task!r}; edge runs detectors")
-    candidates = [family(overrides.family)] if overrides.family else list(FAMILIES.values())
-    looks = _Looks(backend, files, description, overrides, facts.input)
+    said = overrides.family or (facts.family if facts.family in FAMILIES else None)
+    candidates = [family(said)] if said else list(FAMILIES.values())
+    looks = _Looks(backend, files, description, overrides, facts.input, chosen=said is not None)
     matches = [
         (candidate, probe, recognition)
         for candidate in candidates
@@ -225,13 +226,14 @@ def _recognize(
         raise _undecided(matches, looks, candidates)
     ((chosen, probe, recognition),) = matches
     labels, label_source, why = _labels(recognition.classes, overrides.labels, facts.labels)
+    anchors, anchor_source, which = _anchors(chosen.name, recognition.anchors, facts.anchors)
     spec = ModelSpec(
         family=chosen.name,
         form=recognition.form,
         input=probe.input,
         labels=labels,
         strides=recognition.strides,
-        anchors=recognition.anchors,
+        anchors=anchors,
         input_name=probe.input_name,
         output_names=recognition.outputs,
         preprocessing=chosen.preprocessing,
@@ -241,13 +243,14 @@ def _recognize(
         "family": "option" if overrides.family else "file",
         "input": "option" if overrides.input else "file" if looks.size_is_known else "family",
         "labels": label_source,
-        **({"anchors": "family"} if recognition.anchors else {}),
+        **({"anchors": anchor_source} if anchors else {}),
         "color": "family",
         "letterbox": "family",
     }
     license_ = overrides.license or ""
     package = Package("", spec, (artifact,), license_, sources=MappingProxyType(sources))
-    return OpenedModel(package, (f"{chosen.name}: {recognition.evidence}", why))
+    evidence = (f"{chosen.name}: {recognition.evidence}", why, *([which] if which else []))
+    return OpenedModel(package, evidence)
 
 
 class _Looks:
@@ -260,6 +263,8 @@ class _Looks:
         description: Description,
         overrides: Overrides,
         declared: Size | None,
+        *,
+        chosen: bool,
     ) -> None:
         if len(description.inputs) != 1:
             names = ", ".join(spec.name for spec in description.inputs) or "none"
@@ -267,7 +272,7 @@ class _Looks:
         self._backend, self._files, self._description = backend, files, description
         self._size = overrides.input or declared or _fixed_size(description.inputs[0])
         self.size_is_known = self._size is not None
-        self._chosen = overrides.family is not None
+        self._chosen = chosen
         self.probe: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
 
@@ -334,6 +339,25 @@ def _undecided(
     return UnsupportedModelError(
         f"its outputs at {shown.input} ({shapes}) are not those of: {known}"
     )
+
+
+def _anchors(name: str, usual: Anchors, declared: Anchors | None) -> tuple[Anchors, str, str]:
+    """The anchors, where they are from as `Package.sources` says it, and that in words."""
+    if not usual:
+        return (), "", ""
+    shape = [len(level) for level in usual]
+    if declared is not None:
+        if [len(level) for level in declared] != shape:
+            raise ModelError(
+                f"its metadata hold {sum(map(len, declared))} anchors in {len(declared)} levels, "
+                f"its outputs want {sum(shape)} in {len(shape)}"
+            )
+        return declared, "file", f"anchors {_text(declared)}: named by its metadata"
+    return usual, "family", f"anchors {_text(usual)}: the usual ones of {name}, the file has none"
+
+
+def _text(anchors: Anchors) -> str:
+    return ", ".join(" ".join(f"{w:g},{h:g}" for w, h in level) for level in anchors)
 
 
 def _labels(

@@ -20,7 +20,7 @@ from calibration.calibrate.kept import StageCache
 from calibration.calibrate.measure import find, row
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Network, Observed
-from calibration.canonical import canonical
+from calibration.canonical import canonical, sources
 from calibration.check import int8_file
 from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
@@ -170,7 +170,7 @@ def run(
         model,
         (float_artifact("onnxruntime", network.graph),),
         license=opened.package.license,
-        sources=opened.package.sources,
+        sources=sources(opened.package, model),
     )
     in_float = _detections(reference, "onnxruntime", "fp32", held_out, options, progress, kept)
     images = _some(held_out, looked)

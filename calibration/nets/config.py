@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from edge.models.base import Anchors
-from edge.models.yolov7tiny import ANCHORS
+from edge.models.yolov5 import ANCHORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class YOLOv7Tiny:
 
     Attributes:
         classes: Number of classes.
-        anchors: Three levels of three.
+        anchors: Three levels of three. The default, of the published configuration file, is what
+            trainings here begin with; the released weights have others.
         activation: "leaky" (slope 0.1) as published, or "silu", which upstream trains too.
     """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibration.checkpoints.training_recipe import Augment, Recipe, without_ranges
 from calibration.learning_data import held_out_data, training_data, without
-from calibration.nets.config import NETS, STRIDES, Config, YOLOv6
+from calibration.nets.config import NETS, STRIDES, Config, YOLOv6, YOLOv7Tiny
 from calibration.train.show import Show
 from edge.cli import UsageError, options
 from edge.errors import CalibrationError, ModelError, NotInstalledError
@@ -328,12 +328,20 @@ def _config(args: argparse.Namespace, begin: Checkpoint | None, classes: int) ->
                 f"{args.weights} is a YOLOv6 of release 0.1, whose head with objectness is not "
                 "trained here"
             )
-        if args.arch is not None and replace(NETS[args.arch], classes=classes) != replace(
+        config = replace(
             begin.config, classes=classes
-        ):
+        )  # and its anchors, which it was trained with
+        if args.arch is not None and _with_anchors_of(config, NETS[args.arch]) != config:
             raise UsageError(f"--arch {args.arch}: {args.weights} is another network")
-        return replace(begin.config, classes=classes)
+        return config
     return replace(NETS[args.arch or "yolov6n-v2"], classes=classes)
+
+
+def _with_anchors_of(trained: Config, net: Config) -> Config:
+    """A network with the classes, and the anchors if it has some, of a trained one."""
+    if isinstance(net, YOLOv7Tiny) and isinstance(trained, YOLOv7Tiny):
+        net = replace(net, anchors=trained.anchors)
+    return replace(net, classes=trained.classes)
 
 
 def _teacher(

@@ -49,8 +49,12 @@ def deploy(
         "names": repr(dict(enumerate(checkpoint.labels))),
         "imgsz": str([size, size]),
         "task": "detect",
+        "family": about.family,
     }
+    if about.anchors:
+        metadata["anchors"] = repr(about.anchors)
     export(checkpoint.network(), path, form=form, size=Size(size, size), metadata=metadata)
+    known = ["family", "input", "labels", *(["anchors"] if about.anchors else [])]
     content = path.read_bytes()
     graph = simplify(onnx.read(content).graph)
     made = Package(
@@ -63,6 +67,6 @@ def deploy(
             "sources": {path.name: sha256(content).hexdigest()},
             "training": dict(facts),
         },
-        sources=dict.fromkeys(("family", "input", "labels", "color", "letterbox"), "training"),
+        sources=dict.fromkeys((*known, "color", "letterbox"), "training"),
     )
     package.write(made, folder / f"{name}.edge", force=True)

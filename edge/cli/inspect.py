@@ -13,6 +13,13 @@ from edge.models import family
 from edge.recognize import OpenedModel, recorded
 from edge.text import printable
 
+_ORIGINS = {
+    "file": "from the file",
+    "option": "as was said",
+    "training": "of its training",
+    "family": "usual for the family",
+    "assumed": "assumed",
+}
 HELP = "say what a model is: family, input, outputs, labels, sizes"
 
 
@@ -53,6 +60,7 @@ def describe(opened: OpenedModel) -> dict[str, Any]:
         "outputs": spec.output_names,
         "strides": spec.strides,
         "anchors": spec.anchors,
+        "sources": dict(package.sources),
         "labels": spec.labels,
         "artifacts": [
             {
@@ -85,6 +93,7 @@ def _text(facts: dict[str, Any]) -> str:
         ),
         ("outputs", ", ".join(facts["outputs"])),
         ("strides", ", ".join(map(str, facts["strides"]))),
+        *(("anchors", line) for line in _anchors(facts)),
         ("labels", f"{len(labels)}: {names}"),
         *(
             (
@@ -100,6 +109,13 @@ def _text(facts: dict[str, Any]) -> str:
         *(("converted", sentence) for sentence in facts["converted"]),
     ]
     return "\n".join(f"{key:<11}{printable(value)}" for key, value in rows)
+
+
+def _anchors(facts: Mapping[str, Any]) -> list[str]:
+    """The anchors by level, and where they are from; nothing where there are none."""
+    levels = [" ".join(f"{w:g},{h:g}" for w, h in level) for level in facts["anchors"]]
+    origin = _ORIGINS.get(facts["sources"].get("anchors", ""), "from where is not known")
+    return [f"{', '.join(levels)} ({origin})"] if levels else []
 
 
 def quantized(facts: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from edge.models.base import Anchors
 from edge.types import Size
 
 _LIMIT = 1 << 20  # characters
@@ -32,12 +35,16 @@ class Facts:
         labels: Class names, by class id.
         input: Size of the network input.
         end_to_end: Whether suppression is inside the model.
+        family: Key into `edge.models.FAMILIES`, in files that were written here.
+        anchors: By level, in input pixels; likewise.
     """
 
     task: str | None = None
     labels: tuple[str, ...] | None = None
     input: Size | None = None
     end_to_end: bool | None = None
+    family: str | None = None
+    anchors: Anchors | None = None
 
 
 def read(metadata: Mapping[str, str]) -> Facts:
@@ -49,12 +56,14 @@ def read(metadata: Mapping[str, str]) -> Facts:
             values.update(parsed)
         else:
             values[key] = parsed
-    task, whole = values.get("task"), values.get("end2end")
+    task, whole, family = (values.get(key) for key in ("task", "end2end", "family"))
     return Facts(
         task if isinstance(task, str) else None,
         _labels(values.get("names")),
         _size(values.get("imgsz")),
         whole if isinstance(whole, bool) else None,
+        family if isinstance(family, str) else None,
+        _anchors(values.get("anchors")),
     )
 
 
@@ -118,6 +127,19 @@ def _labels(names: object) -> tuple[str, ...] | None:
     if isinstance(names, (list, tuple)):
         return tuple(map(str, names)) or None
     return None
+
+
+def _anchors(levels: object) -> Anchors | None:
+    """Levels of pairs, or of numbers that follow each other in pairs."""
+    try:
+        pixels = [np.array(level, np.float64).reshape(-1, 2) for level in levels]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return None
+    if not pixels or not all(
+        len(level) and np.isfinite(level).all() and (level > 0).all() for level in pixels
+    ):
+        return None
+    return tuple(tuple((float(w), float(h)) for w, h in level) for level in pixels)
 
 
 def _size(value: object) -> Size | None:

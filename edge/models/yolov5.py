@@ -1,4 +1,4 @@
-"""YOLOv5: YOLOv7's outputs, with the anchors of YOLOv7-tiny.
+"""YOLOv5: YOLOv7's outputs, with anchors of its own.
 
 Source: what the official exports emit; see `edge.models.yolov7`. Unlike there, the score of a
 model with a single class is objectness times class score.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from edge.models.base import Family, Preprocessing, Recognition, Seen
+from edge.models.base import Anchors, Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import AnchorMaps, Rows
 from edge.models.yolov7 import P6_ANCHORS, recognize_heads, recognize_rows
-from edge.models.yolov7tiny import ANCHORS
 from edge.types import Size
+
+ANCHORS: Anchors = (
+    ((10, 13), (16, 30), (33, 23)),
+    ((30, 61), (62, 45), (59, 119)),
+    ((116, 90), (156, 198), (373, 326)),
+)
 
 
 def _recognize(probe: Seen) -> Recognition | None:

@@ -71,7 +71,7 @@ def recognize_heads(probe: Seen, known: Sequence[Anchors]) -> Recognition | None
                 classes,
                 names,
                 f"raw maps of three anchors and {classes} classes at strides "
-                f"{', '.join(map(str, strides))}; the anchors are the family's",
+                f"{', '.join(map(str, strides))}",
                 strides,
                 anchors,
             )

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from networks import image, trained  # noqa: E402
 
 from calibration.forms import module  # noqa: E402
+from calibration.nets.config import ANCHORS as PIXELS  # noqa: E402
 from calibration.nets.config import STRIDES  # noqa: E402
 from calibration.train.boxes import overlap  # noqa: E402
 from calibration.train.targets import Targets  # noqa: E402
@@ -20,7 +21,6 @@ from calibration.train.yolov7 import (  # noqa: E402
     loss,
     predictions,
 )
-from edge.models.yolov7tiny import ANCHORS as PIXELS  # noqa: E402
 from edge.types import Size  # noqa: E402
 
 CLASSES, SIDE = 3, 96
