@@ -15,8 +15,10 @@ from types import MappingProxyType
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import BoxesScores, Distances, EndToEnd, Rows
-from edge.models.shapes import MOST_ROWS, STRIDES, levels, table
+from edge.models.shapes import STRIDES, holds, is_one, levels, table
 from edge.types import Size
+
+CLASS_FIRST = EndToEnd(parts=(("class_id", "score", "boxes"),))
 
 
 def _recognize(probe: Seen) -> Recognition | None:
@@ -35,14 +37,14 @@ def _recognize(probe: Seen) -> Recognition | None:
                         f"{shape[0]} boxes, and {shapes[other][0]} planes of scores",
                         strides[::-1],
                     )
-            if shape[1] == 6 and shape[0] <= MOST_ROWS and len(shapes[other]) <= 1:
-                return Recognition(
-                    "end2end", None, (name,), "a table of 6 columns and a count: suppression inside"
-                )
+            rows = probe.outputs[name]
+            if len(shapes[other]) <= 1 and holds(rows, CLASS_FIRST.parts[0]):
+                evidence = "a table of classes, scores and boxes, and a count: suppression inside"
+                return Recognition("end2end", None, (name,), evidence)
     only = table(probe)
     if only is not None and only[1].shape[1] > 4:
         strides = levels(probe.input, len(only[1]), 1, STRIDES)
-        objectness_of_one = (only[1][:, 4] == 1).all()
+        objectness_of_one = is_one(only[1][:, 4])
         # Rows of YOLOv6 and YOLOX have the same shape: to be told, not guessed.
         if strides is not None and probe.chosen and not objectness_of_one:
             return Recognition(
@@ -55,7 +57,6 @@ def _recognize(probe: Seen) -> Recognition | None:
     return None
 
 
-CLASS_FIRST = EndToEnd(parts=(("class_id", "score", "boxes"),))
 PPYOLOE_PLUS = Family(
     name="ppyoloe+",
     layouts=MappingProxyType(

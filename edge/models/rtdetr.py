@@ -19,22 +19,26 @@ from edge.models import detr
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import BoxesScores, EndToEnd, Rows
 from edge.models.ppyoloe import CLASS_FIRST
-from edge.models.shapes import small_table, table
+from edge.models.shapes import found, holds, table
 from edge.types import Size
 
 MOST = 300
+END2END_6 = EndToEnd(parts=(("boxes", "score", "class_id"),), corners=False, unit="fractions")
 
 
 def _recognize(probe: Seen) -> Recognition | None:
     if probe.outputs.keys() == {"labels", "boxes", "scores"}:
         names = ("boxes", "scores", "labels")
         return Recognition("end2end", None, names, "outputs labels, boxes and scores")
-    names6 = small_table(probe, 6)
+    columns = END2END_6.parts[0]
+    names6 = found(probe, columns, corners=False)
     if names6 is not None:
-        largest = float(np.abs(probe.outputs[names6][:, :4]).max(initial=0))
-        relative = 0 < largest <= 2
-        evidence = "a table of 6 columns with boxes in fractions of the input"
-        return Recognition("end2end_6", None, (names6,), evidence) if relative else None
+        rows = probe.outputs[names6]
+        relative = 0 < float(np.abs(rows[:, :4]).max(initial=0)) <= 2
+        evidence = "a table of centers and sizes in fractions of the input, scores and classes"
+        if relative and (probe.chosen or not holds(rows, columns)):  # those would be corners
+            return Recognition("end2end_6", None, (names6,), evidence)
+        return None
     only = table(probe)
     if only is not None and len(only[1]) == MOST and only[1].shape[1] > 4:
         name, rows = only
@@ -60,9 +64,7 @@ RTDETR = Family(
             "rows": Rows(
                 parts=(("boxes", "classes"),), unit="fractions", limit=MOST, suppress=False
             ),
-            "end2end_6": EndToEnd(
-                parts=(("boxes", "score", "class_id"),), corners=False, unit="fractions"
-            ),
+            "end2end_6": END2END_6,
             "class-first": CLASS_FIRST,
         }
     ),

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from edge.errors import ModelError
-from edge.models.base import Anchors, ModelSpec, Seen
+from edge.models.base import Anchors, ModelSpec, Part, Seen
 from edge.types import AnyArray, Float32Array, Size, Tensor
 
-MOST_ROWS = 1000  # what exports with suppression inside keep at most is 300
+_ROUNDED = 0.005  # by so much codes of 8 bits may miss what a column holds
 Strides = tuple[tuple[int, ...], ...]
 STRIDES: Strides = ((8, 16, 32), (8, 16, 32, 64))  # three levels, and the larger P6 models' four
 
@@ -60,13 +60,56 @@ def table(probe: Seen) -> tuple[str, AnyArray] | None:
     return (name, values) if values.ndim == 2 else None
 
 
-def small_table(probe: Seen, width: int) -> str | None:
-    """The name of the one output, when it is a table of so many columns and few rows."""
+def found(probe: Seen, parts: Sequence[Part], *, corners: bool = True) -> str | None:
+    """The name of the one output, when its rows are what a network found that suppresses inside.
+
+    Its columns are looked at, not counted: a table with a row for each cell may have as many.
+    """
     only = table(probe)
-    if only is None:
+    if only is None or not holds(only[1], parts, corners=corners):
         return None
     name, rows = only
-    return name if rows.shape[1] == width and len(rows) <= MOST_ROWS else None
+    scores = rows[:, _places(parts)["score"]]
+    cell_by_cell = any(levels(probe.input, len(rows), n, STRIDES) for n in (1, 3))
+    return None if cell_by_cell and (np.diff(scores, axis=0) > 0).any() else name
+
+
+def holds(rows: AnyArray, parts: Sequence[Part], *, corners: bool = True) -> bool:
+    """Whether the columns of a table may be these parts of boxes that were found.
+
+    Args:
+        rows: (N, columns); what holds for each row holds where there is none.
+        parts: In the order of the columns.
+        corners: Boxes are x1, y1, x2, y2; otherwise center x, center y, width, height.
+    """
+    places = _places(parts)
+    if rows.ndim != 2 or rows.shape[1] != max(at.stop for at in places.values()):
+        return False
+    boxes, score = rows[:, places["boxes"]], rows[:, places["score"]]
+    sides = boxes[:, 2:] - boxes[:, :2] if corners else boxes[:, 2:]
+    right = [
+        bool((sides >= 0).all()),
+        probable(score),
+    ]
+    if "class_id" in places:
+        class_id = rows[:, places["class_id"]]
+        right.append(bool(((class_id == np.rint(class_id)) & (class_id >= -1)).all()))
+    if "image" in places:
+        right.append(not rows[:, places["image"]].any())
+    return all(right)
+
+
+def _places(parts: Sequence[Part]) -> dict[Part, slice]:
+    """The columns of each part."""
+    places, start = {}, 0
+    for part in parts:
+        places[part] = slice(start, start := start + (4 if part == "boxes" else 1))
+    return places
+
+
+def is_one(objectness: AnyArray) -> bool:
+    """Whether a column is 1 in every row: written so by an export, not computed."""
+    return bool(len(objectness)) and not np.ptp(objectness) and abs(objectness[0] - 1) <= _ROUNDED
 
 
 def levels(input_size: Size, rows: int, anchors: int, known: Strides) -> tuple[int, ...] | None:
@@ -78,9 +121,13 @@ def levels(input_size: Size, rows: int, anchors: int, known: Strides) -> tuple[i
 
 
 def probabilities(probe: Seen, names: Sequence[str], last: int | None) -> bool:
-    """Whether the channels up to `last` of these outputs hold nothing outside 0 to 1."""
-    parts = [probe.outputs[name][:last] for name in names]
-    return all(part.min(initial=0) >= 0 and part.max(initial=0) <= 1 for part in parts)
+    """Whether the channels up to `last` of these outputs hold probabilities."""
+    return all(probable(probe.outputs[name][:last]) for name in names)
+
+
+def probable(values: AnyArray) -> bool:
+    """Whether values may be probabilities: none lies outside 0 to 1, but for rounding."""
+    return bool(values.min(initial=0) >= -_ROUNDED and values.max(initial=0) <= 1 + _ROUNDED)
 
 
 def grids(rows: Tensor, spec: ModelSpec) -> list[Tensor]:

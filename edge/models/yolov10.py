@@ -14,12 +14,14 @@ import numpy as np
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Distances, EndToEnd
-from edge.models.shapes import small_table
+from edge.models.shapes import found
 from edge.types import Size
+
+END2END_6 = EndToEnd(parts=(("boxes", "score", "class_id"),))
 
 
 def _recognize(probe: Seen) -> Recognition | None:
-    name = small_table(probe, 6)
+    name = found(probe, END2END_6.parts[0])
     if name is None:
         return None
     boxes = np.abs(probe.outputs[name][:, :4])
@@ -30,7 +32,7 @@ def _recognize(probe: Seen) -> Recognition | None:
         "end2end_6",
         None,
         (name,),
-        "a table of 6 columns with boxes in pixels: suppression is inside",
+        "a table of boxes in pixels, scores and classes: suppression is inside",
     )
 
 
@@ -38,7 +40,7 @@ YOLOV10 = Family(
     name="yolov10",
     layouts=MappingProxyType(
         {
-            "end2end_6": EndToEnd(parts=(("boxes", "score", "class_id"),)),
+            "end2end_6": END2END_6,
             "split": Distances(suppress=False, every_class=True),
         }
     ),

@@ -18,8 +18,11 @@ from types import MappingProxyType
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Centers, Distances, EndToEnd, Rows
-from edge.models.shapes import STRIDES, levels, probabilities, pyramid, small_table, table
+from edge.models.shapes import STRIDES, found, is_one, levels, probabilities, pyramid, table
 from edge.types import Size
+
+HEADS = Distances(parts=(("classes", "boxes"),), score="probability", bins=1)
+END2END_7 = EndToEnd(parts=(("image", "boxes", "class_id", "score"),))
 
 
 def recognize(probe: Seen) -> Recognition | None:
@@ -31,13 +34,13 @@ def recognize(probe: Seen) -> Recognition | None:
             ("det_boxes", "det_scores", "det_classes"),
             "outputs det_boxes, det_scores, det_classes: suppression is inside",
         )
-    rows7 = small_table(probe, 7)
+    rows7 = found(probe, END2END_7.parts[0])
     if rows7 is not None and (rows7 == "outputs" or probe.chosen):
         return Recognition(
             "end2end_7",
             None,
             (rows7,),
-            "a table of 7 columns called outputs: suppression is inside",
+            "a table of images, boxes, classes and scores called outputs: suppression is inside",
         )
     heads = pyramid(probe, (8, 16, 32))
     if heads is not None and heads.channels > 4 and probabilities(probe, heads.names, -4):
@@ -53,7 +56,7 @@ def recognize(probe: Seen) -> Recognition | None:
         return None
     name, rows = only
     strides = levels(probe.input, len(rows), 1, STRIDES)
-    certain = probe.input_name == "image_arrays" or (rows[:, 4] == 1).all()
+    certain = probe.input_name == "image_arrays" or is_one(rows[:, 4])
     if strides is None or not (certain or probe.chosen):
         return None
     return Recognition(
@@ -66,8 +69,6 @@ def recognize(probe: Seen) -> Recognition | None:
     )
 
 
-HEADS = Distances(parts=(("classes", "boxes"),), score="probability", bins=1)
-END2END_7 = EndToEnd(parts=(("image", "boxes", "class_id", "score"),))
 YOLOV6 = Family(
     name="yolov6",
     layouts=MappingProxyType(

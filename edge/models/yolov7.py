@@ -19,10 +19,11 @@ from edge.models.layouts import AnchorMaps, Rows
 from edge.models.shapes import (
     STRIDES,
     cells,
+    found,
     levels,
     probabilities,
+    probable,
     pyramid,
-    small_table,
     table,
 )
 from edge.models.yolov6 import END2END_7
@@ -48,7 +49,7 @@ def recognize_rows(probe: Seen) -> Recognition | None:
         return None
     name, rows = only
     strides = levels(probe.input, len(rows), 3, STRIDES)
-    if strides is None:
+    if strides is None or not (probe.chosen or probable(rows[:, 4:])):
         return None
     return Recognition(
         "rows",
@@ -95,10 +96,13 @@ def _maps(probe: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | 
 
 
 def _recognize(probe: Seen) -> Recognition | None:
-    rows7 = small_table(probe, 7)
+    rows7 = found(probe, END2END_7.parts[0])
     if rows7 is not None and (rows7 != "outputs" or probe.chosen):
         return Recognition(
-            "end2end_7", None, (rows7,), "a table of 7 columns: suppression is inside"
+            "end2end_7",
+            None,
+            (rows7,),
+            "a table of images, boxes, classes and scores: suppression is inside",
         )
     rows = recognize_rows(probe)
     if rows is not None:

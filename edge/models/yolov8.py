@@ -19,7 +19,7 @@ import numpy as np
 from edge.errors import UnsupportedModelError
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Distances, Rows
-from edge.models.shapes import STRIDES, levels, probabilities, pyramid, table
+from edge.models.shapes import STRIDES, levels, probabilities, probable, pyramid, table
 from edge.types import AnyArray, Size
 
 BINS = 16  # of the official models' distributions
@@ -59,6 +59,8 @@ def _recognize(probe: Seen) -> Recognition | None:
     if strides_found is None:
         return None
     if not probe.chosen:
+        if not probable(planes[4:]) and _reads_as_rows(probe, planes):
+            return None  # as many cells as columns, by chance
         _refuse_other_tasks(planes)
     fractions = float(np.abs(planes[:4]).max()) <= 2  # pixels are far more
     return Recognition(
@@ -70,6 +72,12 @@ def _recognize(probe: Seen) -> Recognition | None:
         + ("fractions of the input" if fractions else "pixels"),
         strides_found,
     )
+
+
+def _reads_as_rows(probe: Seen, rows: AnyArray) -> bool:
+    """Whether it may as well be a table with rows for each cell, as of YOLOv5 to 7 and YOLOX."""
+    counts = (levels(probe.input, len(rows), anchors, STRIDES) for anchors in (1, 3))
+    return any(counts) and probable(rows[:, 4:])
 
 
 def _refuse_masks(probe: Seen) -> None:
@@ -96,7 +104,7 @@ def _refuse_rows(rows: AnyArray) -> None:
 
 def _refuse_other_tasks(planes: AnyArray) -> None:
     classes = planes[4:]
-    outside = classes.min() < 0 or classes.max() > 1
+    outside = not probable(classes)
     usual = {4 + 80 + _MASKS: "segmentation", 4 + 1 + _KEYPOINTS: "pose"}
     # A gray image shows nothing, but an angle is somewhere, and where it is it is no probability.
     turned = len(classes) > 1 and classes[-1].min() > _TURNED and np.median(classes[:-1]) < _TURNED

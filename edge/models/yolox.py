@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Centers, Rows
-from edge.models.shapes import STRIDES, levels, table
+from edge.models.shapes import STRIDES, is_one, levels, probable, table
 from edge.types import Size
 
 
@@ -25,8 +25,7 @@ def _recognize(probe: Seen) -> Recognition | None:
     name, rows = only
     strides = levels(probe.input, len(rows), 1, STRIDES[:1])
     scores = rows[:, 4:]
-    probable = scores.min(initial=0) >= 0 and scores.max(initial=0) <= 1
-    other = probe.input_name == "image_arrays" or (scores[:, 0] == 1).all() or not probable
+    other = probe.input_name == "image_arrays" or is_one(scores[:, 0]) or not probable(scores)
     if strides is None or (other and not probe.chosen):
         return None
     # Decoded centers lie all over the image, raw ones inside their cells.

@@ -119,12 +119,33 @@ def halves(values):
     return np.concatenate([probable(values[:, :80]), values[:, 80:]], 1)
 
 
+def listed(*parts, unit=600):
+    """Rows as suppression leaves them: whole classes, corners in order, best first."""
+
+    def change(values):
+        count = len(values)
+        low = probable(values[:, :2]) * unit / 2
+        columns = {
+            "image": np.zeros((count, 1)),
+            "corners": np.concatenate([low, low + probable(values[:, 2:4]) * unit / 2], 1),
+            "center": probable(values[:, :4]) * unit,
+            "score": np.sort(probable(values[:, :1]), 0)[::-1],
+            "class": np.arange(count)[:, None] % 80,
+        }
+        return np.concatenate([columns[part] for part in parts], 1).astype(np.float32)
+
+    return change
+
+
+SEVEN = listed("image", "corners", "class", "score")
+SIX = listed("corners", "score", "class")
+CLASS_FIRST = listed("class", "score", "corners")
 RAW = {"output": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 20, 20, 85)}
 FCOS_MAPS = {f"{c}/{i}": (c, n, n) for c in (80, 4, 1) for i, n in enumerate((80, 40, 20, 10, 5))}
 FORMS = [
     # what is shown, and all that may be concluded
     (shown({"outputs": (0, 7)}), {("yolov6", "end2end_7")}),
-    (shown({"output": (3, 7)}), {("yolov7", "end2end_7")}),
+    (shown({"output": (3, 7)}, pick={"output": SEVEN}), {("yolov7", "end2end_7")}),
     (
         shown(
             {"num_dets": (1,), "det_boxes": (5, 4), "det_scores": (5,), "det_classes": (5,)},
@@ -141,9 +162,12 @@ FORMS = [
     ),
     (shown({"output": (8400, 85)}, pick={"output": pixels}), {("yolox", "rows")}),
     (shown({"output": (8400, 85)}, pick={"output": probable}), {("yolox", "raw-rows")}),
-    (shown({"output0": (300, 6)}, pick={"output0": pixels}), {("yolov10", "end2end_6")}),
+    (shown({"output0": (300, 6)}, pick={"output0": SIX}), {("yolov10", "end2end_6")}),
     (shown({"output0": (300, 6)}, pick={"output0": np.zeros_like}), {("yolov10", "end2end_6")}),
-    (shown({"output0": (300, 6)}, pick={"output0": probable}), {("rtdetr", "end2end_6")}),
+    (
+        shown({"output0": (300, 6)}, pick={"output0": listed("center", "score", "class", unit=1)}),
+        {("rtdetr", "end2end_6")},
+    ),
     (shown({"output0": (300, 84)}, pick={"output0": probable}), {("rtdetr", "rows")}),
     (shown({"labels": (300,), "boxes": (300, 4), "scores": (300,)}), {("rtdetr", "end2end")}),
     (shown({"logits": (300, 80), "pred_boxes": (300, 4)}), {("rtdetr", "set")}),
@@ -152,7 +176,10 @@ FORMS = [
         shown({"a": (8400, 4), "b": (80, 8400)}),
         {("ppyoloe", "boxes-scores"), ("ppyoloe+", "boxes-scores")},
     ),
-    (shown({"a": (12, 6), "b": (1,)}), {("ppyoloe", "end2end"), ("ppyoloe+", "end2end")}),
+    (
+        shown({"a": (12, 6), "b": (1,)}, pick={"a": CLASS_FIRST}),
+        {("ppyoloe", "end2end"), ("ppyoloe+", "end2end")},
+    ),
     (shown({"output": (8500, 112)}, pick={"output": halves}), {("nanodet-plus", "rows")}),
     (shown({"output": (8400, 112)}, pick={"output": halves}), {("nanodet", "rows")}),
     (shown(FCOS_MAPS, name="input_image"), {("fcos", "heads")}),
@@ -205,6 +232,35 @@ def test_outputs_of_the_documented_shapes_are_recognized(look, expected):
 def test_models_for_other_tasks_are_refused_by_name(shapes, task):
     with pytest.raises(UnsupportedModelError, match=f"{task} model"):
         FAMILIES["yolov8"].recognize(shown(shapes))
+
+
+def rows_of_cells(classes, count, *, objectness=None, unit=1.0, size=96):
+    """A table of a row for each of some cells: centers all over the image, sizes, scores."""
+    rng = np.random.default_rng(classes)
+    rows = rng.uniform(0.001, 0.2, (count, 5 + classes)).astype(np.float32)
+    rows[:, :2] = rng.uniform(0, unit, (count, 2))
+    rows[:, 2:4] = rng.uniform(0.05, 0.3, (count, 2)) * unit
+    if objectness is not None:
+        rows[:, 4] = objectness
+    return Seen("images", Size(size, size), {"outputs": rows})
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 30, 44])
+@pytest.mark.parametrize(("size", "cells"), [(32, 21), (64, 84), (96, 189), (160, 525)])
+def test_a_row_for_each_cell_is_never_taken_for_what_was_found(classes, size, cells):
+    look = {"unit": size, "size": size}
+    ones = rows_of_cells(classes, cells, objectness=1, **look)
+    rounded = rows_of_cells(classes, cells, objectness=0.9989, **look)  # as codes of 8 bits
+    thrice = rows_of_cells(classes, 3 * cells, **look)
+    for probe, families in ((ones, {"yolov6"}), (rounded, {"yolov6"}), (thrice, {"yolov7"})):
+        results = {f.name: f.recognize(probe) for f in FAMILIES.values()}
+        known = {name: r for name, r in results.items() if r is not None}
+        assert known.keys() == families
+        for recognition in known.values():
+            assert (recognition.form, recognition.classes) == ("rows", classes)
+        chosen = Seen(probe.input_name, probe.input, probe.outputs, chosen=True)
+        for name in families:
+            assert FAMILIES[name].recognize(chosen).form == "rows"
 
 
 @pytest.mark.parametrize(
