@@ -214,9 +214,9 @@ def _recognize(
     facts = metadata.read({**description.metadata, **beside})
     if facts.task not in (None, "detect"):
         raise UnsupportedModelError(f"a model for the task {facts.task!r}; edge runs detectors")
-    said = overrides.family or (facts.family if facts.family in FAMILIES else None)
-    candidates = [family(said)] if said else list(FAMILIES.values())
-    looks = _Looks(backend, files, description, overrides, facts.input, chosen=said is not None)
+    known = overrides.family or (facts.family if facts.family in FAMILIES else None)
+    candidates = [family(known)] if known else list(FAMILIES.values())
+    looks = _Looks(backend, files, description, overrides, facts.input, chosen=known is not None)
     matches = [
         (candidate, probe, recognition)
         for candidate in candidates

@@ -19,7 +19,7 @@ from edge.models import detr
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import BoxesScores, EndToEnd, Rows
 from edge.models.ppyoloe import CLASS_FIRST
-from edge.models.shapes import found, holds, table
+from edge.models.shapes import holds, suppressed, table
 from edge.types import Size
 
 MOST = 300
@@ -31,7 +31,7 @@ def _recognize(probe: Seen) -> Recognition | None:
         names = ("boxes", "scores", "labels")
         return Recognition("end2end", None, names, "outputs labels, boxes and scores")
     columns = END2END_6.parts[0]
-    names6 = found(probe, columns, corners=False)
+    names6 = suppressed(probe, columns, corners=False)
     if names6 is not None:
         rows = probe.outputs[names6]
         relative = 0 < float(np.abs(rows[:, :4]).max(initial=0)) <= 2

@@ -60,7 +60,7 @@ def table(probe: Seen) -> tuple[str, AnyArray] | None:
     return (name, values) if values.ndim == 2 else None
 
 
-def found(probe: Seen, parts: Sequence[Part], *, corners: bool = True) -> str | None:
+def suppressed(probe: Seen, parts: Sequence[Part], *, corners: bool = True) -> str | None:
     """The name of the one output, when its rows are what a network found that suppresses inside.
 
     Its columns are looked at, not counted: a table with a row for each cell may have as many.

@@ -14,14 +14,14 @@ import numpy as np
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Distances, EndToEnd
-from edge.models.shapes import found
+from edge.models.shapes import suppressed
 from edge.types import Size
 
 END2END_6 = EndToEnd(parts=(("boxes", "score", "class_id"),))
 
 
 def _recognize(probe: Seen) -> Recognition | None:
-    name = found(probe, END2END_6.parts[0])
+    name = suppressed(probe, END2END_6.parts[0])
     if name is None:
         return None
     boxes = np.abs(probe.outputs[name][:, :4])

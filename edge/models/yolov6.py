@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Centers, Distances, EndToEnd, Rows
-from edge.models.shapes import STRIDES, found, is_one, levels, probabilities, pyramid, table
+from edge.models.shapes import STRIDES, is_one, levels, probabilities, pyramid, suppressed, table
 from edge.types import Size
 
 HEADS = Distances(parts=(("classes", "boxes"),), score="probability", bins=1)
@@ -34,7 +34,7 @@ def recognize(probe: Seen) -> Recognition | None:
             ("det_boxes", "det_scores", "det_classes"),
             "outputs det_boxes, det_scores, det_classes: suppression is inside",
         )
-    rows7 = found(probe, END2END_7.parts[0])
+    rows7 = suppressed(probe, END2END_7.parts[0])
     if rows7 is not None and (rows7 == "outputs" or probe.chosen):
         return Recognition(
             "end2end_7",

@@ -19,11 +19,11 @@ from edge.models.layouts import AnchorMaps, Rows
 from edge.models.shapes import (
     STRIDES,
     cells,
-    found,
     levels,
     probabilities,
     probable,
     pyramid,
+    suppressed,
     table,
 )
 from edge.models.yolov6 import END2END_7
@@ -96,7 +96,7 @@ def _maps(probe: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | 
 
 
 def _recognize(probe: Seen) -> Recognition | None:
-    rows7 = found(probe, END2END_7.parts[0])
+    rows7 = suppressed(probe, END2END_7.parts[0])
     if rows7 is not None and (rows7 != "outputs" or probe.chosen):
         return Recognition(
             "end2end_7",
