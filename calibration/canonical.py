@@ -109,8 +109,8 @@ def canonical(package: Package, images: Iterable[UInt8Array] = ()) -> tuple[Grap
 
 def sources(package: Package, spec: ModelSpec) -> Mapping[str, str]:
     """Where the facts of a cut model are from: anchors that the whole did without, its graph."""
-    found = {"anchors": "file"} if spec.anchors != package.spec.anchors else {}
-    return MappingProxyType({**package.sources, **found})
+    added = {"anchors": "file"} if spec.anchors != package.spec.anchors else {}
+    return MappingProxyType({**package.sources, **added})
 
 
 def _artifact(
