@@ -11,9 +11,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import ExitStack
+from typing import IO, Any
 
 from edge.errors import BackendError, EdgeError
 from edge.redaction import redacted
@@ -32,7 +34,13 @@ _DEATHS = {
 }
 
 
-def call(module: str, task: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
+def call(
+    module: str,
+    task: Mapping[str, Any],
+    *,
+    timeout: float,
+    files: Mapping[str, bytes] | None = None,
+) -> dict[str, Any]:
     """Import a module in a new process, hand it a task and wait for what it answers.
 
     Args:
@@ -40,17 +48,21 @@ def call(module: str, task: Mapping[str, Any], *, timeout: float) -> dict[str, A
         task: Plain values, as JSON has them. The child finds the moment of its start in
             "started", in seconds of `time.monotonic`.
         timeout: Seconds; a child that takes longer is ended.
+        files: Contents too large for the task; the child finds paths to them in "files".
 
     Raises:
         BackendError: The child failed or died; says of what.
     """
     command = [sys.executable, "-c", _START, module, *sys.path]
-    given = json.dumps({**task, "started": time.monotonic()})
     try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=timeout, check=False,
-            errors="replace",
-        )  # fmt: skip
+        with ExitStack() as stack:
+            held = {name: stack.enter_context(_held(data)) for name, data in (files or {}).items()}
+            paths = {name: f"/proc/self/fd/{file.fileno()}" for name, file in held.items()}
+            given = json.dumps({**task, "files": paths, "started": time.monotonic()})
+            done = subprocess.run(
+                command, input=given, capture_output=True, text=True, timeout=timeout, check=False,
+                errors="replace", pass_fds=[file.fileno() for file in held.values()],
+            )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise BackendError(f"no answer within {timeout:.0f} s") from error
     except OSError as error:
@@ -64,6 +76,14 @@ def call(module: str, task: Mapping[str, Any], *, timeout: float) -> dict[str, A
     if "error" in answered:
         raise BackendError(redacted(str(answered["error"]), foreign=True))
     return answered
+
+
+def _held(content: bytes) -> IO[bytes]:
+    """An open file without a name that holds a content."""
+    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(content)
+    file.flush()
+    return file
 
 
 def answer(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from edge import models, ops
+from edge import models, ops, trial
 from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
 from edge.models.base import ModelSpec, Preprocessing, Scoring
@@ -160,6 +160,7 @@ class Detector:
         package = model if isinstance(model, Package) else open_model([Path(model)]).package
         artifact = package.artifact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)
+        trial.ensure(artifact.backend, artifact.files)
         opened = open_backend(
             artifact.backend,
             artifact.files,

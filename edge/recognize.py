@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 
 import edge.package
+from edge import trial
 from edge.backends import BACKENDS, describe, open_backend
 from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
@@ -210,6 +211,7 @@ def _recognize(
     if backend == "ncnn":  # it warns of some of what exporters write, at every inference
         network = ncnn_rewrite.simplify(ncnn.read_network(files["param"], files["bin"]))
         files = dict(zip(("param", "bin"), ncnn.write_network(network), strict=True))
+    trial.ensure(backend, files)
     description = describe(backend, files)
     facts = metadata.read({**description.metadata, **beside})
     if facts.task not in (None, "detect"):

@@ -32,6 +32,7 @@ _KEPT = {
 _FOLDERS = {"EDGE_SHARED", "EDGE_ARM"}
 _SET = {
     "EDGE_TUNE": "off",  # what somebody tuned on this machine is no part of a test
+    "EDGE_TRIAL": "off",  # tests write their files themselves
     "LANG": "C.UTF-8",
     "TZ": "UTC",
     "TERM": "dumb",
