@@ -196,6 +196,15 @@ class TestSoftNms:
         assert indices.tolist() == [0, 1, 2]
         assert lowered.tolist() == scores.tolist()
 
+    def test_an_overlap_of_just_the_threshold_weakens_nobody(self):
+        boxes = np.array([[0, 0, 2, 1], [0, 0, 1, 1]], np.float32)  # IoU 1/2, exactly
+        scores, ids = np.array([0.9, 0.8], np.float32), np.zeros(2, np.int32)
+        options = {"decay": "linear", "score_threshold": 0.1}
+        _, same = ops.soft_nms(boxes, scores, ids, iou_threshold=0.5, **options)
+        assert same.tolist() == scores.tolist()
+        _, lowered = ops.soft_nms(boxes, scores, ids, iou_threshold=0.499, **options)
+        assert lowered.tolist() == [scores[0], scores[1] * np.float32(0.5)]
+
     def test_a_twin_is_weakened_and_a_stranger_is_not(self):
         boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9], [50, 50, 60, 60]], np.float32)
         scores, ids = np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32)

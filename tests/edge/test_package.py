@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge import manifest, package
-from edge.errors import ModelError
+from edge.errors import EdgeError, ModelError
 from edge.models.base import ModelSpec, Preprocessing
 from edge.package import Artifact, Package
 from edge.types import Size
@@ -102,6 +102,23 @@ class TestWriting:
         with pytest.raises(ModelError, match="not a model package"):
             package.write(PACKAGE, tmp_path / "photos", force=True)
         assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"x"
+
+    @pytest.mark.parametrize("zipped", [False, True])
+    def test_a_rename_that_fails_leaves_the_old_one(self, tmp_path, monkeypatch, zipped):
+        path = tmp_path / "a.edge"
+        package.write(PACKAGE, path)
+        rename = Path.rename
+
+        def fail(self, target):
+            if self.name == "new":
+                raise OSError(28, "No space left on device")
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", fail)
+        with pytest.raises(EdgeError, match="No space left"):
+            package.write(replace(PACKAGE, name="dogs"), path, zipped=zipped, force=True)
+        assert package.read(path) == PACKAGE
+        assert list(tmp_path.iterdir()) == [path]
 
     def test_a_failure_leaves_the_old_one(self, written):
         bad = replace(PACKAGE, provenance={"when": object()})

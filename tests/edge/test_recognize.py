@@ -158,6 +158,13 @@ class TestRefusals:
         with pytest.raises(ModelError, match="80 classes, got 2 labels"):
             open_model([lite], Overrides(labels=("a", "b")))
 
+    def test_labels_in_metadata_that_do_not_count_up(self, lite, tmp_path):
+        for file in (lite, lite.with_suffix(".bin")):
+            shutil.copy(file, tmp_path)
+        (tmp_path / "metadata.yaml").write_text("task: detect\nnames:\n  0: nut\n  1: bolt\n")
+        with pytest.raises(ModelError, match="80 classes, got 2 labels"):
+            open_model([tmp_path / lite.name])
+
     def test_saying_what_a_package_knows(self, lite, tmp_path):
         package.write(open_model([lite]).package, tmp_path / "s.edge")
         with pytest.raises(ModelError, match="a package knows what it is"):

@@ -42,6 +42,13 @@ def test_a_model_that_finds_nothing_is_refused_although_nothing_differs():
     assert "finds 0 objects" in answer
 
 
+@pytest.mark.parametrize(("objects", "refused"), [(19, True), (20, False)])
+def test_few_objects_decide_nothing(objects, refused):
+    answers = violations(changed(expected=objects), Limits())
+    assert bool(answers) == refused
+    assert all(f"finds {objects} objects" in answer for answer in answers)
+
+
 def boxes(count: int, scores: float, shift: float = 0.0) -> Detections:
     corners = np.arange(count, dtype=np.float32)[:, None] * 30 + [shift, 0, 20 + shift, 20]
     return Detections(

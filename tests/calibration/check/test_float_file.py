@@ -95,6 +95,20 @@ def test_a_box_too_many_is_as_wrong_as_one_too_few():
     assert not float_file.alone(one, one, float_file.FULL)
 
 
+@pytest.mark.parametrize("too_many", [True, False])
+def test_a_file_that_finds_one_box_more_or_less_is_refused(network, monkeypatch, too_many):
+    graph, spec, image = network
+    artifact = written("onnxruntime", graph)
+    (whole,) = float_file.run(artifact, spec, image)
+    less = whole.copy()
+    box, column = np.unravel_index(np.argmax(whole[0, :, 5:]), whole[0, :, 5:].shape)
+    less[0, box, 5 + column] = 0  # one box of one class, hardly to be seen in the numbers
+    pair = iter([less, whole] if too_many else [whole, less])  # expected, then the file's
+    monkeypatch.setattr(float_file, "run", lambda *_, **__: (next(pair),))
+    with pytest.raises(ModelError, match="1 boxes are not those of ONNX Runtime"):
+        float_file.check(artifact, graph, spec, image, BLIND, locate=False)
+
+
 @pytest.mark.parametrize(("shift", "score"), [(0.6, 0.0), (0.0, 0.006)])
 def test_a_box_nearly_in_place_is_not_the_same(shift, score):
     box = np.array([[0, 0, 100, 100]], np.float32)

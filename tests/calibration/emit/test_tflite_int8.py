@@ -9,6 +9,7 @@ from operator_cases import SHAPE, Builder
 from plans import outputs, plan_of, simulated
 
 from calibration.emit import CannotEmitError, emitter
+from calibration.emit.tflite_int8 import code
 from calibration.quant.plan.plan import QuantParams
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
@@ -124,3 +125,20 @@ def test_the_same_plan_gives_the_same_bytes():
     graph = network("LeakyRelu", alpha=0.1)
     plan = plan_of(graph, images(1), "tflite", skip={"node_down"})
     assert emitter("tflite")(graph, plan=plan) == emitter("tflite")(graph, plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0, -10),
+        (0.24, -10),
+        (0.26, -9),
+        (-0.26, -11),
+        (0.74, -9),
+        (0.76, -8),
+        (99, 127),
+        (-99, -128),
+    ],
+)
+def test_a_code_is_the_nearest_one(value, expected):
+    assert code(value, QuantParams(0.5, -10)) == expected

@@ -123,6 +123,14 @@ def test_pairing_makes_the_interval_of_a_small_difference_narrow():
     assert paired < 0.5 * alone
 
 
+def test_the_interval_holds_95_percent_of_the_resamples(monkeypatch):
+    """Of AP changes -1 to 1 in 201 steps, by hand: ranks 5 and 195 of 0 to 200."""
+    changes = np.random.default_rng(0).permutation(np.linspace(-1, 1, 201))
+    second = np.concatenate([[0.0], changes])[:, None, None, None] * np.ones((1, 10, 1, 1))
+    difference = bootstrap._compare(np.zeros_like(second), second)["AP"]
+    assert (difference.low, difference.high) == pytest.approx((-0.95, 0.95), abs=1e-12)
+
+
 def test_what_is_not_there_has_no_number():
     truth, result = big()
     overall, classes = differences(truth, result, result, classes=2, resamples=100)

@@ -70,6 +70,18 @@ def test_mse_is_no_worse_than_any_range_of_a_finer_search(symmetric, steps, tail
             assert result <= rounding_error(values, bottom, clip, steps) * 1.1
 
 
+def test_mse_chooses_the_upper_end_again_after_the_lower_one():
+    """Both ends hang on each other, so one that was chosen first is chosen once more."""
+    random = np.random.default_rng(51)
+    values = np.concatenate([random.normal(0, 1, 588524), [-18.53] * 1, [13.72] * 2]).astype(
+        np.float32
+    )
+    low, high = mse(seen_of(values), symmetric=False)
+    error = rounding_error(values, low, high, 255)
+    for other in np.geomspace(high / 2, high * 2, 41):
+        assert error <= rounding_error(values, low, other, 255) * 1.02
+
+
 def test_entropy_and_laplace_let_go_of_far_outliers(tailed):
     for observer in (entropy, laplace):
         assert observer(seen_of(tailed), symmetric=True)[1] < 20
