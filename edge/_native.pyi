@@ -89,6 +89,8 @@ def decode_anchors(
     multi_label: bool = False,
     logits: bool = True,
     objectness: bool = True,
+    spreads: Sequence[float] | None = None,
+    exponential: bool = False,
     target: str | None = None,
 ) -> Candidates: ...
 def decode_peaks(

@@ -268,21 +268,33 @@ def decode_centers(heads, *, strides, score_threshold, multi_label=False, logits
 
 
 def decode_anchors(
-    heads, *, anchors, strides, score_threshold, multi_label=False, logits=True, objectness=True
+    heads,
+    *,
+    anchors,
+    strides,
+    score_threshold,
+    multi_label=False,
+    logits=True,
+    objectness=True,
+    spreads=None,
+    exponential=False,
 ):
     options = {"threshold": score_threshold, "multi_label": multi_label}
     options["activation"] = "sigmoid" if logits else "none"
     parts = []
-    for head, sizes, stride in zip(heads, anchors, strides, strict=True):
+    spreads = (2,) * len(strides) if spreads is None else spreads
+    for head, sizes, stride, spread in zip(heads, anchors, strides, spreads, strict=True):
         values = real(head)
         height, width = values.shape[-2:]
         for one, anchor in zip(values.reshape(len(sizes), -1, height, width), sizes, strict=True):
 
-            def boxes_of(raw, cells, stride, anchor=anchor):
-                twice = (sigmoid(raw) if logits else raw) * F(2)
-                center = (twice[:, :2] - F(0.5) + cells) * stride
-                size = twice[:, 2:] * twice[:, 2:] * np.array(anchor, F)
-                return np.concatenate([center, size], axis=1)
+            def boxes_of(raw, cells, stride, anchor=anchor, spread=F(spread)):
+                active = sigmoid(raw) if logits else raw
+                center = (active[:, :2] * spread - (spread - F(1)) / F(2) + cells) * stride
+                growth = (active[:, 2:] * F(2)) ** 2
+                if exponential:
+                    growth = np.exp(raw[:, 2:].astype(np.float64)).astype(F)
+                return np.concatenate([center, growth * np.array(anchor, F)], axis=1)
 
             parts.append(_cells(one, objectness, stride, boxes_of, **options))
     return joined(parts)

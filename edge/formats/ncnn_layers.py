@@ -178,5 +178,9 @@ LAYER_TYPES: Mapping[str, LayerType] = MappingProxyType(
         **dict.fromkeys(("GridSample", "MatMul"), LayerType((2, 2))),
         "Einsum": LayerType((1, _MANY)),
         "Eltwise": LayerType((2, _MANY)),
+        # Of ncnn's examples: these are read to be replaced, and are never run; see `ncnn_examples`.
+        "YoloV5Focus": LayerType(),
+        "Yolov3DetectionOutput": LayerType((1, _MANY)),
+        "YoloDetectionOutput": LayerType((1, _MANY)),
     }
 )

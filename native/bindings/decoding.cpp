@@ -237,9 +237,11 @@ py::object decode_anchors(const py::sequence& heads,
                           const std::vector<std::vector<std::array<float, 2>>>& anchors,
                           const std::vector<float>& strides, float score_threshold,
                           bool multi_label, bool logits, bool objectness,
+                          const std::optional<std::vector<float>>& spreads, bool exponential,
                           const std::optional<std::string>& target) {
   require_as_many(heads, strides.size(), "stride");
   require_as_many(heads, anchors.size(), "list of anchors");
+  if (spreads) require_as_many(heads, spreads->size(), "spread");
   std::vector<Head> levels;
   std::vector<Anchor> sizes;
   for (std::size_t i = 0; i < heads.size(); ++i) {
@@ -268,14 +270,14 @@ py::object decode_anchors(const py::sequence& heads,
       levels.push_back(head_of(one, objectness, "heads", "channels per anchor"));
       levels.back().width = grid.width;
       levels.back().stride = stride_above_zero(strides[i]);
-      sizes.push_back({anchors[i][a][0], anchors[i][a][1]});
+      sizes.push_back({anchors[i][a][0], anchors[i][a][1], spreads ? (*spreads)[i] : 2.0f});
     }
   }
   const Scoring scoring = scoring_of(score_threshold, multi_label, logits);
   const Target chosen = target_of(target);
   return decoded([&](Candidates& out) {
-    edge::decode_anchors({levels.data(), levels.size()}, {sizes.data(), sizes.size()}, scoring, out,
-                         chosen);
+    edge::decode_anchors({levels.data(), levels.size()}, {sizes.data(), sizes.size()},
+                         AnchorForm{exponential}, scoring, out, chosen);
   });
 }
 
@@ -452,8 +454,8 @@ Source: Ge et al. 2021, arXiv:2107.08430.
 
   m.def("decode_anchors", &decode_anchors, "heads"_a, by_name, "anchors"_a, "strides"_a,
         "score_threshold"_a, "multi_label"_a = false, "logits"_a = true, "objectness"_a = true,
-        "target"_a = py::none(),
-        R"(The candidates of heads with anchors, as YOLOv5 and YOLOv7 have them.
+        "spreads"_a = py::none(), "exponential"_a = false, "target"_a = py::none(),
+        R"(The candidates of heads with anchors: of YOLOv5 and YOLOv7, or of YOLOv3 and YOLOv4.
 
 Args:
     heads: One per level, (A * (5 + C), H, W) or (A, 5 + C, H, W), all of an anchor together: x, y,
@@ -464,12 +466,15 @@ Args:
     multi_label: Every class above the threshold, not only the best (the lowest of equals).
     logits: The sigmoid of all channels is still to be taken.
     objectness: Whether there is one (else 4 + C channels); as in `decode_rows`.
+    spreads: Per level, over how many cells a center may lie: 2 as in YOLOv5, 1 as in YOLOv3.
+        None for 2.
+    exponential: Sizes are e^(w, h) times the anchor, as in YOLOv3, else (2 (w, h))^2 times.
     target: SIMD target.
 
 Returns:
     In the order of levels, anchors, cells, classes.
 
-Source: Wang et al. 2021, arXiv:2011.08036.
+Source: Wang et al. 2021, arXiv:2011.08036; Redmon and Farhadi 2018, arXiv:1804.02767.
 )");
 
   m.def("decode_peaks", &decode_peaks, "heat"_a, "sizes"_a, "offsets"_a = py::none(), by_name,

@@ -398,8 +398,13 @@ class TestAnchors:
     ANCHORS = (((10, 13), (16, 30), (33, 23)), ((30, 61), (62, 45), (59, 119)))
 
     @settings(max_examples=60, deadline=None)
-    @given(seeds, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans())
-    def test_equal_the_reference(self, seed, classes, objectness, logits, multi_label):
+    @given(
+        seeds, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans(), st.booleans(),
+        st.sampled_from([None, (1, 1), (1.2, 1.05)]),
+    )  # fmt: skip
+    def test_equal_the_reference(
+        self, seed, classes, objectness, logits, multi_label, exponential, spreads
+    ):
         heads = random_grids(seed, 3 * (4 + objectness + classes))
         options = {
             "strides": (8, 16),
@@ -408,6 +413,8 @@ class TestAnchors:
             "multi_label": multi_label,
             "logits": logits,
             "objectness": objectness,
+            "exponential": exponential,
+            "spreads": spreads,
         }
         expected = reference.decode_anchors(heads, **options)
         apart, last = [], []
@@ -421,6 +428,17 @@ class TestAnchors:
             for views in (heads, apart, last):
                 candidates = ops.decode_anchors(views, **options, target=target)
                 equal(candidates, expected, exact=False)
+
+    def test_refuses_spreads_of_other_levels(self):
+        head = Tensor(np.zeros((18, 2, 2), np.float32))
+        with pytest.raises(ValueError, match="one spread per head, got 2 for 1 heads"):
+            ops.decode_anchors(
+                [head],
+                anchors=self.ANCHORS[:1],
+                strides=(8,),
+                score_threshold=0.5,
+                spreads=(1, 1),
+            )
 
     def test_refuses_channels_that_the_anchors_do_not_divide(self):
         head = Tensor(np.zeros((20, 2, 2), np.float32))

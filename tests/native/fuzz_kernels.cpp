@@ -144,7 +144,7 @@ void decode(Bytes& in) {
                                target);
         break;
       case 2: edge::decode_centers({&head, 1}, scoring, found, target); break;
-      case 3: edge::decode_anchors({&head, 1}, {&anchor, 1}, scoring, found, target); break;
+      case 3: edge::decode_anchors({&head, 1}, {&anchor, 1}, {}, scoring, found, target); break;
       default:
         copy.objectness = {};
         edge::decode_peaks(copy, all.slice(2, 2), scoring, found, target);

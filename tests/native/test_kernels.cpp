@@ -165,7 +165,7 @@ void decode(const edge::TensorView& rows, edge::Target target, Digest& digest) {
       edge::decode_distances({&head, 1}, {1, 0.5f, objectness}, scoring, found, target);
       edge::decode_centers({&head, 1}, scoring, found, target);
       const edge::Anchor anchor{12, 33};
-      edge::decode_anchors({&head, 1}, {&anchor, 1}, scoring, found, target);
+      edge::decode_anchors({&head, 1}, {&anchor, 1}, {}, scoring, found, target);
       if (!objectness) edge::decode_peaks(head, rows.slice(2, 2), scoring, found, target);
       if (rows.channels > 40) {
         head.boxes = rows.slice(0, 32);
