@@ -25,13 +25,12 @@ DETECTION = "Yolov3DetectionOutput"
 _QUARTERS = ((0, 0), (1, 0), (0, 1), (1, 1))  # row and column, in the order of the outputs
 _OTHER_ENDINGS = {
     "DetectionOutput": "SSD's own detection layer",
-    "Detectron": "a detection layer",
     "YoloDetectionOutput": "YOLOv2's detection layer",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class Ending:
     """What a detection layer said that was cut off.
 
     Attributes:
@@ -64,7 +63,7 @@ def _convolution(focus: Layer) -> Layer:
     return replace(focus, type="Convolution", params=params, weights=(Weight.tagged(weights),))
 
 
-def cut_detection(network: Network) -> tuple[Network, Detection | None]:
+def cut_detection(network: Network) -> tuple[Network, Ending | None]:
     """The network without its detection layer, and what that layer said.
 
     Raises:
@@ -84,12 +83,12 @@ def cut_detection(network: Network) -> tuple[Network, Detection | None]:
         raise UnsupportedModelError(f".param: {len(found)} layers {DETECTION}, one is wanted")
     rest = tuple(layer for layer in network.layers if layer is not found[0])
     try:
-        return Network(rest), _detection(found[0])
+        return Network(rest), _ending(found[0])
     except ValueError as error:
         raise ModelError(f".param, {found[0]}: {error}") from error
 
 
-def _detection(layer: Layer) -> Detection:
+def _ending(layer: Layer) -> Ending:
     count = layer.whole(1, 5)
     sides = [float(n) for n in array(layer.params, 4)]
     mask, scales = array(layer.params, 5), array(layer.params, 6)
@@ -106,7 +105,7 @@ def _detection(layer: Layer) -> Detection:
         blob: tuple(pairs[place] for place in places[i * count : (i + 1) * count])
         for i, blob in enumerate(layer.inputs)
     }
-    return Detection(
+    return Ending(
         MappingProxyType(anchors),
         MappingProxyType(dict(zip(layer.inputs, map(float, scales), strict=True))),
         layer.whole(0, 20),

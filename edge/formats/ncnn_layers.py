@@ -182,5 +182,7 @@ LAYER_TYPES: Mapping[str, LayerType] = MappingProxyType(
         "YoloV5Focus": LayerType(),
         "Yolov3DetectionOutput": LayerType((1, _MANY)),
         "YoloDetectionOutput": LayerType((1, _MANY)),
+        "DetectionOutput": LayerType((1, _MANY)),
+        "PriorBox": LayerType((1, 2)),
     }
 )

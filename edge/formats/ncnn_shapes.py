@@ -16,6 +16,7 @@ from edge.formats.ncnn_params import (
     Params,
     Shape,
     array,
+    expression,
     memory_shape,
     real,
     whole,
@@ -138,11 +139,16 @@ def _pixel_shuffle_shape(params: Params, inputs: Sequence[Shape], _: int) -> Seq
 
 
 def _interp_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
-    kind = whole(params, 0)
-    if len(inputs) > 1 or whole(params, 5) or 9 in params or len(inputs[0]) != 3:
+    kind, text = whole(params, 0), params.get(9)
+    if (len(inputs) > 1 and not text) or whole(params, 5) or len(inputs[0]) != 3:
         return None
     channels, height, width = inputs[0]
     out_h, out_w = whole(params, 3, low=0), whole(params, 4, low=0)
+    if isinstance(text, str):
+        sizes = expression(text, inputs)
+        if len(sizes) != 2:
+            raise ValueError(f"{text} gives {len(sizes)} sizes, 2 are wanted")
+        out_w, out_h = sizes
     if not out_h or not out_w:
         out_h, out_w = int(height * real(params, 1, 1.0)), int(width * real(params, 2, 1.0))
     if kind not in (1, LINEAR, CUBIC):
@@ -153,7 +159,13 @@ def _interp_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[S
     return [(channels, out_h, out_w)]
 
 
-def _reshape_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
+def _reshape_shape(params: Params, inputs: Sequence[Shape], n: int) -> Sequence[Shape] | None:
+    if isinstance(text := params.get(6), str) and params.keys() <= {0, 1, 2, 6, 11}:
+        sizes = expression(text, inputs)  # from the last axis to the first
+        keys = {1: (0,), 2: (0, 1), 3: (0, 1, 2), 4: (0, 1, 11, 2)}.get(len(sizes), ())
+        if not keys:
+            raise ValueError(f"{text} gives {len(sizes)} sizes, 1 to 4 are wanted")
+        return _reshape_shape(dict(zip(keys, sizes, strict=True)), inputs[:1], n)
     if len(inputs) > 1 or not params.keys() <= {0, 1, 2, 11}:
         return None
     shape = inputs[0]
@@ -243,9 +255,12 @@ def _matmul_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[S
 
 def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
     """The form with starts, ends and axes; sizes of old forms are not known here."""
-    starts, ends, axes = (array(params, key) for key in (9, 10, 11))
-    if len(inputs) > 1 or params.keys() != {9, 10, 11}:
+    texts = {key: text for key in (19, 20, 21) if isinstance(text := params.get(key), str)}
+    told = {key - 10: tuple(expression(text, inputs)) for key, text in texts.items()}
+    known = {**{k: v for k, v in params.items() if k not in texts}, **told}
+    if (len(inputs) > 1 and not texts) or known.keys() != {9, 10, 11}:
         return None
+    starts, ends, axes = (array(known, key) for key in (9, 10, 11))
     if not len(starts) == len(ends) == len(axes) > 0:
         raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes")
     cropped = list(inputs[0])

@@ -74,6 +74,12 @@ CASES = [
     ((3, 4, 5), "Reduction c 1 1 in out 0=3 1=0 -23303=2,0,-1 5=1", ()),
     ((3, 4, 5), "Reduction c 1 1 in out 0=4 1=0 -23303=1,1 4=1 5=1", ()),
     ((6, 5), "Reduction c 1 1 in out 0=4 1=0 -23303=2,0,1 5=1", ()),
+    ((3, 4, 6), 'Reshape c 1 1 in out 6="*(0w,0h),0c"', ()),
+    ((3, 4, 6), 'Reshape c 1 1 in out 6="//(0w,2),-1"', ()),
+    ((3, 4, 6), 'Reshape c 1 1 in out 6="0w,+(0h,-2),*(2,0c)"', ()),
+    ((3, 4, 6), 'Reshape c 1 1 in out 6="ceil(/(0w,4)),max(0h,3),*(3,min(9,0c))"', ()),
+    ((3, 4, 6), 'Crop c 1 1 in out 19="1" 20="-(0w,2)" 21="2"', ()),
+    ((3, 4, 6), 'Interp c 1 1 in out 0=1 9="*(0w,2),*(0h,3)"', ()),
 ]
 
 
@@ -98,6 +104,7 @@ def test_a_layer_has_the_shape_that_the_runtime_gives(shape, line, parts, tmp_pa
         ((3, 4, 4), "MatMul c 2 1 x y out", ("out",)),
         ((3, 4, 5), "MatMul c 2 1 x y out 0=1", ("out",)),
         ((3, 4, 5), "Eltwise c 2 1 x y out 0=1 -23301=2,1.0,2.0", ("out",)),
+        ((3, 4, 5), 'Reshape c 2 1 x y out 6="1w,*(0h,1c)"', ("out",)),
     ],
 )
 def test_a_layer_with_many_blobs_has_the_shapes_that_the_runtime_gives(
