@@ -11,6 +11,7 @@ from edge.models.centernet import CENTERNET
 from edge.models.detr import DETR, YOLOS
 from edge.models.fcos import FCOS
 from edge.models.nanodet import NANODET, NANODET_PLUS
+from edge.models.picodet import PICODET
 from edge.models.ppyoloe import PPYOLOE, PPYOLOE_PLUS
 from edge.models.rtdetr import RTDETR
 from edge.models.ssd import SSD
@@ -40,6 +41,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             PPYOLOE,
             NANODET_PLUS,
             NANODET,
+            PICODET,
             FCOS,
             CENTERNET,
             DETR,

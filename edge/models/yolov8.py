@@ -6,7 +6,9 @@ Source: what the exports emit:
 - "planar-fractions": the same with boxes in fractions of the input, as in TensorFlow Lite files;
 - "heads": the raw maps, per level (4 * bins + C, H, W): a distribution for each distance to the
   left, top, right and bottom side, then class logits;
-- "split": the same as two outputs per level: class logits of all levels, then the distances.
+- "split": the same as two outputs per level: class logits of all levels, then the distances;
+- "boxes-rows-logits": the raw maps as rows of one table, as ncnn's own examples have them.
+Other converters arrange the same otherwise, or put the classes first: see `arrangements`.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from types import MappingProxyType
 import numpy as np
 
 from edge.errors import UnsupportedModelError
+from edge.models.arrangements import distance_forms, distance_head, recognition
 from edge.models.base import Family, Preprocessing, Recognition, Seen
-from edge.models.layouts import Distances, Rows
-from edge.models.shapes import STRIDES, levels, probabilities, probable, pyramid, table
+from edge.models.layouts import Rows
+from edge.models.shapes import STRIDES, Strides, levels, probable, table
 from edge.types import AnyArray, Size
 
 BINS = 16  # of the official models' distributions
+LEVELS: Strides = (*STRIDES, (4, 8, 16, 32))  # and of the P2 models, for small objects
 _MASKS, _KEYPOINTS = 32, 51  # planes that segmentation and pose models have after the classes
 _TURNED = 0.1  # in every cell: no class has such scores in an image of nothing
 _ROWS = 300  # of exports that end with the best boxes; of these more columns than 6:
@@ -35,19 +39,9 @@ def _recognize(probe: Seen) -> Recognition | None:
     Raises:
         UnsupportedModelError: A model for another task than detection.
     """
-    for strides in STRIDES:
-        heads = pyramid(probe, strides)
-        if heads is not None and heads.channels > 4 * BINS:
-            classes = heads.channels - 4 * BINS
-            if not probabilities(probe, heads.names, -4):  # those would be YOLOv6's
-                return Recognition(
-                    "heads",
-                    classes,
-                    heads.names,
-                    f"raw maps of {heads.channels} channels at strides "
-                    f"{', '.join(map(str, strides))}: {4 * BINS} for distances, {classes} classes",
-                    strides,
-                )
+    for strides in LEVELS:
+        if (raw := _raw(probe, strides)) is not None:
+            return raw
     _refuse_masks(probe)
     only = table(probe)
     if only is not None and not probe.chosen:
@@ -55,8 +49,8 @@ def _recognize(probe: Seen) -> Recognition | None:
     if only is None or only[1].shape[0] < 5:
         return None
     name, planes = only
-    strides_found = levels(probe.input, planes.shape[1], 1, STRIDES)
-    if strides_found is None:
+    strides_found = levels(probe.input, planes.shape[1], 1, LEVELS)
+    if strides_found is None or _is_raw(planes[:4]):
         return None
     if not probe.chosen:
         if not probable(planes[4:]) and _reads_as_rows(probe, planes):
@@ -80,12 +74,32 @@ def _reads_as_rows(probe: Seen, rows: AnyArray) -> bool:
     return any(counts) and probable(rows[:, 4:])
 
 
+def _raw(probe: Seen, strides: tuple[int, ...]) -> Recognition | None:
+    """Distributions and class logits as the last convolutions give them, in either order."""
+    boxes_first = distance_head(probe, strides, (BINS,), first="boxes")
+    classes_first = distance_head(probe, strides, (BINS,), first="classes")
+    if classes_first and (boxes_first is None or (classes_first.sure and not boxes_first.sure)):
+        return recognition(classes_first, strides)
+    if boxes_first is None:
+        return None
+    if boxes_first.form.startswith("split"):
+        return recognition(boxes_first, strides)
+    if boxes_first.form == "maps":
+        return replace(recognition(boxes_first, strides), form="heads")
+    return recognition(boxes_first, strides, prefix="boxes-")
+
+
 def _refuse_masks(probe: Seen) -> None:
     shapes = [values.shape for values in probe.outputs.values()]
     if any(len(shape) == 3 and shape[0] == _MASKS for shape in shapes) and any(
         len(shape) == 2 and shape[0] > 4 + _MASKS for shape in shapes
     ):
         raise UnsupportedModelError("its outputs are those of a segmentation model; edge detects")
+
+
+def _is_raw(boxes: AnyArray) -> bool:
+    """Whether so many numbers are negative that they are no centers and sizes."""
+    return bool((boxes < 0).mean() > _TURNED)
 
 
 def _refuse_rows(rows: AnyArray) -> None:
@@ -118,14 +132,20 @@ def _refuse_other_tasks(planes: AnyArray) -> None:
 
 
 PLANAR = Rows(parts=(("boxes", "classes"),), planar=True)
+_BOXES_FIRST = distance_forms(first="boxes", prefix="boxes-")
 YOLOV8 = Family(
     name="yolov8",
     layouts=MappingProxyType(
         {
             "planar": PLANAR,
             "planar-fractions": replace(PLANAR, unit="fractions"),
-            "heads": Distances(parts=(("boxes", "classes"),)),
-            "split": Distances(),
+            "heads": _BOXES_FIRST["boxes-maps"],
+            **distance_forms(),
+            **{
+                form: layout
+                for form, layout in _BOXES_FIRST.items()
+                if form != "boxes-maps" and not form.startswith("boxes-split")
+            },
         }
     ),
     recognize=_recognize,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from edge import ops
 from edge.errors import ModelError
@@ -12,6 +12,9 @@ from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Scoring, Unit
 from edge.models.layouts.arguments import APART, TOGETHER, options
 from edge.models.shapes import cells, expect_channels, grids, unbatched
 from edge.types import Candidates, Tensor
+
+# (C, H, W), (H, W, C), (H * W, C) or (C, H * W)
+Arrangement: TypeAlias = Literal["maps", "maps-last", "rows", "planes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,7 @@ class Distances(OutputLayout):
             for as many as there are channels.
         offset: Of a cell's point from its corner, in cells.
         sqrt: With centerness, the score is the square root of the product.
-        rows: Maps are tables (N, channels): one of each part and level, or one of all levels.
+        arrangement: How outputs lie; tables are of each level, or of all without `per_level`.
     """
 
     parts: Parts = APART
@@ -33,11 +36,11 @@ class Distances(OutputLayout):
     bins: int | None = None
     offset: float = 0.5
     sqrt: bool = False
-    rows: bool = False
+    arrangement: Arrangement = "maps"
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        maps = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        maps = _by_part(self, _maps(self, outputs, spec, self.arrangement), spec)
         return ops.decode_distances(
             maps["classes"],
             boxes=maps["boxes"],
@@ -67,7 +70,8 @@ class Centers(OutputLayout):
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
-        maps = _by_part(self, _maps(self, outputs, spec, rows=self.rows), spec)
+        lie: Arrangement = "rows" if self.rows else "maps"
+        maps = _by_part(self, _maps(self, outputs, spec, lie), spec)
         return ops.decode_centers(
             maps["classes"],
             boxes=maps["boxes"],
@@ -140,12 +144,17 @@ class Peaks(OutputLayout):
 
 
 def _maps(
-    layout: OutputLayout, outputs: Sequence[Tensor], spec: ModelSpec, *, rows: bool
+    layout: OutputLayout, outputs: Sequence[Tensor], spec: ModelSpec, arrangement: Arrangement
 ) -> list[Tensor]:
     """The outputs as (channels, H, W), part by part."""
-    if not rows:
-        return [unbatched(output, 3) for output in outputs]
+    if arrangement in ("maps", "maps-last"):
+        maps = [unbatched(output, 3) for output in outputs]
+        if arrangement == "maps":
+            return maps
+        return [replace(each, values=each.values.transpose(2, 0, 1)) for each in maps]
     tables = [unbatched(output, 2) for output in outputs]
+    if arrangement == "planes":
+        tables = [replace(table, values=table.values.T) for table in tables]
     if not layout.per_level:
         return [view for table in tables for view in grids(table, spec)]
     maps = []

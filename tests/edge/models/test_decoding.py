@@ -16,6 +16,7 @@ from edge import models
 from edge.errors import ModelError
 from edge.models import FAMILIES
 from edge.models.base import ModelSpec, Scoring
+from edge.models.layouts import Distances
 from edge.models.shapes import cells, prior_boxes
 from edge.types import Size, Tensor
 
@@ -205,32 +206,44 @@ def ppyoloe_pair(rng):
     return case
 
 
-def nanodet(rng, strides, offset, together=True):
-    boxes, tables = [], []
+def distance_head(rng, form, *, strides, offset, bins):
+    """A form whose name is that of its layout; see `edge.models.arrangements`."""
+    words = form.removeprefix("boxes-").split("-")
+    boxes_first, apart = form.startswith("boxes-"), "split" in words
+    lie = next((word for word in ("maps", "rows", "planes") if word in words), "maps")
+    per_level = lie == "maps" or ("joined" not in words if apart else "level" in words)
+    logits = "probabilities" not in words if lie == "maps" else "logits" in words
+    boxes, scores, levels = [], [], []
     for stride in strides:
-        at, _ = grid(stride)
-        table = f32(np.concatenate([rng.random((len(at), C)), rng.normal(0, 2, (len(at), 32))], 1))
-        d = distances(table[:, C:].astype(np.float64), 8)
-        boxes.append(ltrb(at + offset, d) * stride)
-        tables.append(table)
-    rows = np.concatenate(tables)
-    outputs = (
-        [rows[None]]
-        if together
-        else [t[None, :, :C].copy() for t in tables] + [t[None, :, C:].copy() for t in tables]
-    )
-    return Case(outputs, np.concatenate(boxes), rows[:, :C].astype(np.float64), strides)
+        at, size = grid(stride)
+        values = rng.normal(0, 2, (len(at), C))
+        values = f32(values if logits else sigmoid(values))
+        sides = f32(rng.normal(0, 2, (len(at), 4 * bins)))
+        boxes.append(ltrb(at + offset, distances(sides.astype(np.float64), bins)) * stride)
+        scores.append(sigmoid(values) if logits else values.astype(np.float64))
+        parts = [sides, values] if boxes_first else [values, sides]
+        levels.append([(part, size) for part in (parts if apart else [np.hstack(parts)])])
+    outputs = []
+    for part in zip(*levels, strict=True):
+        if not per_level:
+            part = [(np.concatenate([rows for rows, _ in part]), None)]
+        for rows, size in part:
+            if lie == "maps":
+                rows = rows.reshape(size.height, size.width, -1)
+                rows = rows if "last" in words else rows.transpose(2, 0, 1)
+            outputs.append(np.ascontiguousarray(rows.T if lie == "planes" else rows)[None])
+    return Case(outputs, np.concatenate(boxes), np.concatenate(scores), strides)
 
 
-def nanodet_maps(rng, strides, offset):
-    def one(stride, at, size):
-        head = f32(rng.normal(0, 2, (C + 32, size.height, size.width)))
-        values = flat(head)
-        boxes = ltrb(at + offset, distances(values[:, C:], 8)) * stride
-        return head, boxes, sigmoid(values[:, :C])
-
-    outputs, boxes, scores = by_level(strides, one)
-    return Case(list(outputs), boxes, scores, strides)
+def distance_heads(family, strides, offset, bins):
+    """The cases of all forms whose layout is of distances and has no other case."""
+    return {
+        (family, form): lambda rng, form=form: distance_head(
+            rng, form, strides=strides, offset=offset, bins=bins
+        )
+        for form, layout in FAMILIES[family].layouts.items()
+        if isinstance(layout, Distances)
+    }
 
 
 def fcos(rng, root):
@@ -333,6 +346,7 @@ CASES = {
         }.items()
         if form in FAMILIES[name].layouts
     },
+    **distance_heads("yolov8", (8, 16, 32), 0.5, 16),
     ("yolov8", "planar"): planar,
     ("yolov8", "planar-fractions"): lambda rng: planar(rng, fractions=True),
     ("yolov8", "heads"): yolov8_heads,
@@ -352,12 +366,9 @@ CASES = {
             "split": lambda rng: split(rng, 17),
         }.items()
     },
-    ("nanodet-plus", "maps"): lambda rng: nanodet_maps(rng, (8, 16, 32, 64), 0),
-    ("nanodet", "maps"): lambda rng: nanodet_maps(rng, (8, 16, 32), 0.5),
-    ("nanodet", "split"): lambda rng: split(rng, 8),
-    ("nanodet-plus", "rows"): lambda rng: nanodet(rng, (8, 16, 32, 64), 0),
-    ("nanodet", "rows"): lambda rng: nanodet(rng, (8, 16, 32), 0.5),
-    ("nanodet", "split-rows"): lambda rng: nanodet(rng, (8, 16, 32), 0.5, together=False),
+    **distance_heads("nanodet-plus", (8, 16, 32, 64), 0, 8),
+    **distance_heads("nanodet", (8, 16, 32), 0.5, 8),
+    **distance_heads("picodet", (8, 16, 32, 64), 0.5, 8),
     ("fcos", "heads"): lambda rng: fcos(rng, root=True),
     ("fcos", "heads-product"): lambda rng: fcos(rng, root=False),
     ("centernet", "heads"): lambda rng: centernet(rng, logits=True),

@@ -137,9 +137,44 @@ def listed(*parts, unit=600):
     return change
 
 
+def trained(first, last):
+    """What a trained head gives for an image of nothing: low logits of classes, others of boxes.
+
+    `first` and `last` are numbers of channels, the classes' negative.
+    """
+
+    def change(values):
+        axis = next(i for i, n in enumerate(values.shape) if n == abs(first) + abs(last))
+        channels = np.moveaxis(values, axis, 0)
+        for count, part in ((first, channels[: abs(first)]), (last, channels[-abs(last) :])):
+            part -= 15 if count < 0 else 0
+        return values
+
+    return change
+
+
 SEVEN = listed("image", "corners", "class", "score")
 SIX = listed("corners", "score", "class")
 CLASS_FIRST = listed("class", "score", "corners")
+
+
+def changed(shapes, change, **options):
+    return shown(shapes, pick=dict.fromkeys(shapes, change), **options)
+
+
+def by_level(count, *, size=640, strides=(8, 16, 32), form="maps"):
+    """Shapes of outputs of each level."""
+    sides = [size // stride for stride in strides]
+    shape = {
+        "maps": lambda n: (count, n, n),
+        "maps-last": lambda n: (n, n, count),
+        "rows": lambda n: (n * n, count),
+        "planes": lambda n: (count, n * n),
+    }[form]
+    return {f"{count}-{n}": shape(n) for n in sides}
+
+
+FOUR = (8, 16, 32, 64)
 RAW = {"output": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 20, 20, 85)}
 FCOS_MAPS = {f"{c}/{i}": (c, n, n) for c in (80, 4, 1) for i, n in enumerate((80, 40, 20, 10, 5))}
 FORMS = [
@@ -197,7 +232,43 @@ FORMS = [
         ),
         {("yolov6lite", "heads")},
     ),
-    (shown({"a": (144, 80, 80), "b": (144, 40, 40), "c": (144, 20, 20)}), None),
+    # raw heads, however they lie
+    (changed(by_level(144), trained(64, -80)), {("yolov8", "heads")}),
+    (changed(by_level(144), trained(-80, 64)), {("yolov8", "maps")}),
+    (changed(by_level(107), trained(64, -43)), {("yolov8", "heads")}),
+    (changed(by_level(144, form="maps-last"), trained(64, -80)), {("yolov8", "boxes-maps-last")}),
+    (changed({"out0": (8400, 144)}, trained(64, -80)), {("yolov8", "boxes-rows-logits")}),
+    (shown({"out0": (8400, 144)}), {("yolov8", "boxes-rows-logits")}),  # random weights
+    (changed({"out0": (144, 8400)}, trained(64, -80)), {("yolov8", "boxes-planes-logits")}),
+    (changed({"out0": (112, 8500)}, trained(-80, 32)), {("nanodet-plus", "planes-logits")}),
+    (changed({"out0": (8500, 112)}, trained(-80, 32)), {("nanodet-plus", "rows-logits")}),
+    (changed({"out0": (8400, 112)}, trained(-80, 32)), {("nanodet", "rows-logits")}),
+    (changed({"out0": (8400, 124)}, trained(-80, 44)), {("nanodet", "rows-logits")}),
+    (
+        shown(
+            {**by_level(80, form="rows"), **by_level(32, form="rows")},
+            pick={name: probable for name in by_level(80)},
+        ),
+        {("nanodet", "split-rows")},
+    ),
+    (
+        shown(
+            {**by_level(80, form="rows"), **by_level(4, form="rows")},
+            pick={name: probable for name in by_level(80)},
+        ),
+        {("nanodet", "split-rows")},
+    ),
+    (
+        shown(
+            {**by_level(80, strides=FOUR, form="rows"), **by_level(32, strides=FOUR, form="rows")},
+            pick={name: probable for name in by_level(80, strides=FOUR)},
+        ),
+        {("picodet", "split-rows")},
+    ),
+    (
+        shown({"output0": (84, 34000)}, pick={"output0": planes_of_pixels}),
+        {("yolov8", "planar")},
+    ),
 ]
 
 
@@ -230,8 +301,11 @@ def test_outputs_of_the_documented_shapes_are_recognized(look, expected):
     ],
 )
 def test_models_for_other_tasks_are_refused_by_name(shapes, task):
+    look = shown(shapes)
+    if next(iter(shapes.values()))[1:] == (8400,):  # centers and sizes are not negative
+        look.outputs["output0"][:4] = np.abs(look.outputs["output0"][:4])
     with pytest.raises(UnsupportedModelError, match=f"{task} model"):
-        FAMILIES["yolov8"].recognize(shown(shapes))
+        FAMILIES["yolov8"].recognize(look)
 
 
 def rows_of_cells(classes, count, *, objectness=None, unit=1.0, size=96):

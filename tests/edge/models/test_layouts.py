@@ -166,18 +166,37 @@ def test_distances(seed, codes, count, scoring, bins, fixed, unit, score, method
     same(candidates, expected)
 
 
+ARRANGED = {
+    "maps": lambda v: v,
+    "maps-last": lambda v: np.ascontiguousarray(v.transpose(1, 2, 0)),
+    "rows": lambda v: np.ascontiguousarray(v.reshape(len(v), -1).T),
+    "planes": lambda v: v.reshape(len(v), -1),
+}
+
+
+@pytest.mark.parametrize("arrangement", ARRANGED)
 @settings(max_examples=15, deadline=None)
-@given(seeds, codes, classes, rules, st.booleans(), st.sampled_from([0.0, 0.5]))
-def test_distances_of_tables(seed, codes, count, scoring, per_level, offset):
-    table = Outputs(seed, codes)((POINTS, count + 8))
-    start, heads = 0, []
-    for stride in STRIDES:
-        size = cells(INPUT, stride)
-        rows = table.values[start : (start := start + size.height * size.width)]
-        heads.append(replace(table, values=rows.T.reshape(-1, size.height, size.width)))
-    layout = Distances(parts=(("classes", "boxes"),), offset=offset, rows=True, per_level=per_level)
-    levels = [replace(h, values=h.values.reshape(len(h.values), -1).T) for h in heads]
-    candidates = layout.decode(levels if per_level else [batched(table)], spec(count), scoring)
+@given(seeds, codes, classes, rules, st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5]))
+def test_distances_however_they_lie(
+    arrangement, seed, codes, count, scoring, per_level, apart, offset
+):
+    outputs = Outputs(seed, codes)
+    heads = [outputs.map(count + 8, stride) for stride in STRIDES]
+    parts = [part(h, 0, count) for h in heads] + [part(h, count) for h in heads] if apart else heads
+    given_ = [replace(p, values=ARRANGED[arrangement](p.values)) for p in parts]
+    per_level = per_level or arrangement.startswith("maps")
+    if not per_level:
+        axis = 0 if arrangement == "rows" else 1
+        pairs = [given_[i : i + len(STRIDES)] for i in range(0, len(given_), len(STRIDES))]
+        given_ = [
+            replace(pair[0], values=np.concatenate([p.values for p in pair], axis))
+            for pair in pairs
+        ]
+    layout = Distances(
+        parts=(("classes",), ("boxes",)) if apart else (("classes", "boxes"),),
+        offset=offset, arrangement=arrangement, per_level=per_level,
+    )  # fmt: skip
+    candidates = layout.decode([batched(tensor) for tensor in given_], spec(count), scoring)
     same(candidates, reference.decode_distances(
         heads, strides=STRIDES, bins=2, logits=True, offset=offset, **options(scoring)
     ))  # fmt: skip
