@@ -21,7 +21,7 @@ from edge import trial
 from edge.backends import BACKENDS, describe, open_backend
 from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
-from edge.formats import ncnn, ncnn_rewrite
+from edge.formats import ncnn, ncnn_examples, ncnn_rewrite
 from edge.models import FAMILIES, coco, family, metadata
 from edge.models.base import Anchors, Family, ModelSpec, Recognition, Seen
 from edge.package import Artifact, Package
@@ -208,8 +208,12 @@ def _at_size(
 def _recognize(
     backend: str, files: ModelFiles, beside: Mapping[str, str], overrides: Overrides
 ) -> OpenedModel:
+    ending = None
     if backend == "ncnn":  # it warns of some of what exporters write, at every inference
-        network = ncnn_rewrite.simplify(ncnn.read_network(files["param"], files["bin"]))
+        network, ending = ncnn_examples.cut_detection(
+            ncnn.read_network(files["param"], files["bin"])
+        )
+        network = ncnn_rewrite.simplify(ncnn_examples.replace_focus(network))
         files = dict(zip(("param", "bin"), ncnn.write_network(network), strict=True))
     trial.ensure(backend, files)
     description = describe(backend, files)
@@ -218,7 +222,9 @@ def _recognize(
         raise UnsupportedModelError(f"a model for the task {facts.task!r}; edge runs detectors")
     known = overrides.family or (facts.family if facts.family in FAMILIES else None)
     candidates = [family(known)] if known else list(FAMILIES.values())
-    looks = _Looks(backend, files, description, overrides, facts.input, chosen=known is not None)
+    looks = _Looks(
+        backend, files, description, overrides, facts.input, chosen=known is not None, ending=ending
+    )
     matches = [
         (candidate, probe, recognition)
         for candidate in candidates
@@ -228,7 +234,9 @@ def _recognize(
         raise _undecided(matches, looks, candidates)
     ((chosen, probe, recognition),) = matches
     labels, label_source, why = _labels(recognition.classes, overrides.labels, facts.labels)
-    anchors, anchor_source, which = _anchors(chosen.name, recognition.anchors, facts.anchors)
+    anchors, anchor_source, which = _anchors(
+        chosen.name, recognition.anchors, recognition.anchors if ending else facts.anchors
+    )
     spec = ModelSpec(
         family=chosen.name,
         form=recognition.form,
@@ -267,6 +275,7 @@ class _Looks:
         declared: Size | None,
         *,
         chosen: bool,
+        ending: ncnn_examples.Ending | None,
     ) -> None:
         if len(description.inputs) != 1:
             names = ", ".join(spec.name for spec in description.inputs) or "none"
@@ -274,7 +283,7 @@ class _Looks:
         self._backend, self._files, self._description = backend, files, description
         self._size = overrides.input or declared or _fixed_size(description.inputs[0])
         self.size_is_known = self._size is not None
-        self._chosen = chosen
+        self._chosen, self._ending = chosen, ending
         self.probe: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
 
@@ -308,7 +317,7 @@ class _Looks:
             }
         finally:
             backend.close()
-        return Seen(spec.name, size, outputs, self._chosen)
+        return Seen(spec.name, size, outputs, self._chosen, self._ending)
 
 
 def _real(values: AnyArray, scale: float, zero_point: int) -> AnyArray:

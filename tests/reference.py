@@ -283,12 +283,12 @@ def decode_anchors(
     options["activation"] = "sigmoid" if logits else "none"
     parts = []
     spreads = (2,) * len(strides) if spreads is None else spreads
-    for head, sizes, stride, spread in zip(heads, anchors, strides, spreads, strict=True):
-        values = real(head)
+    for head, sizes, stride, over in zip(heads, anchors, strides, spreads, strict=True):
+        values, spread = real(head), F(over)
         height, width = values.shape[-2:]
         for one, anchor in zip(values.reshape(len(sizes), -1, height, width), sizes, strict=True):
 
-            def boxes_of(raw, cells, stride, anchor=anchor, spread=F(spread)):
+            def boxes_of(raw, cells, stride, anchor=anchor, spread=spread):
                 active = sigmoid(raw) if logits else raw
                 center = (active[:, :2] * spread - (spread - F(1)) / F(2) + cells) * stride
                 growth = (active[:, 2:] * F(2)) ** 2

@@ -19,6 +19,7 @@ from edge.backends.base import (
 )
 from edge.errors import BackendError, ModelError
 from edge.formats.ncnn import TAG_FLOAT16, Network, blob_shapes, int8_blobs, read_network
+from edge.formats.ncnn_size import input_size
 from edge.types import AnyArray, Float32Array, Tensor
 
 _OLDEST = (1, 0, 20261020)  # from there inference releases the GIL
@@ -43,8 +44,10 @@ def load(
 def describe(files: ModelFiles) -> Description:
     """What the files say of themselves; see `edge.backends.describe`."""
     network = read_network(files["param"], files["bin"])
+    size = input_size(network)
+    shape = (1, 3, size.height, size.width) if size else (1, 3, -1, -1)
     return Description(
-        tuple(TensorSpec(name, (1, 3, -1, -1)) for name in network.inputs),
+        tuple(TensorSpec(name, shape) for name in network.inputs),
         network.outputs,
         _stored(network),
     )

@@ -15,6 +15,7 @@ from edge.models.picodet import PICODET
 from edge.models.ppyoloe import PPYOLOE, PPYOLOE_PLUS
 from edge.models.rtdetr import RTDETR
 from edge.models.ssd import SSD
+from edge.models.yolov3 import YOLOV3, YOLOV4
 from edge.models.yolov5 import YOLOV5
 from edge.models.yolov6 import YOLOV6
 from edge.models.yolov6lite import YOLOV6LITE
@@ -48,6 +49,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             YOLOS,
             RTDETR,
             SSD,
+            YOLOV3,
+            YOLOV4,
         )
     }
 )

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 from edge.errors import ModelError
+from edge.formats.ncnn_examples import Ending
 from edge.types import AnyArray, Candidates, Color, Placement, Size, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
@@ -201,12 +202,14 @@ class Seen:
         outputs: Name to value, without the batch axis where it is 1.
         chosen: Whether the user named the family that looks at it: it then also takes what could
             as well be another's.
+        ending: What the detection layer said that stood behind the outputs in the file.
     """
 
     input_name: str
     input: Size
     outputs: Mapping[str, AnyArray]
     chosen: bool = False
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)

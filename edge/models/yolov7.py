@@ -3,8 +3,8 @@
 Source: Wang et al. 2022, arXiv:2207.02696, and what the official exports emit:
 - "rows": one output (3N, 5 + C), decoded in the graph (`--grid`): center x, center y, width,
   height in input pixels, objectness and class probabilities;
-- "heads": the raw maps, per level (3, H, W, 5 + C) as exported, or (3 * (5 + C), H, W) as the
-  last convolution leaves them;
+- "heads": the raw maps, per level (3, H, W, 5 + C) as exported, (3, H * W, 5 + C) as in ncnn's own
+  examples, or (3 * (5 + C), H, W) as the last convolution leaves them;
 - "end2end_7": suppression inside, as YOLOv6's.
 The score of a model with a single class is its objectness: it was trained so.
 """
@@ -14,18 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
+from edge.models.anchor_heads import anchor_head
 from edge.models.base import Anchors, Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import AnchorMaps, Rows
-from edge.models.shapes import (
-    STRIDES,
-    cells,
-    levels,
-    probabilities,
-    probable,
-    pyramid,
-    suppressed,
-    table,
-)
+from edge.models.shapes import STRIDES, levels, probable, suppressed, table
 from edge.models.yolov6 import END2END_7
 from edge.types import Size
 
@@ -64,35 +56,18 @@ def recognize_rows(probe: Seen) -> Recognition | None:
 def recognize_heads(probe: Seen, known: Sequence[Anchors]) -> Recognition | None:
     """Raw maps of three anchors, three or four levels of them."""
     for anchors, strides in zip(known, STRIDES, strict=False):
-        maps = _maps(probe, strides)
-        if maps is not None:
-            names, classes = maps
+        head = anchor_head(probe, strides)
+        if head is not None:
             return Recognition(
                 "heads",
-                classes,
-                names,
-                f"raw maps of three anchors and {classes} classes at strides "
+                head.classes,
+                head.outputs,
+                f"raw maps of three anchors and {head.classes} classes at strides "
                 f"{', '.join(map(str, strides))}",
                 strides,
                 anchors,
             )
     return None
-
-
-def _maps(probe: Seen, strides: Sequence[int]) -> tuple[tuple[str, ...], int] | None:
-    heads = pyramid(probe, strides)
-    if heads is not None:  # as the convolution leaves them: logits, of both signs
-        classes = heads.channels // 3 - 5
-        raw = not probabilities(probe, heads.names, -4)  # those would be YOLOv6's
-        return (heads.names, classes) if raw and heads.channels % 3 == 0 < classes else None
-    by_size = {v.shape[1:3]: n for n, v in probe.outputs.items() if v.ndim == 4 and len(v) == 3}
-    sizes = [cells(probe.input, stride) for stride in strides]
-    names = [by_size.get((size.height, size.width)) for size in sizes]
-    widths = {values.shape[-1] for values in probe.outputs.values() if values.ndim}
-    if len(probe.outputs) != len(strides) or None in names or len(widths) != 1:
-        return None
-    classes = widths.pop() - 5
-    return (tuple(name for name in names if name), classes) if classes > 0 else None
 
 
 def _recognize(probe: Seen) -> Recognition | None:

@@ -11,7 +11,7 @@ from edge.errors import ModelError
 from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Scoring, Unit
 from edge.models.layouts.arguments import APART, TOGETHER, options
 from edge.models.shapes import cells, expect_channels, grids, unbatched
-from edge.types import Candidates, Tensor
+from edge.types import AnyArray, Candidates, Size, Tensor
 
 # (C, H, W), (H, W, C), (H * W, C) or (C, H * W)
 Arrangement: TypeAlias = Literal["maps", "maps-last", "rows", "planes"]
@@ -84,10 +84,12 @@ class Centers(OutputLayout):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorMaps(OutputLayout):
-    """Raw maps of some anchors in each cell, (A * (5 + C), H, W) or (A, H, W, 5 + C) per level.
+    """Raw maps of some anchors in each cell: of each level, as `by_anchor` lists the shapes.
 
     Attributes:
         lone_class: See `Rows`.
+        spreads: Per level, over how many cells a center may lie; one for all where it is one.
+        exponential: Sizes are e^(w, h) times the anchor, else (2 sigmoid(w, h))^2 times.
     """
 
     parts: Parts = TOGETHER
@@ -96,26 +98,66 @@ class AnchorMaps(OutputLayout):
     per_level: bool = True
     anchored: bool = True
     lone_class: Literal["product", "objectness"] = "product"
+    spreads: tuple[float, ...] = (2.0,)
+    exponential: bool = False
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
         heads = []
         alone = self.lone_class == "objectness" and len(spec.labels) == 1
-        for output, anchors in zip(outputs, spec.anchors, strict=True):
-            if output.values.ndim == 5 or (output.values.ndim == 4 and output.values.shape[0] != 1):
-                values = unbatched(output, 4).values.transpose(0, 3, 1, 2)
-            else:
-                maps = unbatched(output, 3).values
-                values = maps.reshape(len(anchors), -1, *maps.shape[1:])
-            expect_channels("channels of an anchor", values.shape[1], 5 + len(spec.labels))
+        for output, stride, anchors in zip(outputs, spec.strides, spec.anchors, strict=True):
+            size = cells(spec.input, stride)
+            values = by_anchor(output.values, size, len(anchors), 5 + len(spec.labels))
             heads.append(replace(output, values=values[:, :5] if alone else values))
+        levels = len(spec.strides)
         return ops.decode_anchors(
             heads,
             anchors=spec.anchors,
             strides=spec.strides,
             objectness=not alone,
+            spreads=self.spreads * levels if len(self.spreads) == 1 else self.spreads,
+            exponential=self.exponential,
             **options(self, scoring),
         )
+
+    def check(self, spec: ModelSpec) -> None:
+        """See `OutputLayout.check`."""
+        OutputLayout.check(self, spec)
+        if len(self.spreads) not in (1, len(spec.strides)):
+            raise ModelError(
+                f"{spec.family} {spec.form} has {len(self.spreads)} levels, got {len(spec.strides)}"
+            )
+
+
+def by_anchor(values: AnyArray, size: Size, anchors: int, channels: int) -> AnyArray:
+    """A map of a level as a view of (anchors, channels, H, W).
+
+    It may be (A * C, H, W) or (H, W, A * C) with all of an anchor together, (A, H, W, C),
+    (H, W, A, C), or (A, H * W, C); with axes of 1 before, which are the batch.
+
+    Raises:
+        ModelError: It is none of these.
+    """
+    height, width = size.height, size.width
+    given = values.shape
+    while True:
+        shape = values.shape
+        if shape == (anchors, height, width, channels):
+            return values.transpose(0, 3, 1, 2)
+        if shape == (height, width, anchors, channels):
+            return values.transpose(2, 3, 0, 1)
+        if shape == (anchors, height * width, channels):
+            return values.reshape(anchors, height, width, channels).transpose(0, 3, 1, 2)
+        if shape == (anchors * channels, height, width):
+            return values.reshape(anchors, channels, height, width)
+        if shape == (height, width, anchors * channels):
+            return values.reshape(height, width, anchors, channels).transpose(2, 3, 0, 1)
+        if values.ndim < 3 or shape[0] != 1:
+            raise ModelError(
+                f"an output has the shape {given}; {anchors} anchors of {channels} channels in "
+                f"{height} x {width} cells are wanted"
+            )
+        values = values[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

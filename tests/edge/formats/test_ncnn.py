@@ -151,7 +151,8 @@ class TestHostileParam:
             ("line 2: a count", b"7767517\n1 99999999999\nInput in 0 1 in\n"),
             ("9999999 layers announced, 1 found", param(INPUT, layers=9999999)),
             ("1 layers announced, 2 found", param(INPUT, CONV, layers=1)),
-            ("3 blobs announced, 2 found", param(INPUT, "ReLU r 1 1 in out", blobs=3)),
+            ("1 blobs announced, 2 found", param(INPUT, "ReLU r 1 1 in out", blobs=1)),
+            ("5 blobs announced, 2 found", param(INPUT, "ReLU r 1 1 in out", blobs=5)),
             ("1 to 16384 layers", b"7767517\n0 0\n"),
             ("1 to 16384 layers", param(*["Input in 0 1 in"] * 16385)),
             ("line 4: a layer is", b"7767517\n2 1\nInput in 0 1 in\nReLU r 1\n"),
@@ -345,3 +346,8 @@ class TestNetwork:
         network = read_network(param(INPUT, "Input more 0 1 more"), b"")
         with pytest.raises(ModelError, match="found in, more"):
             output_shapes(network, Size(8, 8))
+
+
+def test_a_few_blobs_too_many_announced_do_no_harm():
+    network = read_network(param(INPUT, "ReLU r 1 1 in out", blobs=3), b"")
+    assert write_network(network)[0].split(b"\n")[1] == b"2 2"

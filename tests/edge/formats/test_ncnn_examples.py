@@ -66,5 +66,5 @@ def test_numbers_that_do_not_fit_are_refused(old, new, message):
 def test_other_detection_layers_are_named():
     lines = (*MAPS, "YoloDetectionOutput end 2 1 a b found")
     network = read_network(param(*lines), ncnn_files.arrays("t:42", "t:42"))
-    with pytest.raises(UnsupportedModelError, match="end .*YOLOv2's detection layer.* to ONNX"):
+    with pytest.raises(UnsupportedModelError, match=r"end .*YOLOv2's detection layer.* to ONNX"):
         ncnn_examples.cut_detection(network)

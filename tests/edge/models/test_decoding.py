@@ -150,20 +150,31 @@ def planar(rng, fractions=False):
     return Case([table.T.copy()[None]], boxes, table[:, 4:].astype(np.float64))
 
 
-def raw_anchors(rng, layout):
+def raw_anchors(rng, layout, *, spreads=(2, 2), exponential=False):
+    """`layout`: "exported" (3, H, W, C), "planes" of the convolution, "last" (H, W, 3 C) or "cells"
+    (3, H W, C)."""
     outputs, boxes, scores = [], [], []
-    for stride, anchors in zip(STRIDES, ANCHORS, strict=True):
+    strides = (8, 16, 32)[: len(spreads)]
+    every = (*ANCHORS, ((116, 90), (156, 198), (373, 326)))[: len(spreads)]
+    for stride, anchors, spread in zip(strides, every, spreads, strict=True):
         at, size = grid(stride)
         raw = f32(rng.normal(0, 2, (3, size.height, size.width, 5 + C)))
         for a, anchor in enumerate(anchors):
             v = sigmoid(raw[a].reshape(-1, 5 + C))
-            center = (2 * v[:, :2] - 0.5 + at) * stride
+            center = (spread * v[:, :2] - (spread - 1) / 2 + at) * stride
             side = (2 * v[:, 2:4]) ** 2 * anchor
+            if exponential:
+                side = np.exp(raw[a].reshape(-1, 5 + C)[:, 2:4].astype(np.float64)) * anchor
             boxes.append(corners(np.concatenate([center, side], 1)))
             scores.append(v[:, 4:5] * v[:, 5:])
-        planes = raw.transpose(0, 3, 1, 2).reshape(-1, size.height, size.width)
-        outputs.append(raw[None] if layout == "exported" else np.ascontiguousarray(planes)[None])
-    return Case(outputs, np.concatenate(boxes), np.concatenate(scores), anchors=ANCHORS)
+        shaped = {
+            "exported": raw,
+            "planes": raw.transpose(0, 3, 1, 2).reshape(-1, size.height, size.width),
+            "last": raw.transpose(1, 2, 0, 3).reshape(size.height, size.width, -1),
+            "cells": raw.reshape(3, -1, 5 + C),
+        }
+        outputs.append(np.ascontiguousarray(shaped[layout])[None])
+    return Case(outputs, np.concatenate(boxes), np.concatenate(scores), strides, every)
 
 
 def centers(rng):
@@ -369,6 +380,13 @@ CASES = {
     **distance_heads("nanodet-plus", (8, 16, 32, 64), 0, 8),
     **distance_heads("nanodet", (8, 16, 32), 0.5, 8),
     **distance_heads("picodet", (8, 16, 32, 64), 0.5, 8),
+    ("yolov3", "heads"): lambda rng: raw_anchors(rng, "last", spreads=(1, 1), exponential=True),
+    ("yolov4", "heads"): lambda rng: raw_anchors(
+        rng, "planes", spreads=(1.2, 1.1, 1.05), exponential=True
+    ),
+    ("yolov4", "heads-two"): lambda rng: raw_anchors(
+        rng, "planes", spreads=(1.05, 1.05), exponential=True
+    ),
     ("fcos", "heads"): lambda rng: fcos(rng, root=True),
     ("fcos", "heads-product"): lambda rng: fcos(rng, root=False),
     ("centernet", "heads"): lambda rng: centernet(rng, logits=True),
@@ -451,9 +469,10 @@ def test_a_single_class_of_yolov7_scores_by_its_objectness(family):
     np.testing.assert_allclose(candidates.scores, objectness[objectness > 0.5], atol=1e-6)
 
 
+@pytest.mark.parametrize("layout", ["planes", "last", "cells"])
 @pytest.mark.parametrize("family", ["yolov7", "yolov5"])
-def test_maps_as_the_last_convolution_leaves_them(family):
-    case = raw_anchors(np.random.default_rng(7), "convolution")
+def test_maps_of_anchors_however_they_lie(family, layout):
+    case = raw_anchors(np.random.default_rng(7), layout)
     spec = ModelSpec(family, "heads", INPUT, LABELS, STRIDES, ANCHORS)
     decode = models.layout(family, "heads").decode
     candidates = decode(list(map(Tensor, case.outputs)), spec, Scoring(THRESHOLD))

@@ -247,21 +247,21 @@ FORMS = [
     (
         shown(
             {**by_level(80, form="rows"), **by_level(32, form="rows")},
-            pick={name: probable for name in by_level(80)},
+            pick=dict.fromkeys(by_level(80), probable),
         ),
         {("nanodet", "split-rows")},
     ),
     (
         shown(
             {**by_level(80, form="rows"), **by_level(4, form="rows")},
-            pick={name: probable for name in by_level(80)},
+            pick=dict.fromkeys(by_level(80), probable),
         ),
         {("nanodet", "split-rows")},
     ),
     (
         shown(
             {**by_level(80, strides=FOUR, form="rows"), **by_level(32, strides=FOUR, form="rows")},
-            pick={name: probable for name in by_level(80, strides=FOUR)},
+            pick=dict.fromkeys(by_level(80, strides=FOUR), probable),
         ),
         {("picodet", "split-rows")},
     ),
