@@ -76,16 +76,16 @@ def cut_detection(network: Network) -> tuple[Network, Ending | None]:
                 f".param, {layer}: {_OTHER_ENDINGS[layer.type]}, which is not read here; export "
                 "the network to ONNX or TensorFlow Lite instead"
             )
-    found = [layer for layer in network.layers if layer.type == DETECTION]
-    if not found:
+    endings = [layer for layer in network.layers if layer.type == DETECTION]
+    if not endings:
         return network, None
-    if len(found) > 1:
-        raise UnsupportedModelError(f".param: {len(found)} layers {DETECTION}, one is wanted")
-    rest = tuple(layer for layer in network.layers if layer is not found[0])
+    if len(endings) > 1:
+        raise UnsupportedModelError(f".param: {len(endings)} layers {DETECTION}, one is wanted")
+    rest = tuple(layer for layer in network.layers if layer is not endings[0])
     try:
-        return Network(rest), _ending(found[0])
+        return Network(rest), _ending(endings[0])
     except ValueError as error:
-        raise ModelError(f".param, {found[0]}: {error}") from error
+        raise ModelError(f".param, {endings[0]}: {error}") from error
 
 
 def _ending(layer: Layer) -> Ending:

@@ -256,8 +256,8 @@ def _matmul_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[S
 def _crop_shape(params: Params, inputs: Sequence[Shape], _: int) -> Sequence[Shape] | None:
     """The form with starts, ends and axes; sizes of old forms are not known here."""
     texts = {key: text for key in (19, 20, 21) if isinstance(text := params.get(key), str)}
-    told = {key - 10: tuple(expression(text, inputs)) for key, text in texts.items()}
-    known = {**{k: v for k, v in params.items() if k not in texts}, **told}
+    evaluated = {key - 10: tuple(expression(text, inputs)) for key, text in texts.items()}
+    known = {**{k: v for k, v in params.items() if k not in texts}, **evaluated}
     if (len(inputs) > 1 and not texts) or known.keys() != {9, 10, 11}:
         return None
     starts, ends, axes = (array(known, key) for key in (9, 10, 11))

@@ -48,12 +48,12 @@ def anchor_head(probe: Seen, strides: Sequence[int], count: int = 3) -> AnchorHe
     widths, exact, parts = set(), [], []
     for name, values in probe.outputs.items():
         for level, size in enumerate(sizes):
-            found = _by_anchor(values, size, count)
-            if found is not None:
+            head = _by_anchor(values, size, count)
+            if head is not None:
                 names[level] = name
-                widths.add(found.shape[1])
+                widths.add(head.shape[1])
                 exact.append(count in values.shape)  # anchors have an axis of their own
-                parts.append(found.reshape(*found.shape[:2], -1))
+                parts.append(head.reshape(*head.shape[:2], -1))
                 break
         else:
             return None

@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from edge.models.base import Recognition, Seen
+from edge.models.base import Parts, Recognition, Seen
 from edge.models.coco import LABELS
 from edge.models.layouts import Distances
+from edge.models.layouts.arguments import APART
 from edge.models.layouts.maps import Arrangement
 from edge.models.shapes import cells
 from edge.types import AnyArray, Size
 
+_SCORES: tuple[Literal["logit", "probability"], ...] = ("logit", "probability")
 _LARGEST = 200  # of raw numbers; those in pixels are more
 _QUIET = 0.9  # of the cells
 
@@ -108,8 +110,8 @@ def _place(values: AnyArray, sizes: Sequence[Size]) -> tuple[Arrangement, int, i
 
 def _columns(values: AnyArray, arrangement: Arrangement) -> AnyArray:
     if arrangement in ("maps", "planes"):
-        return values.reshape(len(values), -1)
-    return values.reshape(-1, values.shape[-1]).T
+        return np.asarray(values.reshape(len(values), -1))
+    return np.asarray(values.reshape(-1, values.shape[-1]).T)
 
 
 def quiet(logits: AnyArray) -> bool:
@@ -127,23 +129,20 @@ def distance_forms(
     "probabilities". Maps are of a level each and logits; single tables are of all levels together,
     split ones of a level each, and both are probabilities.
     """
-    together = ("classes", "boxes") if first == "classes" else ("boxes", "classes")
+    together: Parts = (("classes", "boxes"),) if first == "classes" else (("boxes", "classes"),)
     forms = {}
     for apart, per_level, arrangement, score in product(
-        (False, True), (False, True), _ARRANGEMENTS, ("logit", "probability")
+        (False, True), (False, True), get_args(Arrangement), _SCORES
     ):
         if per_level or not arrangement.startswith("maps"):
             forms[prefix + _form(apart, per_level, arrangement, score)] = Distances(
-                parts=(("classes",), ("boxes",)) if apart else (together,),
+                parts=APART if apart else together,
                 score=score,
                 per_level=per_level,
                 offset=offset,
                 arrangement=arrangement,
             )
     return MappingProxyType(forms)
-
-
-_ARRANGEMENTS: tuple[Arrangement, ...] = ("maps", "maps-last", "rows", "planes")
 
 
 def _form(apart: bool, per_level: bool, arrangement: Arrangement, score: str) -> str:
@@ -173,27 +172,27 @@ def distance_head(
         bins: The numbers that the family has, the usual one first.
         first: What comes first where both are together.
     """
-    found = groups(probe, strides)
-    if len(found) == 2:
-        a, b = found
+    parts = groups(probe, strides)
+    if len(parts) == 2:
+        a, b = parts
         for scores, boxes in ((a, b), (b, a)):
             count, rest = divmod(len(boxes.values), 4)
-            alike = (a.arrangement, a.per_level) == (b.arrangement, b.per_level)
-            if rest or count not in bins or not alike:
+            same_form = (a.arrangement, a.per_level) == (b.arrangement, b.per_level)
+            if rest or count not in bins or not same_form:
                 continue
-            if told := _score(probe, scores.values, boxes.values, count):
-                return _head((scores, boxes), len(scores.values), count, *told)
-    if len(found) == 1:
-        (both,) = found
+            if verdict := _score(probe, scores.values, boxes.values, count):
+                return _head((scores, boxes), len(scores.values), count, *verdict)
+    if len(parts) == 1:
+        (both,) = parts
         for count in bins:
             classes = len(both.values) - 4 * count
             if classes < 1:
                 continue
             at = classes if first == "classes" else 4 * count
-            parts = both.values[:at], both.values[at:]
-            scores_, boxes_ = parts if first == "classes" else parts[::-1]
-            if told := _score(probe, scores_, boxes_, count):
-                return _head((both,), classes, count, *told)
+            low, high = both.values[:at], both.values[at:]
+            score_values, box_values = (low, high) if first == "classes" else (high, low)
+            if verdict := _score(probe, score_values, box_values, count):
+                return _head((both,), classes, count, *verdict)
     return None
 
 
@@ -231,5 +230,5 @@ def recognition(
     head: DistanceHead, strides: tuple[int, ...], *, prefix: str = "", note: str = ""
 ) -> Recognition:
     """What a family concludes from a distance head."""
-    told = f"{head.evidence} at strides {', '.join(map(str, strides))}{note}"
-    return Recognition(prefix + head.form, head.classes, head.outputs, told, strides)
+    verdict = f"{head.evidence} at strides {', '.join(map(str, strides))}{note}"
+    return Recognition(prefix + head.form, head.classes, head.outputs, verdict, strides)

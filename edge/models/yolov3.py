@@ -68,20 +68,20 @@ def _heads(
         head = anchor_head(probe, strides, count)
         if head is None:
             continue
-        told = f"raw maps of {count} anchors and {head.classes} classes at strides "
-        told += ", ".join(map(str, strides))
+        evidence = f"raw maps of {count} anchors and {head.classes} classes at strides "
+        evidence += ", ".join(map(str, strides))
         if ending is None:
-            return Recognition(form, head.classes, head.outputs, told, strides, anchors)
+            return Recognition(form, head.classes, head.outputs, evidence, strides, anchors)
         scales = [ending.scales[name] for name in head.outputs]
-        wanted = np.multiply(strides, spreads[strides])
-        if not np.allclose(scales, wanted, rtol=0.01) and not probe.chosen:
+        expected = np.multiply(strides, spreads[strides])
+        if not np.allclose(scales, expected, rtol=0.01) and not probe.chosen:
             return None
-        told += (
+        evidence += (
             "; the detection layer that ends the file is left out, and with it its own threshold "
             f"of {ending.threshold:g} and IoU of {ending.overlap:g}"
         )
         inside = tuple(ending.anchors[name] for name in head.outputs)
-        return Recognition(form, head.classes, head.outputs, told, strides, inside)
+        return Recognition(form, head.classes, head.outputs, evidence, strides, inside)
     return None
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from edge import ops
 from edge.errors import ModelError
 from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Scoring, Unit
@@ -143,15 +145,19 @@ def by_anchor(values: AnyArray, size: Size, anchors: int, channels: int) -> AnyA
     while True:
         shape = values.shape
         if shape == (anchors, height, width, channels):
-            return values.transpose(0, 3, 1, 2)
+            return np.asarray(values.transpose(0, 3, 1, 2))
         if shape == (height, width, anchors, channels):
-            return values.transpose(2, 3, 0, 1)
+            return np.asarray(values.transpose(2, 3, 0, 1))
         if shape == (anchors, height * width, channels):
-            return values.reshape(anchors, height, width, channels).transpose(0, 3, 1, 2)
+            return np.asarray(
+                values.reshape(anchors, height, width, channels).transpose(0, 3, 1, 2)
+            )
         if shape == (anchors * channels, height, width):
             return values.reshape(anchors, channels, height, width)
         if shape == (height, width, anchors * channels):
-            return values.reshape(height, width, anchors, channels).transpose(2, 3, 0, 1)
+            return np.asarray(
+                values.reshape(height, width, anchors, channels).transpose(2, 3, 0, 1)
+            )
         if values.ndim < 3 or shape[0] != 1:
             raise ModelError(
                 f"an output has the shape {given}; {anchors} anchors of {channels} channels in "
