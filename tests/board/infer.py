@@ -1,0 +1,58 @@
+"""One inference between the marks of tests/arm/mark.c; what `counting.py` emulates.
+
+    python infer.py MARK.SO ncnn PARAM WIDTH HEIGHT fp16|fp32 THREADS [BIN]
+    python infer.py MARK.SO tflite FILE THREADS
+
+A network without a BIN computes with zeros for weights, as the published times do.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+
+
+def ncnn(
+    param: str, width: str, height: str, precision: str, threads: str, weights: str = ""
+) -> Callable[[], object]:
+    """An inference as ncnn's own benchmark makes it."""
+    import ncnn
+
+    network = ncnn.Net()
+    network.opt.lightmode = True
+    network.opt.num_threads = int(threads)
+    half = precision == "fp16"
+    network.opt.use_fp16_packed = half
+    network.opt.use_fp16_storage = half
+    network.opt.use_fp16_arithmetic = half
+    network.load_param(param)
+    network.load_model(weights or ncnn.DataReaderFromEmpty())
+    image = ncnn.Mat(int(width), int(height), 3)
+    image.fill(0.01)
+
+    def run() -> object:
+        extractor = network.create_extractor()
+        extractor.input(network.input_names()[0], image)
+        return [extractor.extract(name) for name in network.output_names()]
+
+    run.network = network  # type: ignore[attr-defined]  # which must outlive its runs
+    return run
+
+
+def tflite(path: str, threads: str) -> Callable[[], object]:
+    """An inference of TensorFlow Lite with XNNPACK."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path, num_threads=int(threads))
+    interpreter.allocate_tensors()
+    return interpreter.invoke
+
+
+if __name__ == "__main__":
+    marks = ctypes.CDLL(sys.argv[1])
+    run = {"ncnn": ncnn, "tflite": tflite}[sys.argv[2]](*sys.argv[3:])
+    run()
+    marks.start()
+    outputs = run()
+    marks.stop()
