@@ -9,6 +9,7 @@ from edge.errors import UnsupportedModelError
 from edge.models.base import Family, OutputLayout
 from edge.models.centernet import CENTERNET
 from edge.models.detr import DETR, YOLOS
+from edge.models.fastest import FASTESTDET, YOLO_FASTESTV2
 from edge.models.fcos import FCOS
 from edge.models.nanodet import NANODET, NANODET_PLUS
 from edge.models.picodet import PICODET
@@ -51,6 +52,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             SSD,
             YOLOV3,
             YOLOV4,
+            FASTESTDET,
+            YOLO_FASTESTV2,
         )
     }
 )

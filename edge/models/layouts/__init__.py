@@ -4,7 +4,18 @@ A layout is a value. What two exports do differently (units, order of columns, w
 a field of it; a family is a table of them. See `OutputLayout` for the fields that all have.
 """
 
+from edge.models.layouts.fastest import SharedClasses, WeighedCells
 from edge.models.layouts.maps import AnchorMaps, Centers, Distances, Peaks
 from edge.models.layouts.tables import BoxesScores, EndToEnd, Rows
 
-__all__ = ["AnchorMaps", "BoxesScores", "Centers", "Distances", "EndToEnd", "Peaks", "Rows"]
+__all__ = [
+    "AnchorMaps",
+    "BoxesScores",
+    "Centers",
+    "Distances",
+    "EndToEnd",
+    "Peaks",
+    "Rows",
+    "SharedClasses",
+    "WeighedCells",
+]

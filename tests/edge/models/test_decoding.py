@@ -177,6 +177,35 @@ def raw_anchors(rng, layout, *, spreads=(2, 2), exponential=False):
     return Case(outputs, np.concatenate(boxes), np.concatenate(scores), strides, every)
 
 
+def shared_classes(rng, *, last):
+    """Yolo-FastestV2: boxes and objectness of three anchors, classes of the cell."""
+    outputs, boxes, scores = [], [], []
+    for stride, anchors in zip(STRIDES, ANCHORS, strict=True):
+        at, size = grid(stride)
+        rows = f32(rng.random((len(at), 15 + C)))
+        v = rows.astype(np.float64)
+        for a, anchor in enumerate(anchors):
+            x, side = v[:, 4 * a : 4 * a + 2], v[:, 4 * a + 2 : 4 * a + 4]
+            centered = [(2 * x - 0.5 + at) * stride, (2 * side) ** 2 * anchor]
+            boxes.append(corners(np.concatenate(centered, 1)))
+            scores.append(v[:, 12 + a, None] * v[:, 15:])
+        maps = rows.reshape(size.height, size.width, -1)
+        outputs.append(np.ascontiguousarray(maps if last else maps.transpose(2, 0, 1))[None])
+    return Case(outputs, np.concatenate(boxes), np.concatenate(scores), anchors=ANCHORS)
+
+
+def fastestdet(rng, *, last):
+    at, size = grid(16)
+    raw = f32(np.concatenate([rng.random((len(at), 1)), rng.normal(0, 2, (len(at), 4))], 1))
+    classes = f32(rng.random((len(at), C)))
+    v = raw.astype(np.float64)
+    center = (at + np.tanh(v[:, 1:3])) * 16
+    boxes = corners(np.concatenate([center, sigmoid(v[:, 3:]) * [INPUT.width, INPUT.height]], 1))
+    maps = np.concatenate([raw, classes], 1).reshape(size.height, size.width, -1)
+    output = np.ascontiguousarray(maps if last else maps.transpose(2, 0, 1))[None]
+    return Case([output], boxes, v[:, :1] ** 0.6 * classes.astype(np.float64) ** 0.4, (16,))
+
+
 def centers(rng):
     def one(stride, at, size):
         maps = [f32(rng.normal(0, 2, (n, size.height, size.width))) for n in (C, 4, 1)]
@@ -387,6 +416,10 @@ CASES = {
     ("yolov4", "heads-two"): lambda rng: raw_anchors(
         rng, "planes", spreads=(1.05, 1.05), exponential=True
     ),
+    ("fastestdet", "first"): lambda rng: fastestdet(rng, last=False),
+    ("fastestdet", "last"): lambda rng: fastestdet(rng, last=True),
+    ("yolo-fastestv2", "first"): lambda rng: shared_classes(rng, last=False),
+    ("yolo-fastestv2", "last"): lambda rng: shared_classes(rng, last=True),
     ("fcos", "heads"): lambda rng: fcos(rng, root=True),
     ("fcos", "heads-product"): lambda rng: fcos(rng, root=False),
     ("centernet", "heads"): lambda rng: centernet(rng, logits=True),

@@ -174,6 +174,14 @@ def by_level(count, *, size=640, strides=(8, 16, 32), form="maps"):
     return {f"{count}-{n}": shape(n) for n in sides}
 
 
+def ending_in_shares(values, axis):
+    """The first channel a probability, the last 80 a softmax."""
+    channels = np.moveaxis(values, axis, 0)
+    channels[0] = probable(channels[0])
+    channels[-80:] = np.exp(channels[-80:]) / np.exp(channels[-80:]).sum(0)
+    return values
+
+
 FOUR = (8, 16, 32, 64)
 RAW = {"output": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 20, 20, 85)}
 FCOS_MAPS = {f"{c}/{i}": (c, n, n) for c in (80, 4, 1) for i, n in enumerate((80, 40, 20, 10, 5))}
@@ -264,6 +272,17 @@ FORMS = [
             pick=dict.fromkeys(by_level(80, strides=FOUR), probable),
         ),
         {("picodet", "split-rows")},
+    ),
+    (
+        shown({"758": (85, 40, 40)}, pick={"758": lambda v: ending_in_shares(v, 0)}),
+        {("fastestdet", "first")},
+    ),
+    (
+        shown(
+            by_level(95, strides=(16, 32), form="maps-last"),
+            pick={f"95-{n}": lambda v: ending_in_shares(probable(v), 2) for n in (40, 20)},
+        ),
+        {("yolo-fastestv2", "last")},
     ),
     (
         shown({"output0": (84, 34000)}, pick={"output0": planes_of_pixels}),
