@@ -234,6 +234,8 @@ def _recognize(
         raise _undecided(matches, looks, candidates)
     ((chosen, probe, recognition),) = matches
     labels, label_source, why = _labels(recognition.classes, overrides.labels, facts.labels)
+    if label_source == "assumed" and recognition.labels:
+        labels, why = recognition.labels, f"{len(recognition.labels)} classes: taken for COCO's ids"
     anchors, anchor_source, which = _anchors(
         chosen.name, recognition.anchors, recognition.anchors if ending else facts.anchors
     )

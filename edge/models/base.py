@@ -223,6 +223,8 @@ class Recognition:
         evidence: What was seen, as a phrase.
         strides: As in `ModelSpec`.
         anchors: As in `ModelSpec`.
+        labels: Of the released models, where nothing else names the classes and they are not
+            COCO's 80.
     """
 
     form: str
@@ -231,6 +233,7 @@ class Recognition:
     evidence: str
     strides: tuple[int, ...] = ()
     anchors: Anchors = ()
+    labels: tuple[str, ...] | None = None
 
 
 class Recognize(Protocol):

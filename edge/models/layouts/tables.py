@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+
 from edge import ops
 from edge.errors import ModelError
 from edge.models.base import ModelSpec, OutputLayout, Part, Parts, Score, Scoring
@@ -116,10 +118,12 @@ class EndToEnd(OutputLayout):
 
     Attributes:
         corners: Boxes are x1, y1, x2, y2; otherwise center x, center y, width, height.
+        vertical_first: Of each pair of numbers of a box, y comes before x.
     """
 
     suppress: bool = False
     corners: bool = True
+    vertical_first: bool = False
 
     def decode(self, outputs: Sequence[Tensor], spec: ModelSpec, scoring: Scoring) -> Candidates:
         """See `OutputLayout.decode`."""
@@ -136,11 +140,21 @@ class EndToEnd(OutputLayout):
             for part, at in where.items():
                 values = table.values[:, at if part == "boxes" else at.start]
                 tensors[part] = replace(table, values=values)
-        return ops.decode_end2end(
-            tensors["boxes"],
+        boxes = tensors["boxes"]
+        if self.vertical_first:
+            boxes = replace(boxes, values=np.ascontiguousarray(boxes.values[:, [1, 0, 3, 2]]))
+        candidates = ops.decode_end2end(
+            boxes,
             tensors["score"],
             tensors["class_id"].values,
             score_threshold=scoring.threshold,
             corners=self.corners,
             scale=pixels_per(self.unit, spec),
         )
+        highest = int(candidates.class_ids.max(initial=0))
+        if highest >= len(spec.labels):
+            raise ModelError(
+                f"a box of class {highest} was found, and there are {len(spec.labels)} labels: "
+                "name as many as the model has classes (edge convert --labels)"
+            )
+        return candidates

@@ -356,6 +356,9 @@ def final(rng, layout):
     elif layout == "centered6":
         outputs = [np.concatenate([boxes / 60, *column], 1)[None]]
         real = corners(boxes.astype(np.float64) / 60 * ([INPUT.width, INPUT.height] * 2))
+    elif layout == "detections":
+        outputs = [(boxes / 60)[None, :, [1, 0, 3, 2]], f32(ids)[None], scores[None]]
+        real = boxes.astype(np.float64) / 60 * ([INPUT.width, INPUT.height] * 2)
     elif layout == "end2end_7":
         outputs = [np.concatenate([np.zeros((n, 1), np.float32), boxes, column[1], column[0]], 1)]
     elif layout == "class-first":
@@ -432,6 +435,7 @@ CASES = {
     ("rtdetr", "end2end_6"): lambda rng: final(rng, "centered6"),
     ("rtdetr", "class-first"): lambda rng: final(rng, "class-first"),
     ("ssd", "priors"): ssd,
+    ("ssd", "detections"): lambda rng: final(rng, "detections"),
 }
 BEST_FIRST = {
     ("centernet", "heads"): 100,
@@ -523,3 +527,12 @@ def test_another_number_of_labels_is_refused(name):
     spec = ModelSpec(*name, INPUT, (*LABELS, "f"), case.strides, case.anchors)
     with pytest.raises((ModelError, ValueError)):
         models.layout(*name).decode(list(map(Tensor, case.outputs)), spec, Scoring(0.5))
+
+
+def test_a_class_without_a_label_is_no_detection():
+    case = final(np.random.default_rng(7), "detections")
+    spec = ModelSpec("ssd", "detections", INPUT, LABELS[:2])
+    with pytest.raises(ModelError, match="a box of class 4 was found, and there are 2 labels"):
+        models.layout("ssd", "detections").decode(
+            list(map(Tensor, case.outputs)), spec, Scoring(0.1)
+        )
