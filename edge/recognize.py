@@ -23,7 +23,14 @@ from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSp
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_examples, ncnn_rewrite
 from edge.models import FAMILIES, coco, family, metadata
-from edge.models.base import Anchors, Family, ModelSpec, Recognition, Seen
+from edge.models.base import (
+    Anchors,
+    Family,
+    ModelSpec,
+    Preprocessing,
+    Recognition,
+    Seen,
+)
 from edge.package import Artifact, Package
 from edge.paths import exists
 from edge.types import AnyArray, Size
@@ -248,7 +255,7 @@ def _recognize(
         anchors=anchors,
         input_name=probe.input_name,
         output_names=recognition.outputs,
-        preprocessing=chosen.preprocessing,
+        preprocessing=_by_codes(chosen.preprocessing, description.inputs[0]),
     )
     artifact = Artifact(backend, description.precision, files, description.inputs[0].layout)
     sources = {
@@ -329,6 +336,21 @@ def _real(values: AnyArray, scale: float, zero_point: int) -> AnyArray:
     if np.issubdtype(values.dtype, np.floating):
         return np.array(values)
     return np.asarray((values.astype(np.float32) - zero_point) * np.float32(scale))
+
+
+def _by_codes(usual: Preprocessing, input_: TensorSpec) -> Preprocessing:
+    """The usual preprocessing, with the numbers of a quantized input where they mean the same.
+
+    Such an input takes pixels as they are: 1/128 for 1/127.5 is a rounding of its exporter, and to
+    round once more would shift pixels.
+    """
+    if input_.dtype not in ("uint8", "int8"):
+        return usual
+    zero = float(input_.zero_point + (128 if input_.dtype == "int8" else 0))
+    same = np.allclose(usual.mean, zero, atol=1) and np.allclose(
+        usual.scale, input_.scale, rtol=0.01
+    )
+    return replace(usual, mean=(zero,) * 3, scale=(input_.scale,) * 3) if same else usual
 
 
 def _fixed_size(spec: TensorSpec) -> Size | None:

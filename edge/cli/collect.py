@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge import pipeline
 from edge.detector import Detector
 from edge.errors import DataError
 from edge.io.datasets import Dataset, Images, Objects, Sample, summary
 from edge.io.sinks.progress import Progress
+from edge.models import coco
 from edge.types import Detections, Failure, Result
 
 
@@ -29,6 +30,25 @@ class Collected:
     detections: dict[int, Detections]
     failed: int
     interrupted: bool
+
+
+def for_model(dataset: Dataset, labels: Sequence[str]) -> Dataset:
+    """A dataset with the class ids of a model, also where it has no names for its own.
+
+    Those of a model that counts COCO's classes by their category ids would then meet others; such
+    data count them without gaps.
+
+    Raises:
+        DataError: An object's class is not one of the model's.
+    """
+    if dataset.names is None and coco.counted_otherwise(labels):
+        print(
+            "edge: the model counts COCO's classes by category id; the data, whose classes have no "
+            "names, are taken to count them from 0 to 79",
+            file=sys.stderr,
+        )
+        dataset = replace(dataset, names=coco.LABELS)
+    return dataset.for_model(labels)
 
 
 def collect(detector: Detector, dataset: Dataset) -> Collected:

@@ -15,7 +15,7 @@ from typing import get_args
 from edge.backends import BACKENDS
 from edge.backends.base import Precision
 from edge.cli import UsageError, options
-from edge.cli.collect import Collected, collect, describe
+from edge.cli.collect import Collected, collect, describe, for_model
 from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference, differences
 from edge.io.datasets import Dataset
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace, dataset: Dataset) -> int:
             labels.append(detector.spec.labels)
             if labels[0] != labels[-1]:
                 raise UsageError("--compare: the two models do not have the same classes")
-            collected.append(collect(detector, dataset.for_model(detector.spec.labels)))
+            collected.append(collect(detector, for_model(dataset, detector.spec.labels)))
             effects.append(
                 {"name": redacted(side.name), "precision": detector.backend.precision,
                  "threads": detector.backend.threads, "input": str(detector.spec.input)}

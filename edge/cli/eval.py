@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge import bundled
 from edge.cli import UsageError, compare, options
-from edge.cli.collect import collect, describe
+from edge.cli.collect import collect, describe, for_model
 from edge.detector import Detector
 from edge.errors import SinkError
 from edge.evaluate import Evaluation, curves, evaluate
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         args.model = bundled.MODEL
     with options.load_detector(args, multi_label=True) as detector:
         labels = detector.spec.labels
-        dataset = dataset.for_model(labels)
+        dataset = for_model(dataset, labels)
         for option, file in (("--save", args.save), ("--curves", args.curves)):
             if file is not None:
                 _prepare(option, file, dataset)

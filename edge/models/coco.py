@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LABELS: tuple[str, ...] = tuple(
     re.split(
@@ -23,8 +24,19 @@ LABELS: tuple[str, ...] = tuple(
 _UNUSED = frozenset({0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 CATEGORY_IDS: tuple[int, ...] = tuple(i for i in range(91) if i not in _UNUSED)
 
+_NEARLY_ALL = 75  # of the 80 names; lists spell some otherwise
+
 # Names by category id, for networks that count so; the ids that COCO does not use are named by
 # their number.
 LABELS_BY_CATEGORY: tuple[str, ...] = tuple(
     dict(zip(CATEGORY_IDS, LABELS, strict=True)).get(i, str(i)) for i in range(91)
 )
+
+
+def counted_otherwise(labels: Sequence[str]) -> bool:
+    """Whether labels are COCO's, but counted by category id or the like."""
+    return (
+        tuple(labels) != LABELS
+        and len(labels) > len(LABELS)
+        and (len(set(LABELS).intersection(labels)) >= _NEARLY_ALL)
+    )

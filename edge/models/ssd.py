@@ -53,7 +53,7 @@ def _detections(probe: Seen) -> Recognition | None:
         "detections",
         None,
         (boxes[0], classes[0], scores[0]),
-        f"boxes, classes, scores and a count of {limit} at limit: suppression is inside",
+        f"boxes, classes, scores and a count of at most {limit}: suppression is inside",
         labels=coco.LABELS_BY_CATEGORY[1:],
     )
 

@@ -5,10 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from edge import package
+from edge import package, recognize
+from edge.backends.base import TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn
-from edge.models.base import ModelSpec
+from edge.models.base import ModelSpec, Preprocessing
 from edge.recognize import Overrides, open_model
 from edge.types import Size
 
@@ -169,3 +170,19 @@ class TestRefusals:
         package.write(open_model([lite]).package, tmp_path / "s.edge")
         with pytest.raises(ModelError, match="a package knows what it is"):
             open_model([tmp_path / "s.edge"], Overrides(input=Size(64, 64)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "dtype", "expected"),
+    [
+        (1 / 128, 128, "uint8", (128.0, 1 / 128)),
+        (1 / 128, 0, "int8", (128.0, 1 / 128)),
+        (1 / 100, 128, "uint8", (127.5, 1 / 127.5)),  # its codes are no pixels: rounded from reals
+        (1.0, 0, "float32", (127.5, 1 / 127.5)),
+    ],
+)
+def test_quantized_inputs_take_pixels_as_they_are(scale, zero_point, dtype, expected):
+    usual = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3)
+    input_ = TensorSpec("in", (1, 8, 8, 3), dtype, "NHWC", scale, zero_point)
+    result = recognize._by_codes(usual, input_)
+    assert (result.mean[0], result.scale[0]) == expected

@@ -1,4 +1,9 @@
-from edge.models.coco import CATEGORY_IDS, LABELS
+from edge.models.coco import (
+    CATEGORY_IDS,
+    LABELS,
+    LABELS_BY_CATEGORY,
+    counted_otherwise,
+)
 
 
 def test_eighty_different_names_have_eighty_rising_ids():
@@ -16,3 +21,10 @@ def test_names_meet_the_ids_of_cocos_own_files():
 
 def test_names_have_no_stray_blanks():
     assert all(label == " ".join(label.split()) for label in LABELS)
+
+
+def test_tells_lists_that_count_otherwise():
+    assert counted_otherwise(LABELS_BY_CATEGORY)
+    assert counted_otherwise(("???", *LABELS_BY_CATEGORY[1:]))
+    assert not counted_otherwise(LABELS)
+    assert not counted_otherwise((*LABELS[:5], *map(str, range(85))))
