@@ -22,7 +22,9 @@ from edge.backends import BACKENDS, describe, open_backend
 from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_examples, ncnn_rewrite
+from edge.model_folder import model_in
 from edge.models import FAMILIES, coco, family, metadata
+from edge.models.anchor_heads import without_raw_maps
 from edge.models.base import (
     Anchors,
     Family,
@@ -33,9 +35,10 @@ from edge.models.base import (
 )
 from edge.package import Artifact, Package
 from edge.paths import exists
-from edge.types import AnyArray, Size
+from edge.types import AnyArray, Size, Tensor
 from edge.version import __version__
 
+_LONGEST_MAP = 640  # cells; a table has more rows
 _GRAY = 114  # the color that letterboxes are padded with
 
 
@@ -75,8 +78,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     """Read a package, or recognize model files.
 
     Args:
-        paths: One package, or the files of one model. Of a file pair one is enough when the
-            other lies beside it under the same name.
+        paths: One package, the files of one model, or a folder with one. Of a file pair one is
+            enough when the other lies beside it under the same name.
         overrides: What the user says; of a package, which knows the rest, name and license.
 
     Raises:
@@ -93,6 +96,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
         return _packaged(paths[0], overrides)
     if openvino := next((path for path in map(_openvino, paths) if path), None):
         raise UnsupportedModelError(_unreadable(openvino))
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = [model_in(paths[0]) or paths[0]]
     files = _files(paths)
     path = next(iter(files.values()))
     backend = next((name for name, kinds in BACKENDS.items() if kinds == files.keys()), None)
@@ -167,7 +172,8 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
         suffix = path.suffix[1:].lower()
         if path.is_dir():
             raise ModelError(
-                f"{path}: a folder, but not a model package: no {edge.package.MANIFEST}"
+                f"{path}: a folder, but not a model package: no {edge.package.MANIFEST}, and no "
+                "model file"
             )
         if suffix in files:
             raise ModelError(f"{path}: a second .{suffix} file beside {files[suffix]}")
@@ -215,11 +221,12 @@ def _at_size(
 def _recognize(
     backend: str, files: ModelFiles, beside: Mapping[str, str], overrides: Overrides
 ) -> OpenedModel:
-    ending = None
+    ending, signs = None, frozenset[str]()
     if backend == "ncnn":  # it warns of some of what exporters write, at every inference
         network, ending = ncnn_examples.cut_detection(
             ncnn.read_network(files["param"], files["bin"])
         )
+        signs = ncnn_examples.signs(network)
         network = ncnn_rewrite.simplify(ncnn_examples.replace_focus(network))
         files = dict(zip(("param", "bin"), ncnn.write_network(network), strict=True))
     trial.ensure(backend, files)
@@ -230,8 +237,9 @@ def _recognize(
     known = overrides.family or (facts.family if facts.family in FAMILIES else None)
     candidates = [family(known)] if known else list(FAMILIES.values())
     looks = _Looks(
-        backend, files, description, overrides, facts.input, chosen=known is not None, ending=ending
-    )
+        backend, files, description, overrides, facts.input,
+        chosen=known is not None, ending=ending, signs=signs,
+    )  # fmt: skip
     matches = [
         (candidate, probe, recognition)
         for candidate in candidates
@@ -269,6 +277,9 @@ def _recognize(
     license_ = overrides.license or ""
     package = Package("", spec, (artifact,), license_, sources=MappingProxyType(sources))
     evidence = (f"{chosen.name}: {recognition.evidence}", why, *([which] if which else []))
+    if probe.left_out:
+        names = ", ".join(probe.left_out)
+        evidence += (f"{len(probe.left_out)} raw maps ({names}) hold the same undecoded: left out",)
     return OpenedModel(package, evidence)
 
 
@@ -285,6 +296,7 @@ class _Looks:
         *,
         chosen: bool,
         ending: ncnn_examples.Ending | None,
+        signs: frozenset[str],
     ) -> None:
         if len(description.inputs) != 1:
             names = ", ".join(spec.name for spec in description.inputs) or "none"
@@ -292,7 +304,7 @@ class _Looks:
         self._backend, self._files, self._description = backend, files, description
         self._size = overrides.input or declared or _fixed_size(description.inputs[0])
         self.size_is_known = self._size is not None
-        self._chosen, self._ending = chosen, ending
+        self._chosen, self._ending, self._signs = chosen, ending, signs
         self.probe: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
 
@@ -305,6 +317,11 @@ class _Looks:
             except ModelError as error:
                 self.probe[size], self.error = None, error
         return self.probe[size]
+
+    def _batched(self, tensor: Tensor) -> bool:
+        """Whether a first axis of 1 is the batch: ncnn has none, so of maps it is the channels."""
+        shape = tensor.values.shape
+        return self._backend != "ncnn" or len(shape) != 3 or max(shape[1:]) > _LONGEST_MAP
 
     def _look(self, size: Size) -> Seen:
         spec = self._description.inputs[0]
@@ -321,17 +338,19 @@ class _Looks:
             gray = {"float32": _GRAY / 255, "uint8": _GRAY, "int8": _GRAY - 128}
             view[...] = gray[view.dtype.name]
             outputs = {
-                name: _real(tensor.values, tensor.scale, tensor.zero_point)
+                name: _real(tensor.values, tensor.scale, tensor.zero_point, self._batched(tensor))
                 for name, tensor in zip(names, backend.run(), strict=True)
             }
         finally:
             backend.close()
-        return Seen(spec.name, size, outputs, self._chosen, self._ending)
+        return without_raw_maps(
+            Seen(spec.name, size, outputs, self._chosen, self._ending, self._signs)
+        )
 
 
-def _real(values: AnyArray, scale: float, zero_point: int) -> AnyArray:
+def _real(values: AnyArray, scale: float, zero_point: int, batch: bool) -> AnyArray:
     """Numbers of an output, of its own memory, without a batch axis of 1 where there is one."""
-    if values.ndim > 2 and values.shape[0] == 1:
+    if batch and values.ndim > 2 and values.shape[0] == 1:
         values = values[0]
     if np.issubdtype(values.dtype, np.floating):
         return np.array(values)

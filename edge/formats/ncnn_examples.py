@@ -48,6 +48,17 @@ class Ending:
     overlap: float
 
 
+def signs(network: Network) -> frozenset[str]:
+    """What a network shows of its family beside its outputs; see `edge.models.base.Seen`."""
+    first = next((layer for layer in network.layers if layer.type == "Convolution"), None)
+    result = {"image_arrays"} & {x.name for x in network.layers if x.type == "Input"}
+    if first is not None:
+        cell = first.whole(0) * first.whole(1) * first.whole(11, first.whole(1))
+        focus = cell > 0 and first.whole(6) == 12 * cell
+        result.add("focus" if focus else "no focus")
+    return frozenset(result)
+
+
 def replace_focus(network: Network) -> Network:
     """Each `YoloV5Focus` as a convolution of two by two cells, which gives the same to the bit."""
     return Network(tuple(_convolution(x) if x.type == FOCUS else x for x in network.layers))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from edge.models.arrangements import quiet
 from edge.models.base import Seen
 from edge.models.coco import LABELS
 from edge.models.layouts.maps import by_anchor
-from edge.models.shapes import cells
+from edge.models.shapes import STRIDES, cells, points
 from edge.types import AnyArray, Size
 
 _LARGEST = 200  # of raw numbers
@@ -87,3 +88,28 @@ def _by_anchor(values: AnyArray, size: Size, count: int) -> AnyArray | None:
 def _is_raw(values: AnyArray) -> bool:
     """Whether each anchor's scores are logits: those of YOLOv6's heads are probabilities."""
     return bool((values[:, 5:].min(axis=(1, 2)) < 0).all())
+
+
+def without_raw_maps(probe: Seen) -> Seen:
+    """The same without outputs that hold, undecoded, what a table among them holds decoded.
+
+    Exports that were not told to leave them out have the maps of each level behind the table.
+    """
+    tables = [name for name, values in probe.outputs.items() if values.ndim == 2]
+    others = {n: v for n, v in probe.outputs.items() if n not in tables}
+    if len(tables) != 1:
+        return probe
+    shape = probe.outputs[tables[0]].shape
+    for strides in (*STRIDES, (4, 8, 16, 32)):
+        sizes = [cells(probe.input, stride) for stride in strides]
+        rows = points(probe.input, strides)
+        levels = sorted(
+            level
+            for values in others.values()
+            for level, size in enumerate(sizes)
+            if (size.height, size.width) in pairwise(values.shape)
+        )
+        if levels == list(range(len(sizes))) and not {rows, 3 * rows}.isdisjoint(shape):
+            table = {tables[0]: probe.outputs[tables[0]]}
+            return replace(probe, outputs=table, left_out=tuple(others))
+    return probe

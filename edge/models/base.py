@@ -203,6 +203,9 @@ class Seen:
         chosen: Whether the user named the family that looks at it: it then also takes what could
             as well be another's.
         ending: What the detection layer said that stood behind the outputs in the file.
+        signs: What else the file shows: "focus" or "no focus", whether the network begins with the
+            four quarters of the image's pixels; "image_arrays", a name that YOLOv6 gives.
+        left_out: Outputs of the file that hold nothing new, and are not among `outputs`.
     """
 
     input_name: str
@@ -210,6 +213,8 @@ class Seen:
     outputs: Mapping[str, AnyArray]
     chosen: bool = False
     ending: Ending | None = None
+    signs: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

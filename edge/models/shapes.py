@@ -130,6 +130,12 @@ def probable(values: AnyArray) -> bool:
     return bool(values.min(initial=0) >= -_ROUNDED and values.max(initial=0) <= 1 + _ROUNDED)
 
 
+def is_decoded(probe: Seen, rows: AnyArray) -> bool:
+    """Whether the centers that rows begin with lie all over the image: raw ones are in a cell."""
+    side = min(probe.input.height, probe.input.width)
+    return float(np.abs(rows[:, :2]).max(initial=0)) > side / 2
+
+
 def grids(rows: Tensor, spec: ModelSpec) -> list[Tensor]:
     """The (N, channels) rows of a table as one (channels, H, W) view for each level."""
     views, start = [], 0

@@ -7,6 +7,7 @@ Source: Li et al. 2022, arXiv:2209.02976, and what the official exports emit:
   to the left, top, right and bottom side, in cells;
 - "split": the same before the last step: class logits (C, H, W) per level, then (4, H, W) per
   level; larger models have 17 bins of a distribution for each distance;
+- "raw-rows": the rows of release 0.1 not decoded, as in ncnn's own examples and YOLOX's exports;
 - "centers": the same of release 0.1: class logits (C, H, W) per level, then x, y, log width, log
   height in cells (4, H, W) per level, then logits of the objectness (1, H, W) per level;
 - "end2end" and "end2end_7" (image, corners in pixels, class, score): suppression inside.
@@ -18,7 +19,18 @@ from types import MappingProxyType
 
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Centers, Distances, EndToEnd, Rows
-from edge.models.shapes import STRIDES, is_one, levels, probabilities, pyramid, suppressed, table
+from edge.models.layouts.maps import RAW_ROWS
+from edge.models.shapes import (
+    STRIDES,
+    is_decoded,
+    is_one,
+    levels,
+    probabilities,
+    probable,
+    pyramid,
+    suppressed,
+    table,
+)
 from edge.types import Size
 
 HEADS = Distances(parts=(("classes", "boxes"),), score="probability", bins=1)
@@ -56,15 +68,19 @@ def recognize(probe: Seen) -> Recognition | None:
         return None
     name, rows = only
     strides = levels(probe.input, len(rows), 1, STRIDES)
-    certain = probe.input_name == "image_arrays" or is_one(rows[:, 4])
-    if strides is None or not (certain or probe.chosen):
+    one = is_one(rows[:, 4])
+    certain = "image_arrays" in {probe.input_name, *probe.signs} or one
+    decoded = one or is_decoded(probe, rows)
+    # YOLOX has such raw rows too, and nearly always the focus that this family never has.
+    perhaps = not decoded and "no focus" in probe.signs and probable(rows[:, 4:])
+    if strides is None or not (certain or perhaps or probe.chosen):
         return None
     return Recognition(
-        "rows",
+        "rows" if decoded else "raw-rows",
         rows.shape[1] - 5,
         (name,),
         f"a table with a row for each of the {len(rows)} cells at strides "
-        f"{', '.join(map(str, strides))}, whose objectness is 1 or whose input is image_arrays",
+        f"{', '.join(map(str, strides))}; boxes in " + ("pixels" if decoded else "cells"),
         strides,
     )
 
@@ -75,6 +91,7 @@ YOLOV6 = Family(
         {
             "rows": Rows(),
             "heads": HEADS,
+            "raw-rows": RAW_ROWS,
             "split": Distances(),
             "centers": Centers(score="logit"),
             "end2end": EndToEnd(parts=(("boxes",), ("score",), ("class_id",))),

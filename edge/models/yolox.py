@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import numpy as np
-
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Centers, Rows
-from edge.models.shapes import STRIDES, is_one, levels, probable, table
+from edge.models.layouts.maps import RAW_ROWS
+from edge.models.shapes import STRIDES, is_decoded, is_one, levels, probable, table
 from edge.types import Size
 
 
@@ -25,11 +24,11 @@ def _recognize(probe: Seen) -> Recognition | None:
     name, rows = only
     strides = levels(probe.input, len(rows), 1, STRIDES[:1])
     scores = rows[:, 4:]
-    other = probe.input_name == "image_arrays" or is_one(scores[:, 0]) or not probable(scores)
+    names = {probe.input_name, *probe.signs}
+    other = "image_arrays" in names or is_one(scores[:, 0]) or not probable(scores)
     if strides is None or (other and not probe.chosen):
         return None
-    # Decoded centers lie all over the image, raw ones inside their cells.
-    decoded = float(np.abs(rows[:, :2]).max()) > min(probe.input.height, probe.input.width) / 2
+    decoded = is_decoded(probe, rows)
     return Recognition(
         "rows" if decoded else "raw-rows",
         rows.shape[1] - 5,
@@ -45,9 +44,7 @@ YOLOX = Family(
     layouts=MappingProxyType(
         {
             "rows": Rows(),
-            "raw-rows": Centers(
-                parts=(("boxes", "objectness", "classes"),), rows=True, per_level=False
-            ),
+            "raw-rows": RAW_ROWS,
             "centers": Centers(score="logit"),
         }
     ),

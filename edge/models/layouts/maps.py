@@ -84,6 +84,9 @@ class Centers(OutputLayout):
         )
 
 
+RAW_ROWS = Centers(parts=TOGETHER, rows=True, per_level=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorMaps(OutputLayout):
     """Raw maps of some anchors in each cell: of each level, as `by_anchor` lists the shapes.

@@ -372,6 +372,7 @@ def final(rng, layout):
 
 CASES = {
     ("yolov6", "rows"): lambda rng: rows_with_objectness(rng, ones=True),
+    ("yolov6", "raw-rows"): yolox_raw,
     ("yolov6", "heads"): yolov6_heads,
     ("yolov6", "split"): lambda rng: split(rng, 17),
     ("yolov6", "centers"): centers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -11,6 +12,7 @@ import small_detector
 from edge import Detector, models, package
 from edge.errors import UnsupportedModelError
 from edge.models import FAMILIES
+from edge.models.anchor_heads import without_raw_maps
 from edge.models.base import Family, OutputLayout, Preprocessing, Recognition, Seen
 from edge.models.shapes import points
 from edge.recognize import Overrides, open_model
@@ -180,6 +182,10 @@ def ending_in_shares(values, axis):
     channels[0] = probable(channels[0])
     channels[-80:] = np.exp(channels[-80:]) / np.exp(channels[-80:]).sum(0)
     return values
+
+
+def signed(look, *signs):
+    return replace(look, signs=frozenset(signs))
 
 
 FOUR = (8, 16, 32, 64)
@@ -411,3 +417,25 @@ def test_a_new_family_is_one_row(tmp_path, monkeypatch):
         detections = detector(np.zeros((64, 64, 3), np.uint8))
     assert detections.boxes.tolist() == box.tolist()
     assert detections.class_ids.tolist() == [1]
+
+
+DECODED = {"output": (25200, 85)}
+PLANES = {"output0": (84, 8400)}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "others", "left_out"),
+    [
+        (DECODED, {"a": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 20, 20, 85)}, True),
+        (DECODED, {"a": (255, 80, 80), "b": (255, 40, 40), "c": (255, 20, 20)}, True),
+        (PLANES, {"a": (144, 80, 80), "b": (144, 40, 40), "c": (144, 20, 20)}, True),
+        (PLANES, {"a": (144, 80, 80), "b": (144, 40, 40)}, False),
+        ({"output0": (116, 8400)}, {"output1": (32, 160, 160)}, False),
+        (DECODED, {"a": (3, 80, 80, 85), "b": (3, 40, 40, 85), "c": (3, 40, 40, 85)}, False),
+    ],
+)
+def test_raw_maps_behind_a_decoded_table_are_left_out(shapes, others, left_out):
+    look = shown({**shapes, **others})
+    result = without_raw_maps(look)
+    assert result.left_out == (tuple(others) if left_out else ())
+    assert set(result.outputs) == (set(shapes) if left_out else set(look.outputs))
