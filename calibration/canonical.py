@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
+from calibration import runtimes
 from calibration.check import float_file
 from calibration.emit import CannotEmitError, emitter, float_artifact
 from calibration.frontends import ncnn, onnx
 from calibration.frontends.head import cuts
 from calibration.frontends.simplify import simplify
 from calibration.graph import Graph
+from calibration.runtimes import REFERENCE, RUNTIMES, runtime
 from edge import models, ops
-from edge.backends.base import Precision
+from edge.backends.base import ModelFiles, Precision
 from edge.conveyor import Conveyor
 from edge.errors import EdgeError, ModelError, UnsupportedModelError
 from edge.formats.ncnn import read_network
 from edge.models.base import ModelSpec
 from edge.package import Artifact, Package
 from edge.recognize import OpenedModel
-from edge.types import Float32Array, Frame, Letterbox, UInt8Array
-
-# What is stored where nothing is said: what each runtime's own tools write, and reads fastest.
-USUAL: dict[str, Precision] = {"ncnn": "fp16", "mnn": "fp16"}
-_WINOGRAD = ("ncnn", "mnn")  # where a file can be asked what it computes without this rounding
+from edge.types import Float32Array, Frame, Letterbox, Size, UInt8Array
 
 
 def for_targets(
@@ -121,7 +119,7 @@ def _artifact(
     pixels: Float32Array,
 ) -> tuple[Artifact, str]:
     """The checked file of one runtime, and a sentence on it."""
-    half = (precision or USUAL.get(target)) == "fp16"
+    half = (precision or runtime(target).precision) == "fp16"
     try:
         artifact = float_artifact(target, graph, half=half)
     except CannotEmitError as error:
@@ -136,7 +134,7 @@ def _artifact(
         if not final:
             artifact, sentence = _artifact(target, "fp32", graph, spec, pixels)
             return artifact, f"{sentence}; weights of 16 bits would move its boxes"
-        if target not in _WINOGRAD:
+        if not runtime(target).winograd:
             check()  # again, to say where
         sentence = _agreed(artifact, check(winograd=False))
         why = str(error).partition(": ")[2]
@@ -158,18 +156,28 @@ def _source(artifacts: Sequence[Artifact], spec: ModelSpec) -> tuple[Artifact, G
     for artifact in artifacts:
         if artifact.precision == "int8":
             continue
-        if artifact.backend == "onnxruntime":
-            model = onnx.read(artifact.files["onnx"], input_size=spec.input)
-            return artifact, simplify(model.graph)
-        if artifact.backend == "ncnn":
-            network = read_network(artifact.files["param"], artifact.files["bin"])
-            return artifact, simplify(ncnn.read(network, spec.input))
+        if artifact.backend in _FRONTENDS:
+            return artifact, simplify(_FRONTENDS[artifact.backend](artifact.files, spec.input))
     there = ", ".join(f"{a.backend} {a.precision}" for a in artifacts)
     raise UnsupportedModelError(
         "INT8 and files for other runtimes are made from a float model for ONNX Runtime or ncnn; "
         f"this one is {there}, which runs as it is: start from the network's ONNX export, its ncnn "
         "files or its checkpoint"
     )
+
+
+def _read_onnx(files: ModelFiles, input_: Size) -> Graph:
+    return onnx.read(files["onnx"], input_size=input_).graph
+
+
+def _read_ncnn(files: ModelFiles, input_: Size) -> Graph:
+    return ncnn.read(read_network(files["param"], files["bin"]), input_)
+
+
+# The runtimes whose files can be read, by name.
+_FRONTENDS: Mapping[str, Callable[[ModelFiles, Size], Graph]] = MappingProxyType(
+    {runtimes.onnxruntime.RUNTIME.name: _read_onnx, runtimes.ncnn.RUNTIME.name: _read_ncnn}
+)
 
 
 def _network_input(spec: ModelSpec, image: UInt8Array | None) -> Float32Array:
@@ -195,7 +203,7 @@ def _shortened(
     target = float_file.decode(expected, spec)
     clear = float_file.clear(target, float_file.FULL)
     for cut in cuts(graph, spec):
-        artifact = float_artifact("onnxruntime", cut.graph)
+        artifact = float_artifact(REFERENCE, cut.graph)
         candidates = float_file.decode(float_file.run(artifact, cut.spec, pixels), cut.spec)
         lost = float_file.alone(target, candidates, float_file.FULL)
         if not models.layout(cut.spec.family, cut.spec.form).suppress:
@@ -207,7 +215,7 @@ def _shortened(
             sentence = f"cut at the outputs of its last convolutions: {names}{read}"
             return cut.graph, cut.spec, sentence
     whole = graph.rebuilt(outputs=spec.output_names)
-    artifact = float_artifact("onnxruntime", whole)
+    artifact = float_artifact(REFERENCE, whole)
     outputs = float_file.run(artifact, spec, pixels)
     for name, values, value in zip(spec.output_names, outputs, expected, strict=True):
         ratio = float_file.decibels(values, value)
@@ -221,7 +229,7 @@ def _shortened(
 def _able(graph: Graph, refused: str) -> str:
     """The other runtimes that take the graph."""
     able = []
-    for target in ("ncnn", "mnn", "tflite", "onnxruntime"):
+    for target in RUNTIMES:
         if target == refused:
             continue
         try:

@@ -10,6 +10,7 @@ import onnxruntime
 from calibration.frontends.onnx import read
 from calibration.frontends.simplify import simplify
 from calibration.graph import Graph
+from calibration.runtimes import runtime
 from edge.backends import open_backend
 from edge.backends.base import BackendOptions, TensorSpec
 
@@ -28,8 +29,9 @@ def reference(content: bytes, x: np.ndarray) -> list[np.ndarray]:
 
 def run(backend: str, files: Mapping[str, bytes], graph: Graph, x: np.ndarray) -> list[np.ndarray]:
     """The outputs of an artifact, in the shapes of the graph."""
-    x = x.transpose(0, 2, 3, 1) if backend == "tflite" else x
-    tensor = TensorSpec(graph.inputs[0], x.shape, layout="NHWC" if backend == "tflite" else "NCHW")
+    layout = runtime(backend).layout
+    x = x.transpose(0, 2, 3, 1) if layout == "NHWC" else x
+    tensor = TensorSpec(graph.inputs[0], x.shape, layout=layout)
     opened = open_backend(backend, files, tensor, graph.outputs, BackendOptions(1, "fp32"))
     try:
         opened.input_view()[...] = x.reshape(opened.input_view().shape)

@@ -10,6 +10,7 @@ from calibration.check.float_file import decibels
 from calibration.emit import emitter
 from calibration.graph import Graph
 from calibration.quant.plan.plan import Plan
+from calibration.runtimes import runtime
 from edge.backends import open_backend
 from edge.backends.base import BackendOptions, TensorSpec
 
@@ -60,7 +61,7 @@ def images(count: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> list[np
 
 def run(graph: Graph, plan: Plan, image: np.ndarray, files=None) -> list[np.ndarray]:
     """The outputs of a plan in its runtime, as real values in the shapes of the graph."""
-    nhwc = plan.target == "tflite"
+    nhwc = runtime(plan.target).layout == "NHWC"
     image = image.transpose(0, 2, 3, 1) if nhwc else image
     opened = open_backend(
         plan.target,

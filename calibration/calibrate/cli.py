@@ -18,6 +18,7 @@ from calibration.calibrate.gate import Limits
 from calibration.calibrate.images import CalibrationSet, divide, open_images
 from calibration.calibrate.kept import StageCache
 from calibration.calibrate.progress import Progress
+from calibration.runtimes import USUAL
 from edge.backends import BACKENDS
 from edge.cli import UsageError, checkpoints, options
 from edge.errors import BackendNotInstalledError, CalibrationError, ModelError, NotInstalledError
@@ -64,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--targets",
         type=options.parsed(_targets),
-        default=("ncnn",),
+        default=(USUAL,),
         metavar="A,B,…",
-        help=f"runtimes out of {', '.join(BACKENDS)} (default ncnn)",
+        help=f"runtimes out of {', '.join(BACKENDS)} (default {USUAL})",
     )
     options.add_override_arguments(parser)
     _add_recipe(parser)

@@ -15,15 +15,14 @@ from calibration.calibrate.images import DataReport
 from calibration.calibrate.measure import overlap, race
 from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
-from calibration.canonical import USUAL
 from calibration.check import int8_file
 from calibration.emit import float_artifact
 from calibration.quant.plan import structure
-from calibration.quant.plan.policy import policy
 from calibration.quant.spec import spec_file
 from calibration.quant.spec.spec import QuantSpec
 from calibration.report.facts import Facts, Row, Scheme, Target
 from calibration.report.page import Pair
+from calibration.runtimes import runtime
 from edge import board
 from edge.evaluate import agreement
 from edge.io.datasets import Objects
@@ -68,7 +67,7 @@ def schemes(
     """Of each kind of grid in use."""
     kinds: dict[str, list[str]] = {}
     for name in targets:
-        kinds.setdefault(policy(name).scheme, []).append(name)
+        kinds.setdefault(runtime(name).scheme, []).append(name)
     return tuple(
         study.scheme(
             network,
@@ -94,7 +93,8 @@ def target(
     """Of one runtime's file; its speed is measured now, beside that of the float file."""
     name = measured.name
     progress(f"time {name}", 0, 0)
-    kind = USUAL.get(name, "fp32")
+    rules = runtime(name)
+    kind = rules.precision
     int8 = package.artifact(name, "int8")
     float_file = float_artifact(name, network.graph, half=kind == "fp16")
     float_package = replace(package, artifacts=(float_file,))
@@ -106,7 +106,7 @@ def target(
     noise = zip(network.model.output_names, checked.simulated, checked.measured, strict=True)
     return Target(
         name=name,
-        scheme=policy(name).scheme,
+        scheme=rules.scheme,
         row=measured,
         simulated=checked.agreement,
         noise={output: (simulated, real) for output, simulated, real in noise},

@@ -26,7 +26,6 @@ from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
-from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search.recipes import RECIPES
 from calibration.quant.solve import solve
@@ -34,6 +33,7 @@ from calibration.quant.spec import fingerprint, spec_file
 from calibration.quant.spec.spec import FORMAT, QuantSpec
 from calibration.report.facts import Facts, Row
 from calibration.report.page import Pair
+from calibration.runtimes import REFERENCE, runtime
 from edge.backends.base import Precision
 from edge.errors import CalibrationError, ModelError
 from edge.io.datasets import Sample
@@ -168,11 +168,11 @@ def run(
     reference = Package(
         opened.package.name,
         model,
-        (float_artifact("onnxruntime", network.graph),),
+        (float_artifact(REFERENCE, network.graph),),
         license=opened.package.license,
         sources=sources(opened.package, model),
     )
-    in_float = _detections(reference, "onnxruntime", "fp32", held_out, options, progress, kept)
+    in_float = _detections(reference, REFERENCE, "fp32", held_out, options, progress, kept)
     images = _some(held_out, looked)
     checks = {target: _write(network, target, images, progress) for target in options.targets}
     package = replace(reference, artifacts=tuple(artifact for artifact, _ in checks.values()))
@@ -355,7 +355,7 @@ def _gate(
     lines = [f"{target} int8 is refused: {'; '.join(why)}" for target, why in refused.items()]
     target = next(iter(refused))
     if rows[target].agreement.expected:
-        cost = observed.cost.get(policy(target).scheme)
+        cost = observed.cost.get(runtime(target).scheme)
         if not cost:
             subset = _first_inputs(looked, network.model)
             cost = study.costs(network, target, subset, partial(progress, "see what costs most"))

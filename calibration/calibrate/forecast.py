@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from calibration.graph import Graph
 from calibration.quant.plan import structure
-from calibration.quant.plan.policy import policy
+from calibration.runtimes import Runtime, runtime
 
-# ncnn computes these apart from the convolution before them.
-_APART = frozenset({"Silu", "Gelu", "Elu"})
+# Computed apart from the convolution before them, where a runtime does not fuse them.
+_ACTIVATIONS = frozenset({"Silu", "Gelu", "Elu"})
 
 
 def forecast(graph: Graph, targets: Sequence[str]) -> list[str]:
@@ -19,26 +19,30 @@ def forecast(graph: Graph, targets: Sequence[str]) -> list[str]:
         graph: Prepared.
         targets: Keys into `edge.backends.BACKENDS`.
     """
-    if "ncnn" not in targets:
+    return [line for name in targets for line in _of_runtime(graph, runtime(name))]
+
+
+def _of_runtime(graph: Graph, rules: Runtime) -> list[str]:
+    if rules.stores:  # codes go on through whatever lies between layers
         return []
-    rules = policy("ncnn")
     nodes = structure.convolutions(graph)
     readers = [graph.consumers.get(structure.result(graph, node, rules), ()) for node in nodes]
-    apart = [{node.op for node in each} & _APART for each in readers]
+    apart = [{node.op for node in each} & (_ACTIVATIONS - rules.fused) for each in readers]
     halted = sum(map(bool, apart))
     if 2 * halted >= max(len(nodes), 1):
         names = ", ".join(sorted(set().union(*apart)))
         return [
-            f"{halted} of {len(nodes)} convolutions have an activation ({names}) that ncnn cannot "
-            "compute along with them: their codes become floats for it and are rounded again, so "
-            "that INT8 may be slower than fp16 in ncnn. ReLU, LeakyReLU and HardSwish are computed "
-            "along. The report has both times"
+            f"{halted} of {len(nodes)} convolutions have an activation ({names}) that "
+            f"{rules.name} cannot compute along with them: their codes become floats for it and "
+            f"are rounded again, so that INT8 may be slower than {rules.precision} in "
+            f"{rules.name}. ReLU, LeakyReLU and HardSwish are computed along. The report has both "
+            "times"
         ]
     depthwise = sum(structure.is_depthwise(graph, node) for node in nodes)
     if 4 * depthwise >= max(len(nodes), 1):
         return [
-            f"{depthwise} of {len(nodes)} convolutions are depthwise: most stay float in ncnn, for "
-            "accuracy, and what lies between them is converted to and fro, so that INT8 may be "
-            "hardly faster than float. The report has both times"
+            f"{depthwise} of {len(nodes)} convolutions are depthwise: most stay float in "
+            f"{rules.name}, for accuracy, and what lies between them is converted to and fro, so "
+            "that INT8 may be hardly faster than float. The report has both times"
         ]
     return []

@@ -15,7 +15,6 @@ from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import equalize, structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import policy
 from calibration.quant.search.context import SearchContext
 from calibration.quant.search.sensitivity import alone
 from calibration.quant.simulate.incremental import IncrementalSimulator
@@ -23,6 +22,7 @@ from calibration.quant.simulate.objective import Objective
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
 from calibration.report import facts
+from calibration.runtimes import runtime
 from edge.evaluate import agreement
 from edge.io.datasets import Objects
 from edge.models.base import ModelSpec
@@ -112,7 +112,7 @@ class Observed:
             progress: Is told the stage, how much is done, of how much.
         """
         observed = {}
-        for scheme, target in {policy(target).scheme: target for target in targets}.items():
+        for scheme, target in {runtime(target).scheme: target for target in targets}.items():
             graph = equalize.at(network.graph, network.spec, target)
             names = dict.fromkeys(n.inputs[0] for n in structure.convolutions(graph))
             histograms = observe(graph, inputs, names, partial(progress, "observe"))
@@ -163,7 +163,7 @@ def scheme(
         draw_curve: Try other numbers of float layers too.
     """
     whole, planned = network.at(targets[0])
-    name = policy(targets[0]).scheme
+    name = runtime(targets[0]).scheme
     cost, histograms = observed.cost.get(name, {}), observed.histogram.get(name, {})
     tries = _tries(network, planned, cost) if draw_curve else []
     ways = halves(whole, planned)
@@ -219,7 +219,7 @@ def layers(
 
 def why_float(network: Network, planned: Plan, node: Node) -> str:
     """Why a convolution is not INT8 in a plan."""
-    rules = policy(planned.target)
+    rules = runtime(planned.target)
     chosen = network.spec.scheme(rules.scheme).float_layers.get(node.name)
     cannot = structure.refusal(network.graph, node, rules)
     return chosen or cannot or "the spec does not list it"
@@ -248,7 +248,7 @@ def _tries(
     network: Network, planned: Plan, cost: Mapping[str, float]
 ) -> list[tuple[int, QuantSpec]]:
     """Specs with fewer and with more float layers, by their number; costliest layers first."""
-    name = policy(planned.target).scheme
+    name = runtime(planned.target).scheme
     decided = network.spec.scheme(name)
     chosen = [
         n
@@ -268,7 +268,7 @@ def _tries(
 
 
 def _unable(network: Network, planned: Plan) -> set[str]:
-    rules = policy(planned.target)
+    rules = runtime(planned.target)
     nodes = structure.convolutions(network.graph)
     return {node.name for node in nodes if structure.refusal(network.graph, node, rules)}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from calibration.emit import float_artifact
 from calibration.graph import Graph
+from calibration.runtimes import REFERENCE
 from edge import models
 from edge.backends import open_backend
 from edge.backends.base import Backend, BackendOptions, TensorSpec
@@ -130,7 +131,7 @@ def check(
         ModelError: Outputs or boxes differ by more than the tolerance; names the output and the
             operator where the two part.
     """
-    expected = run(float_artifact("onnxruntime", graph), spec, image)
+    expected = run(float_artifact(REFERENCE, graph), spec, image)
     result = run(artifact, spec, image, winograd=winograd)
     ratios = [decibels(f, w) for f, w in zip(result, expected, strict=True)]
     worst = int(np.argmin(ratios))
@@ -181,7 +182,7 @@ def part(
         spec = ModelSpec("", "", size, (), input_name=graph.inputs[0], output_names=names)
         again = float_artifact(artifact.backend, shorter, half=half)
         result = run(again, spec, image, winograd=winograd)
-        expected = run(float_artifact("onnxruntime", shorter), spec, image)
+        expected = run(float_artifact(REFERENCE, shorter), spec, image)
         return any(
             decibels(f, w) < tolerance.decibels for f, w in zip(result, expected, strict=True)
         )

@@ -13,14 +13,15 @@ from math import sqrt
 import numpy as np
 
 from calibration.check.agreement import Simulated, agree, detector
-from calibration.check.computed import int8_layers
 from calibration.check.float_file import decibels, first, open_artifact, open_ends, run
-from calibration.emit import int8_artifact
+from calibration.emit import int8_artifact, layer_name
 from calibration.graph import Graph, Node
 from calibration.quant.observe.session import Session
+from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.simulate.simulate import simulate
-from edge.backends.base import Backend
+from calibration.runtimes import runtime
+from edge.backends.base import Backend, ModelFiles
 from edge.errors import ModelError
 from edge.evaluate import Agreement
 from edge.models.base import ModelSpec
@@ -30,6 +31,22 @@ from edge.types import AnyArray, Detections, Float32Array, Size, Tensor, UInt8Ar
 _MARGIN = 3.0  # decibels: twice the noise. Right files were seen to differ by 1.
 _CLEAR = 40.0  # decibels; from here on it does not matter which is the nearer one
 _AGREEMENT = 0.97  # AP50 of the detections, the simulation's as the truth
+
+
+def int8_layers(graph: Graph, plan: Plan, files: ModelFiles) -> frozenset[str]:
+    """The convolutions of a file that compute on codes, as its runtime sees it, by node name.
+
+    A runtime computes in floats, and does not say so, what it has no INT8 form of or was not
+    given all scales for; another quantizes what was float.
+
+    Args:
+        graph: That the file was written from.
+        plan: For the file's runtime.
+        files: By suffix.
+    """
+    computed = runtime(plan.target).int8_names(files)
+    nodes = structure.convolutions(graph)
+    return frozenset(node.name for node in nodes if layer_name(graph, plan, node) in computed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,14 +214,15 @@ def _may_be_last(graph: Graph, plan: Plan, node: Node) -> bool:
     """Whether a graph can end behind a node, so that its plan still means the same."""
     if graph.dtypes.get(node.output) != "float32":
         return False
-    return plan.target == "ncnn" or node.name not in plan.layers or node.output in plan.kept_in_int8
+    given = not runtime(plan.target).stores or node.output in plan.kept_in_int8
+    return given or node.name not in plan.layers
 
 
 def _restricted(plan: Plan, graph: Graph) -> Plan:
     """What a plan says of the beginning of its graph."""
     names = {node.name for node in graph.nodes}
     kept_in_int8 = plan.kept_in_int8.intersection(graph.shapes)
-    if plan.target == "ncnn":
+    if not runtime(plan.target).stores:
         kept_in_int8 = kept_in_int8.difference(graph.outputs)
     return replace(
         plan,

@@ -1,4 +1,7 @@
-"""From the canonical graph to the files of each runtime: one module each."""
+"""From the canonical graph to the files of each runtime: one module each.
+
+What else is to be known of them stands in `calibration.runtimes`.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,25 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from calibration.emit.base import CannotEmitError, Emit
-from calibration.graph import Graph
+from calibration.graph import Graph, Node
 from calibration.quant.plan.equalize import settled
 from calibration.quant.plan.plan import Plan
-from edge.backends import BACKENDS
+from calibration.runtimes import RUNTIMES, runtime
 from edge.errors import UnsupportedModelError
 from edge.package import Artifact
-from edge.types import Layout
 
-__all__ = ["EMITTERS", "CannotEmitError", "Emit", "emitter", "float_artifact", "int8_artifact"]
+__all__ = [
+    "EMITTERS",
+    "CannotEmitError",
+    "Emit",
+    "emitter",
+    "float_artifact",
+    "int8_artifact",
+    "layer_name",
+]
 
-# Keys as in `edge.backends.BACKENDS`, values are modules with a function `emit`: some need their
-# runtime. To add one: write its module, add its row.
-EMITTERS: Mapping[str, str] = {name: f"calibration.emit.{name}" for name in BACKENDS}
+# By name of the runtime, modules with functions `emit` and `layer_name`; some need their runtime.
+EMITTERS: Mapping[str, str] = {name: f"calibration.emit.{name}" for name in RUNTIMES}
 
 
 def emitter(backend: str) -> Emit:
@@ -48,13 +57,14 @@ def float_artifact(target: str, graph: Graph, *, half: bool = False) -> Artifact
         NotInstalledError: It needs a package that is missing.
     """
     files = emitter(target)(graph, half=half)
-    return Artifact(target, "fp16" if half else "fp32", files, _layout(target))
+    return Artifact(target, "fp16" if half else "fp32", files, runtime(target).layout)
 
 
 def int8_artifact(graph: Graph, plan: Plan) -> Artifact:
     """A graph in INT8, in the files of the runtime that the plan is for.
 
-    What stays float is stored in ncnn as float16, which is exact enough beside 8 bits.
+    Where `Runtime.half_beside_int8`, what stays float is stored as float16, which is exact enough
+    beside 8 bits.
 
     Args:
         graph: Canonical, with one input of batch 1.
@@ -65,10 +75,18 @@ def int8_artifact(graph: Graph, plan: Plan) -> Artifact:
         ModelError: The plan is of another graph.
         NotInstalledError: It needs a package that is missing.
     """
-    graph = settled(graph, plan)
-    files = emitter(plan.target)(graph, half=plan.target == "ncnn", plan=plan)
-    return Artifact(plan.target, "int8", files, _layout(plan.target))
+    graph, rules = settled(graph, plan), runtime(plan.target)
+    files = emitter(plan.target)(graph, half=rules.half_beside_int8, plan=plan)
+    return Artifact(plan.target, "int8", files, rules.layout)
 
 
-def _layout(target: str) -> Layout:
-    return "NHWC" if target == "tflite" else "NCHW"
+def layer_name(graph: Graph, plan: Plan, node: Node) -> str:
+    """How a convolution is called in the file that is written for a plan's runtime.
+
+    Args:
+        graph: That the file is written from.
+        plan: Of this graph.
+        node: A convolution of it.
+    """
+    name: str = import_module(EMITTERS[plan.target]).layer_name(graph, plan, node)
+    return name

@@ -30,6 +30,12 @@ class Emit(Protocol):
         """
 
 
+def node_name(graph: Graph, plan: Plan, node: Node) -> str:
+    """How a convolution is called in files that keep the names of nodes."""
+    del graph, plan
+    return node.name
+
+
 class CannotEmitError(UnsupportedModelError):
     """A runtime cannot take some nodes of a graph.
 

@@ -15,10 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from calibration.emit.base import CannotEmitError, check_plan, check_results
-from calibration.emit.mnn_int8 import table, with_rounded_weights
+from calibration.emit.mnn_int8 import layer_name, table, with_rounded_weights
 from calibration.graph import Change, Graph, Node, rewrite, to_model
 from calibration.quant.plan.plan import Plan
+from calibration.runtimes.mnn import RUNTIME
 from edge.errors import BackendError, BackendNotInstalledError
+
+__all__ = ["emit", "layer_name"]
 
 _RUN = "import sys, _tools; _tools.mnnconvert(sys.argv[1:])"
 _LOAD = """
@@ -36,8 +39,8 @@ def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[
         BackendError: The converter failed; the message has its last lines.
     """
     if plan is not None:
-        check_plan(plan, graph, "mnn")
-        check_results(plan, graph, "mnn")
+        check_plan(plan, graph, RUNTIME.name)
+        check_results(plan, graph, RUNTIME.name)
     with TemporaryDirectory(prefix="edge-mnn-") as folder:
         source, target = Path(folder, "model.onnx"), Path(folder, "model.mnn")
         scales = Path(folder, "scales.json")
@@ -54,7 +57,7 @@ def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[
         ]
         log = _python(folder, command)[1]
         if "No module named '_tools'" in log:
-            raise BackendNotInstalledError("mnn needs the package MNN", "mnn")
+            raise BackendNotInstalledError(f"{RUNTIME.name} needs the package MNN", RUNTIME.name)
         if not target.is_file():
             raise _refusal(graph, log)
         # What it wrote may crash who loads it, so another process tries first.
@@ -104,5 +107,5 @@ def _refusal(graph: Graph, text: str) -> Exception:
         if node.op in unknown
     }
     if refused:
-        return CannotEmitError("mnn", refused)
+        return CannotEmitError(RUNTIME.name, refused)
     return BackendError(f"MNN's converter failed: {text.strip()[-500:]}")

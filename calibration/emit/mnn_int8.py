@@ -40,7 +40,7 @@ def table(graph: Graph, plan: Plan) -> str:
     return json.dumps({"version": "0.0.0", "algo": pipeline})
 
 
-def operator_name(graph: Graph, plan: Plan, node: Node) -> str:
+def layer_name(graph: Graph, plan: Plan, node: Node) -> str:
     """The name of the operator that a convolution becomes in the file."""
     return _name(graph, plan, node.output)
 

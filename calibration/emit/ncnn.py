@@ -6,24 +6,27 @@ from dataclasses import replace
 from functools import partial
 from math import prod
 
-from calibration.emit.base import check_plan, emit_all
+from calibration.emit.base import check_plan, emit_all, node_name
 from calibration.emit.ncnn_int8 import to_int8
 from calibration.emit.ncnn_operators import write
 from calibration.emit.ncnn_writer import Writer, blob_shape, new_layer
 from calibration.graph import Graph
 from calibration.quant.plan.plan import Plan
+from calibration.runtimes.ncnn import RUNTIME
 from edge.errors import UnsupportedModelError
 from edge.formats.ncnn import Layer, Network, blob_shapes, write_network
 from edge.formats.ncnn_rewrite import fuse_activations
+
+layer_name = node_name
 
 
 def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[str, bytes]:
     """The .param and .bin. See `calibration.emit.base.Emit`."""
     writer = Writer(graph, half)
-    emit_all(graph, "ncnn", partial(write, writer))
+    emit_all(graph, RUNTIME.name, partial(write, writer))
     network = fuse_activations(Network(tuple(writer.layers)))
     if plan is not None:
-        check_plan(plan, graph, "ncnn")
+        check_plan(plan, graph, RUNTIME.name)
         network = to_int8(network, graph, plan)
     network = _with_splits(network, graph.outputs)
     _check_shapes(network, graph)

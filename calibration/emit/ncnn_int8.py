@@ -18,6 +18,7 @@ from calibration.emit.base import CannotEmitError
 from calibration.graph import Graph, Node
 from calibration.quant.plan.equalize import multiplier
 from calibration.quant.plan.plan import Plan
+from calibration.runtimes.ncnn import RUNTIME
 from edge.formats.ncnn import Layer, Network, Weight
 from edge.types import AnyArray, Float32Array
 
@@ -51,7 +52,7 @@ def to_int8(network: Network, graph: Graph, plan: Plan) -> Network:
         str(nodes[name]): "ncnn hands on codes through nothing" for name in plan.pass_through
     }
     if refused:
-        raise CannotEmitError("ncnn", refused)
+        raise CannotEmitError(RUNTIME.name, refused)
     quantized = _multiplied(graph, plan)
     changed = []
     for layer in network.layers:

@@ -6,19 +6,22 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from calibration.emit.base import check_plan, check_results
+from calibration.emit.base import check_plan, check_results, node_name
 from calibration.emit.onnxruntime_int8 import with_codes
 from calibration.graph import Graph, to_model
 from calibration.quant.plan.plan import Plan
+from calibration.runtimes.onnxruntime import RUNTIME
 
 _SMALL = 64  # elements; below, a constant may be an operator's parameter and is no gain
+
+layer_name = node_name
 
 
 def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[str, bytes]:
     """The .onnx. See `calibration.emit.base.Emit`."""
     if plan is not None:
-        check_plan(plan, graph, "onnxruntime")
-        check_results(plan, graph, "onnxruntime")
+        check_plan(plan, graph, RUNTIME.name)
+        check_results(plan, graph, RUNTIME.name)
         graph = with_codes(graph, plan)
     model = to_model(graph)
     if half:

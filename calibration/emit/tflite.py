@@ -11,19 +11,22 @@ from __future__ import annotations
 from functools import partial
 
 from calibration.emit.base import check_plan, check_results, emit_all
-from calibration.emit.tflite_int8 import check_moves
+from calibration.emit.tflite_int8 import check_moves, layer_name
 from calibration.emit.tflite_operators import write
 from calibration.emit.tflite_writer import Writer
 from calibration.graph import Graph
 from calibration.quant.plan.plan import Plan
+from calibration.runtimes.tflite import RUNTIME
+
+__all__ = ["emit", "layer_name"]
 
 
 def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[str, bytes]:
     """The .tflite. See `calibration.emit.base.Emit`."""
     if plan is not None:
-        check_plan(plan, graph, "tflite")
-        check_results(plan, graph, "tflite")
+        check_plan(plan, graph, RUNTIME.name)
+        check_results(plan, graph, RUNTIME.name)
         check_moves(plan, graph)
     writer = Writer(graph, half, plan)
-    emit_all(graph, "tflite", partial(write, writer))
+    emit_all(graph, RUNTIME.name, partial(write, writer))
     return {"tflite": writer.finish()}

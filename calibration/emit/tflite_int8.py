@@ -15,6 +15,7 @@ from calibration.emit.onnxruntime_int8 import bias_scales, whole_bias
 from calibration.emit.tflite_model import TfliteModel
 from calibration.graph import Graph, Node
 from calibration.quant.plan.plan import Plan, QuantParams
+from calibration.runtimes.tflite import RUNTIME
 
 _SAME_GRID = frozenset(
     {
@@ -44,7 +45,12 @@ def check_moves(plan: Plan, graph: Graph) -> None:
     reasons = {str(node): _objection(plan, graph, node) for node in nodes}
     refused = {node: reason for node, reason in reasons.items() if reason}
     if refused:
-        raise CannotEmitError("tflite", refused)
+        raise CannotEmitError(RUNTIME.name, refused)
+
+
+def layer_name(_: Graph, __: Plan, node: Node) -> str:
+    """What a convolution is known by in the file: its weight, since operators have no names."""
+    return f"{node.output}/weight"
 
 
 def _objection(plan: Plan, graph: Graph, node: Node) -> str:

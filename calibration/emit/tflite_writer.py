@@ -13,12 +13,13 @@ from calibration.emit.tflite_int8 import code
 from calibration.emit.tflite_model import TfliteModel
 from calibration.graph import Graph, Node, Shape
 from calibration.quant.plan.plan import Plan, QuantParams
+from calibration.runtimes.tflite import RUNTIME
 from edge.types import AnyArray
 
 IMAGE = (0, 2, 3, 1)  # from the graph's axes to TensorFlow Lite's
 PLAIN = (0, 3, 1, 2)
 NONE, RELU, RELU6 = 0, 1, 3  # the schema's ActivationFunctionType
-_NOTHING = Plan("tflite", {}, frozenset(), {}, frozenset())
+_NOTHING = Plan(RUNTIME.name, {}, frozenset(), {}, frozenset())
 
 
 class Writer:

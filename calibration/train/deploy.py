@@ -12,6 +12,7 @@ from calibration.emit import float_artifact
 from calibration.export import export
 from calibration.frontends import onnx
 from calibration.frontends.simplify import simplify
+from calibration.runtimes import USUAL, runtime
 from calibration.train.checkpoint import Checkpoint
 from calibration.train.measure import spec
 from edge import package
@@ -60,7 +61,7 @@ def deploy(
     made = Package(
         name=name,
         spec=replace(about, output_names=tuple(graph.outputs)),
-        artifacts=(float_artifact("ncnn", graph, half=True),),
+        artifacts=(float_artifact(USUAL, graph, half=runtime(USUAL).precision == "fp16"),),
         license=license,
         provenance={
             "tool": f"edge-yolo {__version__}",

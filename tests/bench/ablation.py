@@ -31,7 +31,6 @@ from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
 from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization, float_layers, ranges_per_tensor, sensitivity
 from calibration.quant.search.build_context import build, everything, ranged
@@ -41,6 +40,7 @@ from calibration.quant.search.recipes import Learning
 from calibration.quant.simulate.objective import CHANNEL_WEIGHT
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
+from calibration.runtimes import runtime
 from edge.evaluate import agreement
 from edge.recognize import open_model
 from edge.types import UInt8Array
@@ -52,7 +52,7 @@ def steps(images: list[UInt8Array], options: argparse.Namespace) -> Iterator[Ste
     """Each step, with the problem and the spec that it leads to."""
     graph, model, _ = canonical(open_model([options.model]).package)
     graph, inputs = prepare(graph), Inputs.of(images, model)
-    scheme = policy(options.target).scheme
+    scheme = runtime(options.target).scheme
 
     def posed(network) -> tuple[SearchContext, QuantSpec]:
         first = everything(network, inputs, scheme)

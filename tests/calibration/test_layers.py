@@ -12,7 +12,7 @@ api = pytest.importorskip("importlinter.api")
 layers = pytest.importorskip("importlinter.contracts.layers")
 
 ROOT = Path(__file__).parents[2]
-FLOORS = {"Layers of calibration", "Layers of quantization"}
+FLOORS = {"Layers of calibration", "Layers of quantization", "Layers of the known runtimes"}
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,11 @@ def test_all_imports_point_down(contracts, graph):
         ("calibration.quant.plan.plan", "calibration.emit.base"),
         ("calibration.check.float_file", "calibration.canonical"),
         ("calibration.checkpoints.archive", "calibration.frontends.onnx"),
-        ("calibration.quant.spec.spec", "calibration.quant.plan.policy"),
+        ("calibration.quant.spec.spec", "calibration.quant.plan.plan"),
         ("calibration.quant.search.ranges", "calibration.quant.learn.loss"),
+        ("calibration.runtimes.base", "calibration.graph"),
+        ("calibration.runtimes.ncnn", "calibration.runtimes.mnn"),
+        ("calibration.runtimes.mnn", "calibration.emit.mnn_int8"),
     ],
 )
 def test_an_import_that_leads_up_or_sideways_is_refused(contracts, graph, importer, imported):
@@ -53,7 +56,9 @@ def test_an_import_that_leads_up_or_sideways_is_refused(contracts, graph, import
     assert not kept(contracts, worse)
 
 
-@pytest.mark.parametrize("name", ["calibration.helpers", "calibration.quant.helpers"])
+@pytest.mark.parametrize(
+    "name", ["calibration.helpers", "calibration.quant.helpers", "calibration.runtimes.helpers"]
+)
 def test_a_file_on_no_floor_is_refused(contracts, graph, name):
     worse = deepcopy(graph)
     worse.add_module(name)

@@ -37,7 +37,7 @@ class Student:
             node.name: network.constants[node.inputs[1]]
             for node in structure.convolutions(context.graph)
         }
-        shared = structure.groups(context.graph, context.policy)
+        shared = structure.groups(context.graph, context.rules)
         self._variable = {name: shared.get(name, (name,)) for name in self._plan.tensors}
         self._ranges: dict[tuple[str, ...], Tensor] = {}
         for name, names in self._variable.items():
@@ -111,13 +111,13 @@ class Student:
         low, high = (
             (code - params.zero_point) * params.scale for code in (params.low, params.high)
         )
-        if self._context.policy.symmetric:
+        if self._context.rules.symmetric:
             return _parameter(np.log([high]))
         return _parameter(np.log(np.maximum([-low, high], 1e-6 * (high - low))))
 
     def _range(self, names: tuple[str, ...], value: Tensor) -> Range:
         ends = value.detach().exp().tolist()
-        if not self._context.policy.symmetric:
+        if not self._context.rules.symmetric:
             return -ends[0], ends[1]
         old = self._context.scheme(self._spec).ranges[names[0]]
         # The side that is less is kept in proportion; the scale depends on the other.
@@ -152,7 +152,7 @@ class Student:
     def _round(self, name: str, values: Tensor) -> Tensor:
         params = self._plan.tensors[name]
         ends = self._ranges[self._variable[name]].exp()
-        if self._context.policy.symmetric:
+        if self._context.rules.symmetric:
             scale, zero = ends / 127, torch.zeros(1)
         else:
             scale = ends.sum().reshape(1) / (params.high - params.low)

@@ -20,9 +20,9 @@ import numpy as np
 from calibration.graph import Graph, Node
 from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Plan
-from calibration.quant.plan.policy import policy
 from calibration.quant.plan.rescaling import Rescaling, equalized_name
 from calibration.quant.spec.spec import QuantSpec
+from calibration.runtimes import runtime
 from edge.errors import CalibrationError
 from edge.types import Float32Array
 
@@ -102,7 +102,7 @@ def at(graph: Graph, spec: QuantSpec, target: str) -> Graph:
         CalibrationError: As `equalized`.
         UnsupportedModelError: The target is unknown.
     """
-    return equalized(graph, spec.scheme(policy(target).scheme).equalization)
+    return equalized(graph, spec.scheme(runtime(target).scheme).equalization)
 
 
 def settled(graph: Graph, plan: Plan) -> Graph:

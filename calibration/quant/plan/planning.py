@@ -10,8 +10,8 @@ import numpy as np
 from calibration.graph import Graph, Node
 from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Int8Layer, Plan, QuantParams
-from calibration.quant.plan.policy import Policy, policy
 from calibration.quant.spec.spec import LayerSpec, QuantSpec, Range, Scheme
+from calibration.runtimes import Runtime, runtime
 from edge.errors import CalibrationError
 from edge.types import Float32Array, Int8Array
 
@@ -31,7 +31,7 @@ def plan(graph: Graph, spec: QuantSpec, target: str) -> Plan:
         CalibrationError: The spec names what the graph has not, or lacks a range that is needed.
         UnsupportedModelError: The target is unknown.
     """
-    rules = policy(target)
+    rules = runtime(target)
     scheme = spec.scheme(rules.scheme)
     _check_names(graph, scheme)
     nodes = [node for node in structure.convolutions(graph) if _is_int8(graph, node, scheme, rules)]
@@ -40,7 +40,7 @@ def plan(graph: Graph, spec: QuantSpec, target: str) -> Plan:
     for node in graph.nodes:
         if node.name in pass_through:
             read.update(structure.moved(graph, node, rules) or node.inputs[:1])
-    pooled = _pooled(graph, rules) if target == "mnn" and spec.safe_pools else frozenset()
+    pooled = _pooled(graph, rules) if rules.one_sided_pools and spec.safe_pools else frozenset()
     tensors = _tensors(graph, read | kept_in_int8, scheme, rules, pooled)
     layers = {node.name: _layer(graph, node, scheme, rules, tensors, spec) for node in nodes}
     return Plan(
@@ -94,13 +94,13 @@ def _check_names(graph: Graph, scheme: Scheme) -> None:
         )
 
 
-def _is_int8(graph: Graph, node: Node, scheme: Scheme, rules: Policy) -> bool:
+def _is_int8(graph: Graph, node: Node, scheme: Scheme, rules: Runtime) -> bool:
     listed = node.name in scheme.layers and node.name not in scheme.float_layers
     return listed and structure.refusal(graph, node, rules) is None
 
 
 def _flow(
-    graph: Graph, layers: Iterable[Node], rules: Policy, scheme: Scheme
+    graph: Graph, layers: Iterable[Node], rules: Runtime, scheme: Scheme
 ) -> tuple[frozenset[str], set[str]]:
     """The tensors that exist as codes only, and the nodes beside the layers that give such."""
     names = {node.name for node in layers}
@@ -137,7 +137,7 @@ def _flow(
         idle |= useless
 
 
-def _takes_codes(graph: Graph, node: Node, rules: Policy, kept_in_int8: set[str]) -> bool:
+def _takes_codes(graph: Graph, node: Node, rules: Runtime, kept_in_int8: set[str]) -> bool:
     if node.op in rules.activations:
         return node.inputs[0] in kept_in_int8
     names = structure.moved(graph, node, rules)
@@ -148,7 +148,7 @@ def _readers(graph: Graph, name: str) -> tuple[Node, ...]:
     return graph.consumers.get(name, ())
 
 
-def _pooled(graph: Graph, rules: Policy) -> frozenset[str]:
+def _pooled(graph: Graph, rules: Runtime) -> frozenset[str]:
     """The tensors that share their parameters with one that is pooled."""
     together = structure.groups(graph, rules)
     pools = [node for node in graph.nodes if node.op == "MaxPool"]
@@ -159,7 +159,7 @@ def _tensors(
     graph: Graph,
     names: set[str],
     scheme: Scheme,
-    rules: Policy,
+    rules: Runtime,
     pooled: frozenset[str],
 ) -> dict[str, QuantParams]:
     together = structure.groups(graph, rules)
@@ -178,7 +178,7 @@ def _layer(
     graph: Graph,
     node: Node,
     scheme: Scheme,
-    rules: Policy,
+    rules: Runtime,
     tensors: Mapping[str, QuantParams],
     spec: QuantSpec,
 ) -> Int8Layer:
@@ -197,7 +197,7 @@ def _layer(
     if chosen.rounding_offsets is not None:
         shifted = codes + chosen.rounding_offsets.reshape(codes.shape).astype(np.int16)
         codes = np.asarray(np.clip(shifted, -127, 127), np.int8)
-    proved = spec.winograd and rules.scheme == "symmetric" and _no_overflow(graph, node, codes)
+    proved = spec.winograd and rules.wide_winograd and _no_overflow(graph, node, codes)
     return Int8Layer(codes, scales, real, winograd=proved)
 
 

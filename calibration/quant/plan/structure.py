@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from calibration.graph import Graph, Node
-from calibration.quant.plan.policy import Policy
+from calibration.runtimes import Runtime
 from edge.types import AnyArray
 
 Span: TypeAlias = tuple[float | AnyArray, float | AnyArray]  # for all channels, or (1, C, 1, 1)
@@ -21,7 +21,7 @@ def convolutions(graph: Graph) -> tuple[Node, ...]:
     return tuple(node for node in graph.nodes if node.op == "Conv")
 
 
-def refusal(graph: Graph, node: Node, policy: Policy) -> str | None:
+def refusal(graph: Graph, node: Node, rules: Runtime) -> str | None:
     """Why a convolution cannot, or should not, be INT8 in a runtime; None where it can."""
     weight = graph.values(node.inputs[1])
     if weight is None or (node.input(2) and graph.values(node.input(2)) is None):
@@ -30,7 +30,7 @@ def refusal(graph: Graph, node: Node, policy: Policy) -> str | None:
         return f"its window has {weight.ndim - 2} axes"
     if prod(graph.shapes[node.inputs[0]][2:]) == 1:
         return "it acts on a vector: no time is won, and squeeze-and-excitation needs its accuracy"
-    if is_grouped(graph, node) and not policy.grouped:
+    if is_grouped(graph, node) and not rules.grouped:
         return "this runtime does not compute groups in INT8"
     return None
 
@@ -52,21 +52,21 @@ def operations(graph: Graph, node: Node) -> int:
     return prod(weight[1:]) * prod(graph.shapes[node.output])
 
 
-def fused(graph: Graph, node: Node, policy: Policy) -> Node | None:
+def fused(graph: Graph, node: Node, rules: Runtime) -> Node | None:
     """The activation that a convolution computes along in a runtime, if any."""
     reader = graph.sole_consumer(node.output)
-    return reader if reader is not None and reader.op in policy.fused else None
+    return reader if reader is not None and reader.op in rules.fused else None
 
 
-def result(graph: Graph, node: Node, policy: Policy) -> str:
+def result(graph: Graph, node: Node, rules: Runtime) -> str:
     """The tensor that a convolution gives, its fused activation included."""
-    activation = fused(graph, node, policy)
+    activation = fused(graph, node, rules)
     return node.output if activation is None else activation.output
 
 
-def moved(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
+def moved(graph: Graph, node: Node, rules: Runtime) -> tuple[str, ...]:
     """The tensors that a node hands on unchanged, inputs first; empty where it does not."""
-    if node.op not in policy.pass_through:
+    if node.op not in rules.pass_through:
         return ()
     if node.op == "Resize" and node.get("mode", "nearest") != "nearest":
         return ()
@@ -79,7 +79,7 @@ def moved(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
     return names
 
 
-def groups(graph: Graph, policy: Policy) -> Mapping[str, tuple[str, ...]]:
+def groups(graph: Graph, rules: Runtime) -> Mapping[str, tuple[str, ...]]:
     """The tensors that must have the same parameters, by each of them; free ones are absent."""
     leader: dict[str, str] = {}
 
@@ -89,7 +89,7 @@ def groups(graph: Graph, policy: Policy) -> Mapping[str, tuple[str, ...]]:
         return name
 
     for node in graph.nodes:
-        names = moved(graph, node, policy)
+        names = moved(graph, node, rules)
         for name in names[1:]:
             leader[root(name)] = root(names[0])
     members: dict[str, list[str]] = {}

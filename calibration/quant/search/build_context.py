@@ -10,17 +10,14 @@ from calibration.quant.observe.histograms import Histogram
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import policy
 from calibration.quant.search.context import SearchContext
 from calibration.quant.search.weights import largest
 from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.objective import Objective
 from calibration.quant.spec.spec import QuantSpec, Scheme
+from calibration.runtimes import STANDS_FOR
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
-
-# The runtime whose INT8 is simulated while a scheme is sought.
-STANDS_FOR = {"symmetric": "ncnn", "asymmetric": "tflite"}
 
 
 def everything(graph: Graph, inputs: Inputs, scheme: str) -> QuantSpec:
@@ -29,8 +26,7 @@ def everything(graph: Graph, inputs: Inputs, scheme: str) -> QuantSpec:
     Raises:
         CalibrationError: Nothing can be.
     """
-    target = STANDS_FOR[scheme]
-    rules = policy(target)
+    rules = STANDS_FOR[scheme]
     able = [
         node
         for node in structure.convolutions(graph)
@@ -41,7 +37,7 @@ def everything(graph: Graph, inputs: Inputs, scheme: str) -> QuantSpec:
     tensors = {name for node in graph.nodes for name in node.outputs if name}
     all_ranges = dict.fromkeys(tensors, (0.0, 1.0)) | dict.fromkeys(graph.inputs, inputs.limits())
     decided = Scheme(all_ranges, {node.name: largest(graph, node) for node in able})
-    planned = plan(graph, QuantSpec({scheme: decided}), target)
+    planned = plan(graph, QuantSpec({scheme: decided}), rules.name)
     shared = structure.groups(graph, rules)
     names = sorted({n for name in planned.tensors for n in shared.get(name, (name,))})
     ranges = {name: decided.ranges[name] for name in names}
@@ -74,7 +70,7 @@ def build(
     (scheme,) = spec.schemes
     held_out = inputs.spread(images)
     subset = inputs.take(held_out)
-    target = STANDS_FOR[scheme]
+    target = STANDS_FOR[scheme].name
     trial = IncrementalSimulator(graph, spec, target, subset)
     objective = Objective(subset, model, trial.set_baseline(None))
     return SearchContext(

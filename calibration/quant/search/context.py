@@ -10,10 +10,10 @@ from calibration.graph import Graph
 from calibration.quant.observe.histograms import Histogram
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
-from calibration.quant.plan.policy import Policy, policy
 from calibration.quant.simulate.incremental import IncrementalSimulator, Rounds
 from calibration.quant.simulate.objective import Loss, Objective
 from calibration.quant.spec.spec import QuantSpec, Range, Scheme
+from calibration.runtimes import Runtime, runtime
 from edge.models.base import ModelSpec
 
 
@@ -44,17 +44,17 @@ class SearchContext:
     progress: Callable[[int, int], None]
 
     @property
-    def policy(self) -> Policy:
-        """The INT8 of the target."""
-        return policy(self.target)
+    def rules(self) -> Runtime:
+        """What is to be known of the target."""
+        return runtime(self.target)
 
     def scheme(self, spec: QuantSpec) -> Scheme:
         """The part of a spec that is sought."""
-        return spec.scheme(self.policy.scheme)
+        return spec.scheme(self.rules.scheme)
 
     def with_scheme(self, spec: QuantSpec, scheme: Scheme) -> QuantSpec:
         """The spec with another such part."""
-        schemes = {**spec.schemes, self.policy.scheme: scheme}
+        schemes = {**spec.schemes, self.rules.scheme: scheme}
         return replace(spec, schemes=MappingProxyType(schemes))
 
     def with_ranges(self, spec: QuantSpec, ranges: Mapping[str, Range]) -> QuantSpec:

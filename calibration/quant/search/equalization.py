@@ -15,9 +15,9 @@ from calibration.quant.plan import structure
 from calibration.quant.plan.equalize import EqualizationPair, equalized, share, sites
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import policy
 from calibration.quant.search import float_layers
-from calibration.quant.search.build_context import STANDS_FOR, build, everything, ranged
+from calibration.quant.search.build_context import build, everything, ranged
+from calibration.runtimes import STANDS_FOR
 from edge.models.base import ModelSpec
 from edge.types import Float32Array
 
@@ -62,7 +62,7 @@ def chosen(
     best = "as it is"
     for name, factors in tried.items():
         losses[name] = _loss(equalized(graph, factors), model, subset, scheme)
-        takes_time = name == "with multiplications" and policy(STANDS_FOR[scheme]).stores
+        takes_time = name == "with multiplications" and STANDS_FOR[scheme].stores
         if losses[name] < (1 - (_WORTH_TIME if takes_time else _WORTH)) * losses[best]:
             best = name
     return tried[best], losses
@@ -76,8 +76,8 @@ def useful(graph: Graph, inputs: Inputs, scheme: str) -> dict[str, EqualizationP
         inputs: Say what the network may read.
         scheme: "symmetric" or "asymmetric".
     """
-    rules = policy(STANDS_FOR[scheme])
-    planned = plan(graph, everything(graph, inputs, scheme), STANDS_FOR[scheme])
+    rules = STANDS_FOR[scheme]
+    planned = plan(graph, everything(graph, inputs, scheme), rules.name)
     results = {}
     for name, site in sites(graph).items():
         rounded = [node for node, _ in site.readers if node.name in planned.layers]
@@ -153,7 +153,7 @@ def _loss(graph: Graph, model: ModelSpec, subset: Inputs, scheme: str) -> float:
     histograms = observe(graph, subset, ranged(spec))
     context = build(graph, model, subset, histograms, spec, len(subset))
     ranges = {
-        tensor: OBSERVERS["min-max"](values, symmetric=context.policy.symmetric)
+        tensor: OBSERVERS["min-max"](values, symmetric=context.rules.symmetric)
         for tensor, values in histograms.items()
         if tensor not in graph.inputs
     }

@@ -16,7 +16,7 @@ _TRIES = 40
 def refused(context: SearchContext) -> dict[str, str]:
     """The convolutions that are never INT8 in this runtime, by name: why."""
     reasons = {
-        node.name: structure.refusal(context.graph, node, context.policy)
+        node.name: structure.refusal(context.graph, node, context.rules)
         for node in structure.convolutions(context.graph)
     }
     return {name: reason for name, reason in reasons.items() if reason}

@@ -23,8 +23,8 @@ def opinions(
         context: The network, and what its tensors held.
         observers: Keys into `OBSERVERS`.
     """
-    shared = structure.groups(context.graph, context.policy)
-    symmetric = context.policy.symmetric
+    shared = structure.groups(context.graph, context.rules)
+    symmetric = context.rules.symmetric
     results: dict[str, dict[str, Range]] = {}
     for number, name in enumerate(observers):
         own = {

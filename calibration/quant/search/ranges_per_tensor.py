@@ -56,7 +56,7 @@ def _variables(
 ) -> list[tuple[str, ...]]:
     """The tensors whose range can be chosen, grouped by parameters, costliest first."""
     graph = context.graph
-    shared = structure.groups(graph, context.policy)
+    shared = structure.groups(graph, context.rules)
     ranges = context.scheme(spec).ranges
     results: dict[tuple[str, ...], float] = {}
     for tensor in plan(graph, spec, context.target).tensors:
@@ -73,9 +73,9 @@ def _variables(
 def _producers(context: SearchContext, tensor: str) -> Sequence[Node]:
     """The layer that a tensor is the result of, where it is kept as codes."""
     node = context.graph.producers.get(tensor)
-    if node is None or not context.policy.stores:
+    if node is None or not context.rules.stores:
         return ()
-    if node.op in context.policy.fused:
+    if node.op in context.rules.fused:
         node = context.graph.producers.get(node.inputs[0])
     return () if node is None else (node,)
 
@@ -86,12 +86,12 @@ def _candidates(
     low, high = now
     ranges = [ranges[names[0]] for ranges in candidates.values() if names[0] in ranges]
     ranges += [(low * factor, high * factor) for factor in _FACTORS]
-    if not context.policy.symmetric and low < 0 < high:
+    if not context.rules.symmetric and low < 0 < high:
         ranges += [(low * factor, high) for factor in _SIDES]
         ranges += [(low, high * factor) for factor in _SIDES]
     known = [now]
     for range_ in ranges:
-        if not any(_is_same(range_, other, context.policy.symmetric) for other in known):
+        if not any(_is_same(range_, other, context.rules.symmetric) for other in known):
             known.append(range_)
             yield range_
 

@@ -21,9 +21,9 @@ from calibration.quant.observe.session import Session, value
 from calibration.quant.plan import structure
 from calibration.quant.plan.plan import Plan, QuantParams
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import policy
 from calibration.quant.simulate.simulate import layer_values
 from calibration.quant.spec.spec import QuantSpec
+from calibration.runtimes import runtime
 from edge.types import AnyArray
 
 Outputs: TypeAlias = "list[tuple[AnyArray, ...]]"
@@ -150,7 +150,7 @@ class _Writer:
         self.weights: dict[Node, tuple[str, str]] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}  # of parameters
         # Codes that are kept are rounded where they are made, else where they are read.
-        everywhere = policy(planned.target).stores
+        everywhere = runtime(planned.target).stores
         renamed = dict[str, str]()
         for name in graph.inputs if everywhere else ():
             if name in planned.tensors:

@@ -13,7 +13,7 @@ import numpy as np
 
 from calibration.graph import Graph, Node
 from calibration.quant.plan.plan import Int8Layer, Plan, QuantParams
-from calibration.quant.plan.policy import policy
+from calibration.runtimes import runtime
 from edge.types import AnyArray, Float32Array
 
 
@@ -85,7 +85,7 @@ def layer_values(node: Node, layer: Int8Layer, plan: Plan) -> tuple[Float32Array
     """The weights and the bias of a layer as real values, rounded as the runtime has them."""
     scales = layer.weight_scales.reshape(-1, 1, 1, 1)
     weight = np.asarray(layer.weight * scales, np.float32)
-    if not policy(plan.target).integer_bias:
+    if not runtime(plan.target).integer_bias:
         return weight, layer.bias
     scale = layer.weight_scales * np.float32(plan.tensors[node.inputs[0]].scale)
     return weight, np.asarray(np.rint(layer.bias / scale) * scale, np.float32)

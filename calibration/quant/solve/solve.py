@@ -18,7 +18,6 @@ from calibration.quant.observe.histograms import Histogram, observe
 from calibration.quant.observe.inputs import Inputs
 from calibration.quant.plan import structure
 from calibration.quant.plan.equalize import equalized
-from calibration.quant.plan.policy import policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization
 from calibration.quant.search.build_context import build, everything, ranged
@@ -28,6 +27,7 @@ from calibration.quant.solve.stages import solve
 from calibration.quant.solve.summary import summary
 from calibration.quant.spec import fingerprint, spec_file
 from calibration.quant.spec.spec import QuantSpec, Scheme
+from calibration.runtimes import runtime
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
 from edge.types import UInt8Array
@@ -104,7 +104,7 @@ def calibrate(
     _check_names(prepared, options.keep_float)
     if options.teacher is not None:
         check_teacher(prepared, options.teacher)
-    schemes = sorted({policy(target).scheme for target in targets})
+    schemes = sorted({runtime(target).scheme for target in targets})
     if not schemes:
         raise ValueError("no targets")
     inputs = Inputs.of(images, model)

@@ -58,16 +58,17 @@ class QuantSpec:
     """All decisions on one model.
 
     Attributes:
-        schemes: "symmetric" and "asymmetric", see `Policy.scheme`. One alone serves all runtimes.
+        schemes: "symmetric" and "asymmetric", see `Runtime.scheme`. One alone serves all runtimes.
         model: SHA-256 of the weights and operators, see `fingerprint.of_graph`.
         images: SHA-256 of the network inputs that were observed.
         count: How many those were.
         recipe: Name of the recipe.
         seed: Of everything that was drawn.
-        safe_pools: MNN: codes of what is pooled are 0 to 127, because its x86 kernels compare
-            codes wrongly when they are on both sides of zero. ARM needs it not, and loses a bit.
-        winograd: ncnn: layers of 3x3 may use Winograd's algorithm where its integers are proved
-            not to overflow; off, none does.
+        safe_pools: For `Runtime.one_sided_pools`, MNN: codes of what is pooled are 0 to 127,
+            because its x86 kernels compare codes wrongly when they are on both sides of zero. ARM
+            needs it not, and loses a bit.
+        winograd: For `Runtime.wide_winograd`, ncnn: layers of 3x3 may use Winograd's algorithm
+            where its integers are proved not to overflow; off, none does.
     """
 
     schemes: Mapping[str, Scheme]

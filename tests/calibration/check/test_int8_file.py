@@ -8,7 +8,7 @@ import small_detector
 from plans import plan_of
 
 from calibration.check import int8_file
-from calibration.check.computed import int8_layers
+from calibration.check.int8_file import int8_layers
 from calibration.emit import EMITTERS, int8_artifact
 from calibration.frontends.head import cuts
 from calibration.frontends.onnx import read

@@ -5,7 +5,7 @@ import pytest
 from int8_cases import images, network, ratios, run
 from plans import outputs, plan_of, simulated
 
-from calibration.check.computed import int8_layers
+from calibration.check.int8_file import int8_layers
 from calibration.emit import EMITTERS, int8_artifact
 from calibration.quant.plan.equalize import equalized, multiplier, sites
 from edge.formats.ncnn import read_network

@@ -6,7 +6,7 @@ from int8_cases import MOVES, images, ratios, run
 from operator_cases import SHAPE, Builder
 from plans import outputs, plan_of, simulated
 
-from calibration.check.computed import int8_layers
+from calibration.check.int8_file import int8_layers
 from calibration.emit import emitter
 
 TARGETS = ("mnn", "tflite", "onnxruntime")

@@ -16,7 +16,6 @@ from calibration.quant.learn.student import Student  # noqa: E402
 from calibration.quant.learn.torch_graph import TorchGraph  # noqa: E402
 from calibration.quant.observe.session import Session  # noqa: E402
 from calibration.quant.plan.planning import plan  # noqa: E402
-from calibration.quant.plan.policy import POLICIES, policy  # noqa: E402
 from calibration.quant.plan.prepare import prepare  # noqa: E402
 from calibration.quant.search.context import SearchContext  # noqa: E402
 from calibration.quant.search.recipes import Learning  # noqa: E402
@@ -25,6 +24,7 @@ from calibration.quant.simulate.incremental import IncrementalSimulator  # noqa:
 from calibration.quant.simulate.objective import Objective  # noqa: E402
 from calibration.quant.simulate.simulate import simulate  # noqa: E402
 from calibration.quant.spec.spec import LayerSpec, QuantSpec  # noqa: E402
+from calibration.runtimes import RUNTIMES, runtime  # noqa: E402
 
 
 def posed(
@@ -36,7 +36,7 @@ def posed(
     scheme = spec.schemes["asymmetric"]
     wide = {name: (low * widened, high * widened) for name, (low, high) in scheme.ranges.items()}
     wide["image"] = inputs.limits()
-    spec = QuantSpec({policy(target).scheme: replace(scheme, ranges=wide)})
+    spec = QuantSpec({runtime(target).scheme: replace(scheme, ranges=wide)})
     trial = IncrementalSimulator(graph, spec, target, inputs)
     objective = Objective(inputs, MODEL, trial.set_baseline(None))
     held_out = range(len(inputs))
@@ -46,7 +46,7 @@ def posed(
     return message, spec
 
 
-@pytest.mark.parametrize("target", sorted(POLICIES))
+@pytest.mark.parametrize("target", sorted(RUNTIMES))
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu"])
 def test_before_any_step_the_student_is_the_simulation(target, activation):
     problem, spec = posed(target, activation=activation)

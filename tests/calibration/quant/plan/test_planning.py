@@ -8,9 +8,9 @@ from quant_graphs import Builder, detector, image
 from quant_references import min_max_spec
 
 from calibration.quant.plan.planning import grid, plan, weight_codes
-from calibration.quant.plan.policy import POLICIES
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.spec.spec import LayerSpec, QuantSpec, Scheme
+from calibration.runtimes import RUNTIMES
 from edge.errors import CalibrationError, UnsupportedModelError
 
 ALL_LAYERS = {
@@ -193,7 +193,7 @@ def test_learned_codes_lie_so_far_from_the_nearest_and_stop_at_127(graph):
     rounding_offsets[0], rounding_offsets[1] = 127, -127
     layers = {**scheme.layers, "n_boxes": replace(own, rounding_offsets=rounding_offsets)}
     moved = QuantSpec({"asymmetric": replace(scheme, layers=layers)})
-    for target in POLICIES:
+    for target in RUNTIMES:
         before, after = (plan(graph, s, target).layers["n_boxes"].weight for s in (spec, moved))
         expected = before.astype(int).reshape(-1) + rounding_offsets
         assert after.reshape(-1).tolist() == expected.clip(-127, 127).tolist()
@@ -220,12 +220,6 @@ def test_a_spec_of_another_model_is_refused_by_name(graph):
         planned(layers={**scheme.layers, "n_boxes": short})
     with pytest.raises(UnsupportedModelError, match="unknown target 'abacus'"):
         plan(graph, spec, "abacus")
-
-
-def test_every_target_has_a_policy():
-    from edge.backends import BACKENDS
-
-    assert set(POLICIES) == set(BACKENDS)
 
 
 def test_one_scheme_serves_all_targets_and_two_each_its_own(graph):

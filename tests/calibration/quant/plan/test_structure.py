@@ -5,10 +5,10 @@ from quant_graphs import Builder, detector, images
 
 from calibration.quant.observe.histograms import observe
 from calibration.quant.plan import structure
-from calibration.quant.plan.policy import POLICIES
 from calibration.quant.plan.prepare import prepare
+from calibration.runtimes import RUNTIMES
 
-CODES, NCNN = POLICIES["tflite"], POLICIES["ncnn"]
+CODES, NCNN = RUNTIMES["tflite"], RUNTIMES["ncnn"]
 
 
 def test_tensors_that_are_pooled_joined_and_spread_share_a_grid():

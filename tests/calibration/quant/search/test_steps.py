@@ -11,12 +11,12 @@ from quant_references import min_max_spec, tensors
 
 from calibration.quant.observe.histograms import Histogram
 from calibration.quant.plan.planning import weight_codes
-from calibration.quant.plan.policy import policy
 from calibration.quant.search import float_layers, ranges, ranges_per_tensor, sensitivity, weights
 from calibration.quant.search.context import SearchContext
 from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.objective import Objective
 from calibration.quant.spec.spec import QuantSpec
+from calibration.runtimes import runtime
 
 
 def network():
@@ -40,7 +40,7 @@ def posed() -> tuple[SearchContext, QuantSpec]:
     spec = min_max_spec(graph, inputs.real(0))
     scheme = spec.schemes["asymmetric"]
     kept = {name: scheme.ranges[name] for name in histograms} | {"image": inputs.limits()}
-    spec = QuantSpec({policy("ncnn").scheme: replace(scheme, ranges=kept)})
+    spec = QuantSpec({runtime("ncnn").scheme: replace(scheme, ranges=kept)})
     trial = IncrementalSimulator(graph, spec, "ncnn", inputs)
     objective = Objective(inputs, MODEL, trial.set_baseline(None))
     held_out = range(len(inputs))

@@ -8,11 +8,11 @@ from quant_graphs import detector, images
 from quant_references import min_max_spec, run
 
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import POLICIES
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.simulate.incremental import IncrementalSimulator
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import LayerSpec
+from calibration.runtimes import RUNTIMES
 
 
 def changed(spec, **float_layers: str):
@@ -25,7 +25,7 @@ def changed(spec, **float_layers: str):
     )
 
 
-@pytest.mark.parametrize("target", sorted(POLICIES))
+@pytest.mark.parametrize("target", sorted(RUNTIMES))
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu"])
 def test_a_trial_computes_what_the_simulation_does(target, activation):
     graph, inputs = prepare(detector(activation=activation)), images(2)

@@ -7,11 +7,11 @@ from quant_references import codes, integer_convolution, min_max_spec, run, tens
 
 from calibration.quant.plan import structure
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import POLICIES, policy
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.simulate.simulate import simulate
+from calibration.runtimes import RUNTIMES, runtime
 
-TARGETS = sorted(POLICIES)
+TARGETS = sorted(RUNTIMES)
 
 
 @pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "HardSwish"])
@@ -28,7 +28,7 @@ def test_every_layer_gives_what_whole_numbers_give(target, activation):
         expected = integer_convolution(node, layer, grid, source)
         name = f"{node.output}/exact" if node.output in planned.kept_in_int8 else node.output
         step = (layer.weight_scales * grid.scale).reshape(-1, 1, 1)  # of int32 biases
-        allowed = 1e-4 + (step / 2 if policy(target).integer_bias else 0)
+        allowed = 1e-4 + (step / 2 if runtime(target).integer_bias else 0)
         assert (np.abs(values[name] - expected) <= allowed).all(), node.name
 
 

@@ -9,11 +9,11 @@ from quant_graphs import MODEL, detector
 
 from calibration.quant.plan.equalize import at, equalized, sites
 from calibration.quant.plan.planning import plan
-from calibration.quant.plan.policy import POLICIES
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search.recipes import Learning, Recipe
 from calibration.quant.solve.solve import Options, calibrate
 from calibration.quant.spec import fingerprint, spec_file
+from calibration.runtimes import RUNTIMES
 from edge.errors import CalibrationError
 
 
@@ -29,7 +29,7 @@ def fast():
 
 def test_a_calibration_serves_every_target_from_one_spec(fast):
     assert set(fast.spec.schemes) == {"symmetric", "asymmetric"}
-    for target in POLICIES:
+    for target in RUNTIMES:
         planned = plan(at(fast.graph, fast.spec, target), fast.spec, target)
         assert planned.layers
     assert fast.spec.count == 3
@@ -71,7 +71,7 @@ def test_the_same_calibration_gives_the_same_bytes(fast):
 
 def test_a_spec_read_from_its_file_gives_the_same_plan(fast):
     again = spec_file.loads(spec_file.dumps(fast.spec))
-    for target in POLICIES:
+    for target in RUNTIMES:
         results, expected = (plan(at(fast.graph, s, target), s, target) for s in (again, fast.spec))
         assert results.tensors == expected.tensors
         for name, layer in expected.layers.items():
