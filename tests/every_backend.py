@@ -10,6 +10,7 @@ from calibration import canonical
 from calibration.emit import float_artifact, int8_artifact
 from calibration.frontends import ncnn
 from calibration.frontends.simplify import simplify
+from calibration.quant.options.options import Options
 from calibration.quant.plan import equalize
 from calibration.quant.plan.planning import plan
 from calibration.quant.solve import solve
@@ -46,8 +47,8 @@ def quantized(path: Path, side: int | None = None) -> Package:
     graph, spec, _ = canonical.canonical(opened)
     belt = Conveyor(2, spec.input)
     images = [belt.render(index)[0].copy() for index in range(4)]
-    recipe = solve.Options("min-max")
-    made = solve.calibrate(graph, spec, images, tuple(BACKENDS), recipe)
+    options = Options(targets=tuple(BACKENDS), recipe="min-max")
+    made = solve.calibrate(graph, spec, images, options)
     graphs = {name: equalize.at(made.graph, made.spec, name) for name in BACKENDS}
     artifacts = tuple(
         int8_artifact(graph, plan(graph, made.spec, name)) for name, graph in graphs.items()

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import edge.package
-from calibration.calibrate.gate import Limits
 from calibration.calibrate.images import CalibrationSet, divide, open_images
 from calibration.calibrate.kept import StageCache
 from calibration.calibrate.progress import Progress
-from calibration.runtimes import USUAL
+from calibration.calibrate.refusal import GateFailedError
+from calibration.quant.options.options import Limits, Options, conflict
+from calibration.quant.options.recipes import RECIPES
 from edge.backends import BACKENDS
 from edge.cli import UsageError, checkpoints, options
 from edge.errors import BackendNotInstalledError, CalibrationError, ModelError, NotInstalledError
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
 
 HELP = "make INT8 packages from a float model and images without labels"
 
-# Keys of `calibration.quant.search.recipes.RECIPES`, which needs packages that are not always here.
-RECIPES = ("fast", "default", "best", "min-max", "entropy")
-LEARNING = ("default", "best")
+_USUAL = Options()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,15 +64,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--targets",
         type=options.parsed(_targets),
-        default=(USUAL,),
+        default=_USUAL.targets,
         metavar="A,B,…",
-        help=f"runtimes out of {', '.join(BACKENDS)} (default {USUAL})",
+        help=f"runtimes out of {', '.join(BACKENDS)} (default {','.join(_USUAL.targets)})",
     )
     options.add_override_arguments(parser)
     _add_recipe(parser)
     _add_gate(parser)
     parser.add_argument(
-        "--threads", type=options.whole(0), default=0, metavar="N", help="0 (default): one per core"
+        "--threads",
+        type=options.whole(0),
+        default=_USUAL.threads,
+        metavar="N",
+        help="0 (default): one per core",
     )
     parser.add_argument("--license", metavar="SPDX", help="license of the weights, for the record")
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
@@ -84,23 +87,23 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("recipe")
     group.add_argument(
         "--recipe",
-        choices=RECIPES,
-        default="default",
+        choices=tuple(RECIPES),
+        default=_USUAL.recipe,
         help="how much is tried; min-max and entropy are what other tools do, to compare with",
     )
     group.add_argument(
         "--max-images",
         type=options.whole(1),
-        default=128,
+        default=_USUAL.max_images,
         metavar="N",
-        help="images to choose ranges from, at most (default 128)",
+        help=f"images to choose ranges from, at most (default {_USUAL.max_images})",
     )
     group.add_argument(
         "--float-budget",
         type=options.number(0, 1),
-        default=0.10,
+        default=_USUAL.float_budget,
         metavar="S",
-        help="share of the arithmetic that may stay float (default 0.10)",
+        help=f"share of the arithmetic that may stay float (default {_USUAL.float_budget:.2f})",
     )
     group.add_argument(
         "--qat",
@@ -115,7 +118,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         help="learn from this better float model in place of the model itself; it has the same "
         "input, classes and kind of head",
     )
-    group.add_argument("--seed", type=options.whole(0), default=0, metavar="N")
+    group.add_argument("--seed", type=options.whole(0), default=_USUAL.seed, metavar="N")
     group.add_argument(
         "--spec",
         type=Path,
@@ -126,7 +129,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("gate")
-    usual = Limits()
+    usual = _USUAL.limits
     group.add_argument(
         "--min-agreement",
         type=options.parsed(Limits.parse),
@@ -166,17 +169,7 @@ def run(args: argparse.Namespace) -> int:
             )
     _check_learning(args)
     opened = _open(args)
-    chosen = flow.Options(
-        args.targets,
-        args.recipe,
-        args.float_budget,
-        args.seed,
-        _limits(args),
-        args.threads,
-        _spec(args.spec),
-        args.qat,
-        _teacher(args, opened),
-    )
+    chosen = _options(args, opened)
     calibration_set = _calibration_set(args, opened.package.spec.labels)
     if chosen.limits.drop is not None and not calibration_set.held_out.labeled:
         raise UsageError("--max-drop needs labels: --val names images that have some")
@@ -187,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
         progress.say("going on where an earlier run of this command was ended")
     try:
         outcome: Outcome = flow.run(opened, calibration_set, chosen, progress, kept)
-    except flow.GateFailedError as error:
+    except GateFailedError as error:
         progress.stop()
         kept.remove()
         for line in error.lines:
@@ -277,14 +270,28 @@ def _spec(path: Path | None) -> QuantSpec | None:
 
 def _check_learning(args: argparse.Namespace) -> None:
     """What is asked for by name is not passed over for want of something."""
-    if not (args.qat or args.teacher):
-        return
-    if args.spec:
-        raise UsageError("--spec says what was decided: nothing is learned, by --qat or --teacher")
-    if not args.qat and args.recipe not in LEARNING:
-        raise UsageError(f"--teacher: recipe {args.recipe} learns nothing; --qat does")
-    if find_spec("torch") is None:
+    why = conflict(
+        args.recipe, qat=args.qat, taught=args.teacher is not None, decided=args.spec is not None
+    )
+    if why:
+        raise UsageError(f"--{why}")
+    if (args.qat or args.teacher) and find_spec("torch") is None:
         raise NotInstalledError("--qat and --teacher need torch", "train")
+
+
+def _options(args: argparse.Namespace, opened: OpenedModel) -> Options:
+    return Options(
+        targets=args.targets,
+        recipe=args.recipe,
+        max_images=args.max_images,
+        float_budget=args.float_budget,
+        qat=args.qat,
+        teacher=_teacher(args, opened),
+        spec=_spec(args.spec),
+        seed=args.seed,
+        limits=_limits(args),
+        threads=args.threads,
+    )
 
 
 def _teacher(args: argparse.Namespace, student: OpenedModel) -> OpenedModel | None:

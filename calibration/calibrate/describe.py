@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from calibration.calibrate import study
 from calibration.calibrate.images import DataReport
@@ -17,6 +17,7 @@ from calibration.calibrate.progress import Progress
 from calibration.calibrate.study import Judged, Network, Observed
 from calibration.check import int8_file
 from calibration.emit import float_artifact
+from calibration.quant.options.options import Options
 from calibration.quant.plan import structure
 from calibration.quant.spec import spec_file
 from calibration.quant.spec.spec import QuantSpec
@@ -33,14 +34,6 @@ from edge.version import __version__
 
 _SIMULATED = 24  # images for what the report simulates
 _WORST = 4  # images on the page
-
-
-class Choices(Protocol):
-    """The part of the options that is needed here."""
-
-    @property
-    def threads(self) -> int:
-        """See `calibration.calibrate.flow.Options`."""
 
 
 def part(
@@ -87,7 +80,7 @@ def target(
     checked: int8_file.Verified,
     package: Package,
     held_out: DataReport,
-    options: Choices,
+    options: Options,
     progress: Progress,
 ) -> Target:
     """Of one runtime's file; its speed is measured now, beside that of the float file."""

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 
+from calibration.calibrate import study
+from calibration.calibrate.decide import Decided
+from calibration.calibrate.images import DataReport
+from calibration.calibrate.progress import Progress
+from calibration.calibrate.refusal import GateFailedError
+from calibration.calibrate.study import Network
+from calibration.quant.options.options import Limits, Options
+from calibration.quant.plan import structure
+from calibration.report.facts import Row
+from calibration.runtimes import runtime
 from edge.evaluate import Agreement
 from edge.evaluate.bootstrap import Difference
 
@@ -13,42 +23,70 @@ _MIN_DETECTIONS = 20  # detections of the float model: fewer decide nothing
 _SLACK = 0.10  # how far recall and precision may be below AP50, which forgives low scores
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is wanted. A limit that is None is not one.
+def check(
+    decided: Decided,
+    rows: Mapping[str, Row],
+    looked: DataReport,
+    options: Options,
+    progress: Progress,
+) -> None:
+    """Let pass, or refuse with reasons and advice.
 
-    Attributes:
-        ap: The minimum AP with the float model's detections as the truth, 0 to 1.
-        ap50: The same at IoU .50.
-        drop: The maximum loss of AP by labels, 0 to 1.
+    Args:
+        decided: What was written.
+        rows: What was measured of it, by target.
+        looked: The images that were observed.
+        options: Have the limits.
+        progress: Is told what is done.
+
+    Raises:
+        GateFailedError: A target is beyond the limits.
     """
+    refused = {
+        target: reasons
+        for target, each in rows.items()
+        if (reasons := violations(each.agreement, options.limits, each.labels.get("AP")))
+    }
+    if not refused:
+        return
+    network = decided.network
+    lines = [f"{target} int8 is refused: {'; '.join(why)}" for target, why in refused.items()]
+    target = next(iter(refused))
+    if rows[target].agreement.expected:
+        cost = decided.observed.cost.get(runtime(target).scheme)
+        if not cost:
+            subset = study.first_inputs(looked.usable.images(), network.model)
+            cost = study.costs(network, target, subset, partial(progress, "see what costs most"))
+        _, planned = network.at(target)
+        cost = {name: value for name, value in cost.items() if name in planned.layers}
+        worst = sorted(cost, key=lambda name: -cost[name])[:5]
+        shown = ", ".join(f"{name} ({cost[name]:.3g})" for name in worst)
+        lines.append(f"layers that cost most in {target}, the objective with each alone: {shown}")
+        advice = _advice(network, target, options, len(looked.usable))
+        lines.append(f"what to try: {'; '.join(advice)}")
+    raise GateFailedError(lines)
 
-    ap: float | None = 0.90
-    ap50: float | None = 0.96
-    drop: float | None = None
 
-    @classmethod
-    def parse(cls, text: str) -> Limits:
-        """Read "90/96": AP and AP50 in percent.
-
-        Raises:
-            ValueError: The text has another form, or the numbers are none of these.
-        """
-        match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)/(\d{1,3}(?:\.\d+)?)", text.strip())
-        if match is None:
-            raise ValueError(f"AP/AP50 in percent, such as 90/96, got {text!r}")
-        ap, ap50 = float(match[1]) / 100, float(match[2]) / 100
-        if not 0 < ap <= ap50 <= 1:
-            raise ValueError(f"AP/AP50 with 0 < AP <= AP50 <= 100, got {text!r}")
-        return cls(ap, ap50)
-
-    def __str__(self) -> str:
-        parts = []
-        if self.ap is not None and self.ap50 is not None:
-            parts.append(f"agreement {100 * self.ap:g}/{100 * self.ap50:g}")
-        if self.drop is not None:
-            parts.append(f"at most {100 * self.drop:g} AP lost")
-        return ", ".join(parts) or "nothing"
+def _advice(network: Network, target: str, options: Options, images: int) -> list[str]:
+    advice = []
+    if images < 64:
+        advice.append(f"more images ({images} were observed; 64 to 128 are good)")
+    if options.spec is not None:
+        advice.append(
+            "name those layers among the spec's float_layers, or calibrate without --spec"
+        )
+    else:
+        if options.recipe != "best":
+            advice.append("--recipe best")
+        if options.float_budget < 1:
+            advice.append(f"--float-budget {min(1.0, 2 * options.float_budget or 0.1):g}")
+    rounded = network.at(target)[1].layers
+    if any(
+        structure.is_depthwise(network.graph, node) and node.name in rounded
+        for node in structure.convolutions(network.graph)
+    ):
+        advice.append("depthwise layers in float: their channels rarely share one scale")
+    return advice
 
 
 def violations(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from calibration.calibrate.measure import halves, row
@@ -28,6 +29,7 @@ from edge.io.datasets import Objects
 from edge.models.base import ModelSpec
 from edge.types import Detections, UInt8Array
 
+_COSTS = 4  # images on which layers are tried one by one
 _CURVE = 5  # points, from all layers in INT8 to those of the spec
 _BEYOND = (4, 8)  # further float layers, to see what they would give
 ReportProgress = Callable[[int, int], None]
@@ -120,6 +122,11 @@ class Observed:
                 n: facts.Histogram.of(*each.bins()) for n, each in histograms.items()
             }
         return cls(observed, {})
+
+
+def first_inputs(images: Iterable[UInt8Array], model: ModelSpec) -> Inputs:
+    """So many images as layers are tried on one by one."""
+    return Inputs.of(islice(images, _COSTS), model)
 
 
 def costs(

@@ -28,6 +28,7 @@ from calibration.graph import Graph
 from calibration.quant.learn.learn import learn
 from calibration.quant.observe.histograms import observe
 from calibration.quant.observe.inputs import Inputs
+from calibration.quant.options.recipes import CHANNEL_WEIGHT, Learning
 from calibration.quant.plan import structure
 from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.planning import plan
@@ -36,8 +37,6 @@ from calibration.quant.search import equalization, float_layers, ranges_per_tens
 from calibration.quant.search.build_context import build, everything, ranged
 from calibration.quant.search.context import SearchContext
 from calibration.quant.search.ranges import best_for_all, opinions
-from calibration.quant.search.recipes import Learning
-from calibration.quant.simulate.objective import CHANNEL_WEIGHT
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
 from calibration.runtimes import runtime

@@ -41,6 +41,7 @@ from calibration.canonical import DEFAULT_RECONNECT, canonical
 from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
+from calibration.quant.options.options import Options
 from calibration.quant.plan import equalize, structure
 from calibration.quant.plan.plan import Plan
 from calibration.quant.plan.planning import plan
@@ -133,12 +134,12 @@ class Subject:
             ends: The first convolution and the last are float, and no others.
         """
         start = time.process_time()
-        options = solve.Options(recipe)
+        options = Options(targets=TARGETS, recipe=recipe)
         if ends:
             kept = tuple(first_and_last(prepare(self.graph)))
             options = replace(options, float_budget=0.0, keep_float=kept)
         made = solve.calibrate(
-            self.graph, self.model, self.observed.images(), TARGETS, options, _tell
+            self.graph, self.model, self.observed.images(), options, report=_tell
         )
         print(f"{recipe}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         return made.graph, made.spec

@@ -19,8 +19,8 @@ from calibration.quant.learn.loss import channel_wise, distance
 from calibration.quant.learn.samples import Outputs, TrainingSample, TrainingSamples, draw
 from calibration.quant.learn.student import Student
 from calibration.quant.learn.torch_graph import TorchGraph
+from calibration.quant.options.recipes import Learning
 from calibration.quant.search.context import SearchContext
-from calibration.quant.search.recipes import Learning
 from calibration.quant.simulate.heads import necks
 from calibration.quant.spec.spec import QuantSpec
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from calibration.quant.options.recipes import CHANNEL_WEIGHT
 from calibration.quant.simulate.heads import Level
-from calibration.quant.simulate.objective import CHANNEL_WEIGHT
 
 
 def distance(

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.quant.observe.inputs import Inputs
+from calibration.quant.options.recipes import CHANNEL_WEIGHT
 from calibration.quant.simulate.heads import Level, levels
 from edge.models.base import ModelSpec
 from edge.types import AnyArray
-
-CHANNEL_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,8 @@
-"""From a float network and images to a spec: the recipe, step by step.
-
-Every step proposes a spec, and is accepted only where the heads do not get further from the float
-ones. Nothing else is needed than the images: no labels.
-"""
+"""From a float network and images to a spec. Nothing else is needed than the images: no labels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import process_time
@@ -16,13 +12,15 @@ from typing import Any
 from calibration.graph import Graph
 from calibration.quant.observe.histograms import Histogram, observe
 from calibration.quant.observe.inputs import Inputs
+from calibration.quant.options.options import Options
+from calibration.quant.options.recipes import Recipe
 from calibration.quant.plan import structure
 from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.search import equalization
 from calibration.quant.search.build_context import build, everything, ranged
 from calibration.quant.search.equalization import Factors
-from calibration.quant.search.recipes import RECIPES, Recipe
+from calibration.quant.solve.solution import Report
 from calibration.quant.solve.stages import solve
 from calibration.quant.solve.summary import summary
 from calibration.quant.spec import fingerprint, spec_file
@@ -31,30 +29,6 @@ from calibration.runtimes import runtime
 from edge.errors import CalibrationError
 from edge.models.base import ModelSpec
 from edge.types import UInt8Array
-
-Report = Callable[[str, int, int], None]  # stage, done, total
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a user may choose.
-
-    Attributes:
-        recipe: Key into `RECIPES`.
-        float_budget: The greatest share of the multiply-accumulates that may stay float.
-        keep_float: Names of convolutions that stay float whatever they cost; outside the budget.
-        qat: Learn as long, and with images as changed, as it takes to train in full.
-        teacher: What is learned from in place of the network itself: a better one, with heads of
-            the same shapes; see `check_teacher`.
-        seed: Of everything that is drawn.
-    """
-
-    recipe: str = "default"
-    float_budget: float = 0.10
-    keep_float: tuple[str, ...] = ()
-    qat: bool = False
-    teacher: Graph | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +51,9 @@ def calibrate(
     graph: Graph,
     model: ModelSpec,
     images: Iterable[UInt8Array],
-    targets: Sequence[str],
-    options: Options = Options(),
+    options: Options,
+    *,
+    teacher: Graph | None = None,
     report: Report | None = None,
 ) -> Calibrated:
     """Seek the quantization of a network.
@@ -87,26 +62,21 @@ def calibrate(
         graph: Canonical and cut at its raw heads, see `calibration.canonical.canonical`.
         model: Says what its outputs are.
         images: (H, W, 3) uint8 BGR or (H, W) gray, such as the detector will see.
-        targets: Keys into `edge.backends.BACKENDS`: each of their schemes is sought.
-        options: See there.
+        options: See there; the schemes of all its targets are sought.
+        teacher: The network of `options.teacher`, canonical: learned from in place of the network
+            itself; see `check_teacher`.
         report: Is told of progress.
 
     Raises:
-        CalibrationError: No images, an unknown recipe or layer, or heads that are not understood.
-        UnsupportedModelError: A target is unknown.
+        CalibrationError: No images, an unknown layer, or heads that are not understood.
     """
     start = process_time()
-    if options.recipe not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise CalibrationError(f"unknown recipe {options.recipe!r}; known: {known}")
-    recipe = RECIPES[options.recipe]
+    recipe = options.plan
     prepared = prepare(graph)
     _check_names(prepared, options.keep_float)
-    if options.teacher is not None:
-        check_teacher(prepared, options.teacher)
-    schemes = sorted({runtime(target).scheme for target in targets})
-    if not schemes:
-        raise ValueError("no targets")
+    if teacher is not None:
+        check_teacher(prepared, teacher)
+    schemes = sorted({runtime(target).scheme for target in options.targets})
     inputs = Inputs.of(images, model)
     progress = report or _silent
     solved: dict[str, Scheme] = {}
@@ -119,7 +89,7 @@ def calibrate(
         first = everything(network, inputs, name)
         histograms[name] = observe(network, inputs, ranged(first), partial(say, "observe"))
         context = build(network, model, inputs, histograms[name], first, recipe.images)
-        spec, facts[name] = solve(context, first, recipe, options, say)
+        spec, facts[name] = solve(context, first, options, teacher, say)
         facts[name]["equalization"] = losses
         solved[name] = replace(spec.schemes[name], equalization=MappingProxyType(factors))
     spec = QuantSpec(

@@ -15,10 +15,10 @@ from calibration.quant.learn.loss import channel_wise, distance  # noqa: E402
 from calibration.quant.learn.student import Student  # noqa: E402
 from calibration.quant.learn.torch_graph import TorchGraph  # noqa: E402
 from calibration.quant.observe.session import Session  # noqa: E402
+from calibration.quant.options.recipes import Learning  # noqa: E402
 from calibration.quant.plan.planning import plan  # noqa: E402
 from calibration.quant.plan.prepare import prepare  # noqa: E402
 from calibration.quant.search.context import SearchContext  # noqa: E402
-from calibration.quant.search.recipes import Learning  # noqa: E402
 from calibration.quant.simulate.heads import levels, necks  # noqa: E402
 from calibration.quant.simulate.incremental import IncrementalSimulator  # noqa: E402
 from calibration.quant.simulate.objective import Objective  # noqa: E402

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from quant_graphs import MODEL, detector
 
+from calibration.quant.options.options import Options
+from calibration.quant.options.recipes import Learning, Recipe
 from calibration.quant.plan.equalize import at, equalized, sites
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.prepare import prepare
-from calibration.quant.search.recipes import Learning, Recipe
-from calibration.quant.solve.solve import Options, calibrate
+from calibration.quant.solve.solve import calibrate
 from calibration.quant.spec import fingerprint, spec_file
 from calibration.runtimes import RUNTIMES
 from edge.errors import CalibrationError
@@ -24,7 +25,7 @@ def images(count: int = 3) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def fast():
-    return calibrate(detector(), MODEL, images(), ["ncnn", "mnn"], Options("fast"))
+    return calibrate(detector(), MODEL, images(), Options(targets=("ncnn", "mnn"), recipe="fast"))
 
 
 def test_a_calibration_serves_every_target_from_one_spec(fast):
@@ -58,9 +59,8 @@ def test_the_same_calibration_gives_the_same_bytes(fast):
         detector(),
         MODEL,
         images(),
-        ["mnn", "ncnn"],
-        Options("fast"),
-        lambda s, *_: message.append(s),
+        Options(targets=("mnn", "ncnn"), recipe="fast"),
+        report=lambda s, *_: message.append(s),
     )
     assert {"observe, symmetric", "clips, symmetric", "clips, asymmetric"} <= set(message)
     assert spec_file.dumps(again.spec) == spec_file.dumps(fast.spec)
@@ -92,18 +92,18 @@ def test_facts_are_json_and_tell_of_every_tensor_and_layer(fast):
 
 
 def test_layers_stay_float_where_asked_and_are_known_by_name():
-    kept = Options("fast", float_budget=0.0, keep_float=("n_boxes", "n_stem_plain"))
-    detections = calibrate(detector(), MODEL, images(2), ["ncnn"], kept)
+    kept = Options(recipe="fast", float_budget=0.0, keep_float=("n_boxes", "n_stem_plain"))
+    detections = calibrate(detector(), MODEL, images(2), kept)
     assert set(detections.spec.schemes["symmetric"].float_layers) == {"n_boxes", "n_stem_plain"}
     with pytest.raises(CalibrationError, match="'n_box' should stay float"):
-        calibrate(detector(), MODEL, images(2), ["ncnn"], Options(keep_float=("n_box",)))
+        calibrate(detector(), MODEL, images(2), Options(keep_float=("n_box",)))
 
 
 def test_progress_is_told_by_step_and_reaches_its_end():
     text: dict[str, list[tuple[int, int]]] = {}
     calibrate(
-        detector(), MODEL, images(2), ["ncnn"], Options("fast"),
-        lambda step, done, total: text.setdefault(step, []).append((done, total)),
+        detector(), MODEL, images(2), Options(recipe="fast"),
+        report=lambda step, done, total: text.setdefault(step, []).append((done, total)),
     )  # fmt: skip
     assert {"observe", "ranges", "sensitivity", "clips"} <= set(text)
     for steps in text.values():
@@ -112,18 +112,16 @@ def test_progress_is_told_by_step_and_reaches_its_end():
 
 def test_wrong_wishes_are_refused():
     with pytest.raises(CalibrationError, match="unknown recipe 'magic'; known: fast"):
-        calibrate(detector(), MODEL, images(1), ["ncnn"], Options("magic"))
+        Options(recipe="magic")
     with pytest.raises(CalibrationError, match="no images"):
-        calibrate(detector(), MODEL, [], ["ncnn"], Options("fast"))
-    with pytest.raises(ValueError, match="no targets"):
-        calibrate(detector(), MODEL, images(1), [], Options("fast"))
+        calibrate(detector(), MODEL, [], Options(recipe="fast"))
 
 
 def test_learning_is_a_step_like_any_other(monkeypatch):
     pytest.importorskip("torch")
     short = Recipe(images=2, tensors=0, float_layers=False, learning=Learning(6))
-    monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"short": short})
-    detections = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
+    monkeypatch.setattr("calibration.quant.options.options.RECIPES", {"short": short})
+    detections = calibrate(detector(), MODEL, images(2), Options(recipe="short"))
     (step,) = (
         s for s in detections.facts["schemes"]["symmetric"]["steps"] if s["step"] == "learning"
     )
@@ -135,11 +133,11 @@ def test_learning_is_a_step_like_any_other(monkeypatch):
 def test_training_in_full_takes_the_place_of_the_recipes_learning(monkeypatch):
     pytest.importorskip("torch")
     plain = Recipe(images=2, tensors=0, float_layers=False, learning=Learning())
-    monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"plain": plain})
-    monkeypatch.setattr("calibration.quant.solve.stages.QAT", Learning(6, crops=True))
+    monkeypatch.setattr("calibration.quant.options.options.RECIPES", {"plain": plain})
+    monkeypatch.setattr("calibration.quant.options.options.QAT", Learning(6, crops=True))
     teacher = prepare(detector(seed=1))
     detections = calibrate(
-        detector(), MODEL, images(2), ["ncnn"], Options("plain", qat=True, teacher=teacher)
+        detector(), MODEL, images(2), Options(recipe="plain", qat=True), teacher=teacher
     )
     steps = detections.facts["schemes"]["symmetric"]["steps"]
     assert steps[-1]["step"] == "learning"
@@ -150,17 +148,17 @@ def test_training_in_full_takes_the_place_of_the_recipes_learning(monkeypatch):
 def test_a_teacher_of_another_shape_is_refused():
     turned = detector().rebuilt(outputs=["boxes", "scores"])
     with pytest.raises(CalibrationError, match=r"teacher's boxes has the shape \(1, 4, 8, 8\)"):
-        calibrate(detector(), MODEL, images(1), ["ncnn"], Options(teacher=turned))
+        calibrate(detector(), MODEL, images(1), Options(), teacher=turned)
     short = detector().rebuilt(outputs=["scores"])
     with pytest.raises(CalibrationError, match="the teacher has 1 outputs, the network 2"):
-        calibrate(detector(), MODEL, images(1), ["ncnn"], Options(teacher=short))
+        calibrate(detector(), MODEL, images(1), Options(), teacher=short)
 
 
 def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatch):
     short = Recipe(images=2, tensors=0, float_layers=False, learning=Learning(6))
-    monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", {"short": short})
+    monkeypatch.setattr("calibration.quant.options.options.RECIPES", {"short": short})
     monkeypatch.setattr("calibration.quant.solve.stages.find_spec", lambda name: None)
-    detections = calibrate(detector(), MODEL, images(2), ["ncnn"], Options("short"))
+    detections = calibrate(detector(), MODEL, images(2), Options(recipe="short"))
     steps = detections.facts["schemes"]["symmetric"]["steps"]
     assert steps[-1] == {"step": "learning", "skipped": "torch is not installed"}
     assert [step["step"] for step in steps[:-1]] == [
@@ -173,7 +171,7 @@ def test_without_torch_all_other_steps_are_taken_and_the_facts_say_so(monkeypatc
 def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how(monkeypatch):
     short = Recipe(images=2, tensors=0, float_layers=False, learning=Learning())
     recipes = {"short": short, "plain": replace(short, equalize=False)}
-    monkeypatch.setattr("calibration.quant.solve.solve.RECIPES", recipes)
+    monkeypatch.setattr("calibration.quant.options.options.RECIPES", recipes)
     graph = prepare(detector(activation="LeakyRelu"))
     random = np.random.default_rng(0)
     uneven = {
@@ -182,7 +180,7 @@ def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how
         if site.producer is not None and site.readers
     }
     bad = equalized(graph, uneven)
-    result = calibrate(bad, MODEL, images(), ["ncnn"], Options("short"))
+    result = calibrate(bad, MODEL, images(), Options(recipe="short"))
     losses = result.facts["schemes"]["symmetric"]["equalization"]
     assert losses["in weights"] < 0.5 * losses["as it is"]
     read = spec_file.loads(spec_file.dumps(result.spec))
@@ -190,6 +188,6 @@ def test_a_network_whose_channels_differ_much_is_equalized_and_its_spec_says_how
     written = (at(result.graph, spec, "ncnn") for spec in (result.spec, read))
     assert len({fingerprint.of_graph(each) for each in (result.graph, *written)}) == 2
     assert fingerprint.of_graph(prepare(bad)) == result.spec.model
-    as_it_is = calibrate(graph, MODEL, images(), ["ncnn"], Options("plain"))
+    as_it_is = calibrate(graph, MODEL, images(), Options(recipe="plain"))
     assert not as_it_is.spec.schemes["symmetric"].equalization
     assert as_it_is.facts["schemes"]["symmetric"]["equalization"] == {}

@@ -10,9 +10,10 @@ from quant_references import min_max_spec
 
 pytest.importorskip("onnxruntime")
 
-from calibration.calibrate import flow
+from calibration.calibrate.decide import decide
 from calibration.calibrate.images import open_images, survey
 from calibration.calibrate.progress import Progress
+from calibration.quant.options.options import Options
 from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.spec import fingerprint
@@ -26,18 +27,10 @@ def test_what_a_given_spec_equalizes_is_equalized_in_the_network_that_is_written
     spec = min_max_spec(prepare(graph), images(1).real(0))
     schemes = {name: replace(each, equalization=factors) for name, each in spec.schemes.items()}
     spec = replace(spec, model=fingerprint.of_graph(prepare(graph)), schemes=schemes)
-    options = flow.Options(("ncnn",), spec=spec)
+    options = Options(spec=spec)
     progress = Progress(io.StringIO())
-    network, _, _ = flow._decide(graph, MODEL, looked, options, progress, None)
+    network = decide(graph, MODEL, looked, options, progress, None).network
     expected = equalized(prepare(graph), factors)
     written, _ = network.at("ncnn")
     assert fingerprint.of_graph(written) == fingerprint.of_graph(expected)
     assert fingerprint.of_graph(written) != fingerprint.of_graph(prepare(graph))
-
-
-def test_whether_something_is_learned_hangs_on_recipe_spec_and_wish():
-    assert flow.Options(("ncnn",)).learns
-    assert not flow.Options(("ncnn",), "fast").learns
-    assert flow.Options(("ncnn",), "fast", qat=True).learns
-    spec = min_max_spec(prepare(detector()), images(1).real(0))
-    assert not flow.Options(("ncnn",), spec=spec, qat=True).learns

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from calibration.quant.observe.observers import OBSERVERS
-from calibration.quant.simulate.objective import CHANNEL_WEIGHT
+CHANNEL_WEIGHT = 10.0  # of the channel-wise term beside those of scores and boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Recipe:
     """Which steps, and how far each goes.
 
     Attributes:
-        observers: Whose ranges are tried.
+        observers: Whose ranges are tried: keys into `OBSERVERS`; none takes all of them.
         images: How many the objective is computed on while searching.
         tensors: How many get their range searched, costliest first.
         equalize: Tensors are equalized, if that serves.
@@ -45,7 +44,7 @@ class Recipe:
         learning: What is learned at the end; it needs torch.
     """
 
-    observers: tuple[str, ...] = tuple(OBSERVERS)
+    observers: tuple[str, ...] = ()
     images: int = 8
     tensors: int = 30
     equalize: bool = True
