@@ -37,7 +37,7 @@ import numpy as np
 from calibration.calibrate.images import Images, divide, open_images
 from calibration.calibrate.measure import find, race, row
 from calibration.calibrate.study import float_operations
-from calibration.canonical import DEFAULT_RECONNECT, canonical
+from calibration.canonical import canonical
 from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
 from calibration.quant.observe.inputs import Inputs
@@ -50,8 +50,8 @@ from calibration.quant.search.weights import largest
 from calibration.quant.solve import solve
 from calibration.quant.spec.spec import LayerSpec, QuantSpec
 from calibration.report.facts import Row
+from calibration.runtimes import runtime
 from edge import board
-from edge.backends.base import Precision
 from edge.cli import checkpoints
 from edge.io.datasets import Objects
 from edge.package import Artifact, Package
@@ -305,7 +305,7 @@ def speed(subject: Subject, files: Mapping[str, Artifact]) -> list[dict[str, Any
     rows = []
     image = next(subject.held_out.images())
     for target, int8 in files.items():
-        kind: Precision = DEFAULT_RECONNECT.get(target, "fp32")
+        kind = runtime(target).precision
         float_layers = float_artifact(target, subject.graph, half=kind == "fp16")
         entries = [(subject.packed(a), target, a.precision) for a in (float_layers, int8)]
         times = np.median([race(entries, image, threads=1) for _ in range(TURNS)], axis=0)
