@@ -42,7 +42,7 @@ from edge.version import __version__
 
 _CHECKED = 24  # images that each file is compared with its simulation on
 
-# What these options change is decided anew each time, or has an identity of its own.
+# What these options change is decided again each time, or has an identity of its own.
 _NO_STAGE = ("limits", "threads", "spec", "teacher", "max_images")
 
 
