@@ -361,10 +361,12 @@ def _by_codes(usual: Preprocessing, input_: TensorSpec) -> Preprocessing:
     """The usual preprocessing, with the numbers of a quantized input where they mean the same.
 
     Such an input takes pixels as they are: 1/128 for 1/127.5 is a rounding of its exporter, and to
-    round once more would shift pixels.
+    round once more would shift pixels. One of whole numbers leaves the rest to the network.
     """
     if input_.dtype not in ("uint8", "int8"):
         return usual
+    if (input_.dtype, input_.scale, input_.zero_point) == ("uint8", 1.0, 0):
+        return replace(usual, mean=(0.0,) * 3, scale=(1.0,) * 3)
     zero = float(input_.zero_point + (128 if input_.dtype == "int8" else 0))
     same = np.allclose(usual.mean, zero, atol=1) and np.allclose(
         usual.scale, input_.scale, rtol=0.01

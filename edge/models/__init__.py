@@ -12,9 +12,11 @@ from edge.models.detr import DETR, YOLOS
 from edge.models.fastest import FASTESTDET, YOLO_FASTESTV2
 from edge.models.fcos import FCOS
 from edge.models.nanodet import NANODET, NANODET_PLUS
+from edge.models.pairs import DAMO_YOLO, YOLO_NAS
 from edge.models.picodet import PICODET
 from edge.models.ppyoloe import PPYOLOE, PPYOLOE_PLUS
 from edge.models.rtdetr import RTDETR
+from edge.models.rtmdet import RTMDET
 from edge.models.ssd import SSD
 from edge.models.yolov3 import YOLOV3, YOLOV4
 from edge.models.yolov5 import YOLOV5
@@ -54,6 +56,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             YOLOV4,
             FASTESTDET,
             YOLO_FASTESTV2,
+            YOLO_NAS,
+            DAMO_YOLO,
+            RTMDET,
         )
     }
 )

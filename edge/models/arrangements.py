@@ -200,7 +200,7 @@ def _score(
     probe: Seen, scores: AnyArray, boxes: AnyArray, bins: int
 ) -> tuple[Literal["logit", "probability"], bool] | None:
     """What the scores of a distance head are, and whether values say so; None for another head."""
-    if max(np.abs(scores).max(), np.abs(boxes).max()) > _LARGEST:
+    if max(np.abs(scores).max(), np.abs(boxes).max()) > _LARGEST and not probe.chosen:
         return None
     sides = np.split(boxes, 4)
     if bins > 1 and not all(side.min() < 0 for side in sides):

@@ -28,7 +28,7 @@ def _recognize(probe: Seen) -> Recognition | None:
         for name, shape in pairs:
             (other,) = shapes.keys() - {name}
             if shape[1] == 4 and len(shapes[other]) == 2 and shapes[other][1] == shape[0] != 4:
-                strides = levels(probe.input, shape[0], 1, STRIDES)
+                strides = levels(probe.input, shape[0], 1, STRIDES[:1])  # four are PicoDet's
                 if strides is not None:
                     return Recognition(
                         "boxes-scores",

@@ -179,6 +179,7 @@ class TestRefusals:
         (1 / 128, 0, "int8", (128.0, 1 / 128)),
         (1 / 100, 128, "uint8", (127.5, 1 / 127.5)),  # its codes are no pixels: rounded from reals
         (1.0, 0, "float32", (127.5, 1 / 127.5)),
+        (1.0, 0, "uint8", (0.0, 1.0)),  # pixels: the network does what is usual
     ],
 )
 def test_quantized_inputs_take_pixels_as_they_are(scale, zero_point, dtype, expected):

@@ -239,6 +239,13 @@ def ppyoloe_rows(rng):
     return Case([table[None]], table[:, :4].astype(np.float64), table[:, 4:].astype(np.float64))
 
 
+def corners_pair(rng):
+    case = ppyoloe_rows(rng)
+    (table,) = case.outputs
+    case.outputs = [table[..., 4:].copy(), table[..., :4].copy()]
+    return case
+
+
 def ppyoloe_pair(rng):
     case = ppyoloe_rows(rng)
     (table,) = case.outputs
@@ -246,7 +253,7 @@ def ppyoloe_pair(rng):
     return case
 
 
-def distance_head(rng, form, *, strides, offset, bins):
+def distance_head(rng, form, *, strides, offset, bins, pixels=False):
     """A form whose name is that of its layout; see `edge.models.arrangements`."""
     words = form.removeprefix("boxes-").split("-")
     boxes_first, apart = form.startswith("boxes-"), "split" in words
@@ -259,7 +266,8 @@ def distance_head(rng, form, *, strides, offset, bins):
         values = rng.normal(0, 2, (len(at), C))
         values = f32(values if logits else sigmoid(values))
         sides = f32(rng.normal(0, 2, (len(at), 4 * bins)))
-        boxes.append(ltrb(at + offset, distances(sides.astype(np.float64), bins)) * stride)
+        d = distances(sides.astype(np.float64), bins) / (stride if pixels else 1)
+        boxes.append(ltrb(at + offset, d) * stride)
         scores.append(sigmoid(values) if logits else values.astype(np.float64))
         parts = [sides, values] if boxes_first else [values, sides]
         levels.append([(part, size) for part in (parts if apart else [np.hstack(parts)])])
@@ -275,11 +283,11 @@ def distance_head(rng, form, *, strides, offset, bins):
     return Case(outputs, np.concatenate(boxes), np.concatenate(scores), strides)
 
 
-def distance_heads(family, strides, offset, bins):
+def distance_heads(family, strides, offset, bins, **options):
     """The cases of all forms whose layout is of distances and has no other case."""
     return {
         (family, form): lambda rng, form=form: distance_head(
-            rng, form, strides=strides, offset=offset, bins=bins
+            rng, form, strides=strides, offset=offset, bins=bins, **options
         )
         for form, layout in FAMILIES[family].layouts.items()
         if isinstance(layout, Distances)
@@ -413,6 +421,10 @@ CASES = {
     **distance_heads("nanodet-plus", (8, 16, 32, 64), 0, 8),
     **distance_heads("nanodet", (8, 16, 32), 0.5, 8),
     **distance_heads("picodet", (8, 16, 32, 64), 0.5, 8),
+    **distance_heads("rtmdet", (8, 16, 32), 0, 1, pixels=True),
+    ("picodet", "boxes-scores"): ppyoloe_pair,
+    ("yolo-nas", "pair"): corners_pair,
+    ("damo-yolo", "pair"): corners_pair,
     ("yolov3", "heads"): lambda rng: raw_anchors(rng, "last", spreads=(1, 1), exponential=True),
     ("yolov4", "heads"): lambda rng: raw_anchors(
         rng, "planes", spreads=(1.2, 1.1, 1.05), exponential=True

@@ -184,6 +184,9 @@ def ending_in_shares(values, axis):
     return values
 
 
+PAIR = {"a": listed("corners"), "b": probable}
+
+
 def signed(look, *signs):
     return replace(look, signs=frozenset(signs))
 
@@ -439,3 +442,10 @@ def test_raw_maps_behind_a_decoded_table_are_left_out(shapes, others, left_out):
     result = without_raw_maps(look)
     assert result.left_out == (tuple(others) if left_out else ())
     assert set(result.outputs) == (set(shapes) if left_out else set(look.outputs))
+
+
+def test_rtmdet_is_taken_by_its_name_alone():
+    shapes = {**by_level(80), **by_level(4)}
+    assert FAMILIES["rtmdet"].recognize(shown(shapes)) is None
+    result = FAMILIES["rtmdet"].recognize(shown(shapes, chosen=True))
+    assert (result.form, result.classes, len(result.outputs)) == ("split", 80, 6)
