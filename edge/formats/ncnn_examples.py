@@ -56,7 +56,17 @@ def signs(network: Network) -> frozenset[str]:
         cell = first.whole(0) * first.whole(1) * first.whole(11, first.whole(1))
         focus = cell > 0 and first.whole(6) == 12 * cell
         result.add("focus" if focus else "no focus")
+        if _darknet_like(network, first):
+            result.add("leaky")
     return frozenset(result)
+
+
+def _darknet_like(network: Network, convolution: Layer) -> bool:
+    """Whether a convolution ends in a leaky ReLU or Mish, inside it or behind it."""
+    if convolution.whole(9):
+        return convolution.whole(9) in (2, 5)
+    readers = network.consumers().get(convolution.outputs[0], [])
+    return any(x.type == "Mish" or (x.type == "ReLU" and x.real(0, 0.0)) for x in readers)
 
 
 def replace_focus(network: Network) -> Network:

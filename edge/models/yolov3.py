@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from edge.errors import UnsupportedModelError
 from edge.models.anchor_heads import anchor_head
 from edge.models.base import Anchors, Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import AnchorMaps
@@ -63,6 +64,12 @@ def _heads(
     ending = probe.ending
     if ending is None and not probe.chosen:
         return None
+    if ending and "leaky" not in probe.signs and not probe.chosen:
+        raise UnsupportedModelError(
+            "it ends with the detection layer of YOLOv3, but does not begin as darknet's networks "
+            "do, with a leaky ReLU or Mish: what it takes of an image is not known. --family "
+            "yolov3 reads it as they take it: RGB from 0 to 1, stretched"
+        )
     count = len(next(iter(ending.anchors.values()))) if ending else 3
     for strides, anchors in usual.items():
         head = anchor_head(probe, strides, count)

@@ -68,3 +68,28 @@ def test_other_detection_layers_are_named():
     network = read_network(param(*lines), ncnn_files.arrays("t:42", "t:42"))
     with pytest.raises(UnsupportedModelError, match=r"end .*YOLOv2's detection layer.* to ONNX"):
         ncnn_examples.cut_detection(network)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("Convolution c 1 1 in a 0=8 1=3 6=216 9=2 -23310=1,0.1",), {"no focus", "leaky"}),
+        (("Convolution c 1 1 in a 0=8 1=3 6=216 9=1",), {"no focus"}),
+        (("Convolution c 1 1 in a 0=8 1=3 6=216", "ReLU r 1 1 a b 0=0.1"), {"no focus", "leaky"}),
+        (("Convolution c 1 1 in a 0=8 1=3 6=216", "ReLU r 1 1 a b"), {"no focus"}),
+        (("Convolution c 1 1 in a 0=8 1=3 6=216", "Mish r 1 1 a b"), {"no focus", "leaky"}),
+    ],
+)
+def test_the_first_layers_show_signs_of_a_family(lines, expected):
+    network = read_network(param("Input image_arrays 0 1 in", *lines), ncnn_files.arrays("t:216"))
+    assert ncnn_examples.signs(network) == {*expected, "image_arrays"}
+
+
+def test_a_focus_is_seen_by_what_the_first_convolution_reads():
+    lines = (
+        "Input in 0 1 in",
+        "YoloV5Focus focus 1 1 in a",
+        "Convolution c 1 1 a b 0=4 1=3 6=432",
+    )
+    network = read_network(param(*lines), ncnn_files.arrays("t:432"))
+    assert ncnn_examples.signs(network) == {"focus"}

@@ -11,6 +11,7 @@ import small_detector
 
 from edge import Detector, models, package
 from edge.errors import UnsupportedModelError
+from edge.formats.ncnn_examples import Ending
 from edge.models import FAMILIES
 from edge.models.anchor_heads import without_raw_maps
 from edge.models.base import Family, OutputLayout, Preprocessing, Recognition, Seen
@@ -449,3 +450,41 @@ def test_rtmdet_is_taken_by_its_name_alone():
     assert FAMILIES["rtmdet"].recognize(shown(shapes)) is None
     result = FAMILIES["rtmdet"].recognize(shown(shapes, chosen=True))
     assert (result.form, result.classes, len(result.outputs)) == ("split", 80, 6)
+
+
+TWO = {"a": (255, 20, 20), "b": (255, 40, 40)}
+THREE = {**TWO, "c": (255, 80, 80)}
+PAIRS = ((10.0, 20.0),) * 3
+
+
+def ended(shapes, scales, *signs, chosen=False):
+    """Raw maps that a detection layer read, with input pixels per cell as it has them."""
+    end = Ending(dict.fromkeys(shapes, PAIRS), dict(zip(shapes, scales, strict=True)), 80, 0.5, 0.4)
+    look = shown(shapes, chosen=chosen)
+    return replace(look, ending=end, signs=frozenset(signs))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "scales", "results"),
+    [
+        (TWO, (32, 16), {"yolov3": "heads"}),
+        (THREE, (32, 16, 8), {"yolov3": "heads"}),
+        (TWO, (33.6, 16.8), {"yolov4": "heads-two"}),
+        (THREE, (33.6, 17.6, 9.6), {"yolov4": "heads"}),
+        (THREE, (40, 20, 10), {}),
+    ],
+)
+def test_a_detection_layer_tells_yolov3_from_yolov4_by_its_scales(shapes, scales, results):
+    look = ended(shapes, scales, "leaky")
+    recognitions = {name: FAMILIES[name].recognize(look) for name in ("yolov3", "yolov4")}
+    assert {name: r.form for name, r in recognitions.items() if r} == results
+    for recognition in filter(None, recognitions.values()):
+        assert recognition.outputs[0] == list(shapes)[-1]  # the finest first
+        assert recognition.anchors == (PAIRS,) * len(shapes)
+        assert "its own threshold of 0.5 and IoU of 0.4" in recognition.evidence
+
+
+def test_a_network_that_does_not_begin_as_darknets_is_not_read_as_one():
+    with pytest.raises(UnsupportedModelError, match=r"not begin as darknet.*--family yolov3"):
+        FAMILIES["yolov3"].recognize(ended(TWO, (32, 16)))
+    assert FAMILIES["yolov3"].recognize(ended(TWO, (32, 16), chosen=True)).form == "heads"
