@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
+import pages
 import pytest
 import small_detector
 
@@ -488,3 +489,8 @@ def test_a_network_that_does_not_begin_as_darknets_is_not_read_as_one():
     with pytest.raises(UnsupportedModelError, match=r"not begin as darknet.*--family yolov3"):
         FAMILIES["yolov3"].recognize(ended(TWO, (32, 16)))
     assert FAMILIES["yolov3"].recognize(ended(TWO, (32, 16), chosen=True)).form == "heads"
+
+
+def test_the_page_on_recognition_names_every_family():
+    table = pages.section(pages.read("edge/docs/reference/recognition.md"), "Families")
+    assert {name for name in FAMILIES if f"`{name}`" not in table} == set()
