@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from calibration.emit.base import CannotEmitError, check_plan, check_results
 from calibration.emit.mnn_int8 import layer_name, table, with_rounded_weights
+from calibration.emit.open_size import open_size, takes_any_size
 from calibration.graph import Change, Graph, Node, rewrite, to_model
 from calibration.quant.plan.plan import Plan
 from calibration.runtimes.mnn import RUNTIME
@@ -48,7 +49,11 @@ def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[
         if plan is not None:
             written = with_rounded_weights(graph, plan)
             scales.write_text(table(graph, plan))
-        source.write_bytes(to_model(rewrite(written, _mish_in_pieces)).SerializeToString())
+        model = to_model(rewrite(written, _mish_in_pieces))
+        # Of an INT8 file of open size it cannot be seen what it computes in INT8.
+        if plan is None and takes_any_size(graph):
+            open_size(model)
+        source.write_bytes(model.SerializeToString())
         command = [
             *(sys.executable, "-c", _RUN, "MNNConvert", "-f", "ONNX"),
             *("--modelFile", source.name, "--MNNModel", target.name, "--bizCode", "edge"),

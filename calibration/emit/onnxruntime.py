@@ -8,6 +8,7 @@ from onnx import helper, numpy_helper
 
 from calibration.emit.base import check_plan, check_results, node_name
 from calibration.emit.onnxruntime_int8 import with_codes
+from calibration.emit.open_size import open_size, takes_any_size
 from calibration.graph import Graph, to_model
 from calibration.quant.plan.plan import Plan
 from calibration.runtimes.onnxruntime import RUNTIME
@@ -24,6 +25,8 @@ def emit(graph: Graph, *, half: bool = False, plan: Plan | None = None) -> dict[
         check_results(plan, graph, RUNTIME.name)
         graph = with_codes(graph, plan)
     model = to_model(graph)
+    if takes_any_size(graph):
+        open_size(model)
     if half:
         _halve(model)
     return {"onnx": model.SerializeToString()}

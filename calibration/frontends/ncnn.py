@@ -14,6 +14,7 @@ import numpy as np
 from calibration.graph import Attribute, Graph, Node, build
 from edge.errors import UnsupportedModelError
 from edge.formats.ncnn import Layer, Network, blob_shapes
+from edge.formats.ncnn_resize import resized
 from edge.formats.ncnn_shapes import PERMUTATIONS
 from edge.types import AnyArray, Size
 
@@ -32,6 +33,8 @@ def read(network: Network, input_size: Size) -> Graph:
     if len(network.inputs) != 1:
         names = ", ".join(network.inputs) or "none"
         raise UnsupportedModelError(f"one input is wanted, this model has {names}")
+    shape = (3, input_size.height, input_size.width)
+    network = resized(network, {network.inputs[0]: shape})
     importer = _Importer(network, input_size)
     refused: dict[str, str] = {}
     for layer in network.layers:

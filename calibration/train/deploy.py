@@ -11,6 +11,7 @@ from typing import Any
 from calibration.emit import float_artifact
 from calibration.export import export
 from calibration.frontends import onnx
+from calibration.frontends.head import cuts
 from calibration.frontends.simplify import simplify
 from calibration.runtimes import USUAL, runtime
 from calibration.train.checkpoint import Checkpoint
@@ -58,9 +59,13 @@ def deploy(
     known = ["family", "input", "labels", *(["anchors"] if about.anchors else [])]
     content = path.read_bytes()
     graph = simplify(onnx.read(content).graph)
+    about = replace(about, output_names=tuple(graph.outputs))
+    if about.anchors:  # what only turns the maps would fix their size
+        cut = next(cuts(graph, about))
+        graph, about = cut.graph, cut.spec
     made = Package(
         name=name,
-        spec=replace(about, output_names=tuple(graph.outputs)),
+        spec=about,
         artifacts=(float_artifact(USUAL, graph, half=runtime(USUAL).precision == "fp16"),),
         license=license,
         provenance={

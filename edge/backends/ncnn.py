@@ -18,7 +18,15 @@ from edge.backends.base import (
     TensorSpec,
 )
 from edge.errors import BackendError, ModelError
-from edge.formats.ncnn import TAG_FLOAT16, Network, blob_shapes, int8_blobs, read_network
+from edge.formats.ncnn import (
+    TAG_FLOAT16,
+    Network,
+    blob_shapes,
+    int8_blobs,
+    read_network,
+    write_network,
+)
+from edge.formats.ncnn_resize import resized
 from edge.formats.ncnn_size import input_size
 from edge.types import AnyArray, Float32Array, Tensor
 
@@ -33,6 +41,10 @@ def load(
     # The runtime itself checks neither sizes nor shapes and would read outside its memory.
     network = read_network(files["param"], files["bin"])
     shape = _check_tensors(network, input_, outputs)
+    suited = resized(network, {input_.name: shape})
+    if suited is not network:
+        network = suited
+        files = dict(zip(("param", "bin"), write_network(network), strict=True))
     blob_shapes(network, {input_.name: shape})
     for name in int8_blobs(network).intersection(outputs):
         raise ModelError(f"its output {name} is int8; floats are wanted")
