@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from edge import models, ops, trial
+from edge import models, ops, resizing, trial
 from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
 from edge.models.base import ModelSpec, Preprocessing, Scoring
@@ -161,15 +161,15 @@ class Detector:
         artifact = package.artifact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)
         trial.ensure(artifact.backend, artifact.files)
-        opened = open_backend(
-            artifact.backend,
-            artifact.files,
-            TensorSpec(
-                spec.input_name, _shape(spec.input, artifact.layout), layout=artifact.layout
-            ),
-            spec.output_names,
-            options,
-        )
+        shape = _shape(spec.input, artifact.layout)
+        with resizing.at(spec.input, package, artifact):
+            opened = open_backend(
+                artifact.backend,
+                artifact.files,
+                TensorSpec(spec.input_name, shape, layout=artifact.layout),
+                spec.output_names,
+                options,
+            )
         try:
             return cls(
                 spec,

@@ -80,7 +80,8 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
     Args:
         paths: One package, the files of one model, or a folder with one. Of a file pair one is
             enough when the other lies beside it under the same name.
-        overrides: What the user says; of a package, which knows the rest, name and license.
+        overrides: What the user says; of a package, which knows the rest, name, license and the
+            size that its files are to be run at.
 
     Raises:
         ModelError: The files are missing, damaged or not a model.
@@ -122,13 +123,14 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
 
 
 def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
-    if replace(overrides, name=None, license=None) != Overrides():
+    if replace(overrides, name=None, license=None, input=None) != Overrides():
         raise ModelError(f"{path}: a package knows what it is; convert its source files")
     package = edge.package.read(path)
     package = replace(
         package,
         name=overrides.name or package.name,
         license=overrides.license or package.license,
+        spec=package.spec if overrides.input is None else package.spec.resized(overrides.input),
     )
     says = f"{edge.package.MANIFEST} says so"  # it stands there too where one was made of another
     return OpenedModel(package, (says, *(t for t in recorded(package, "recognized") if t != says)))

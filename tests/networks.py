@@ -17,12 +17,14 @@ torch = pytest.importorskip("torch", reason="networks need the extra train")
 
 
 @cache
-def trained(name: str, seed: int = 0):
+def trained(name: str, seed: int = 0, classes: int = 80):
     """A network in training form and evaluation mode. Shared between tests: not to be changed."""
+    from dataclasses import replace
+
     from calibration.nets.config import NETS
     from calibration.nets.network import network
 
-    net = network(NETS[name], seed=seed).eval()
+    net = network(replace(NETS[name], classes=classes), seed=seed).eval()
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in net.modules():

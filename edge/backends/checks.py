@@ -42,6 +42,7 @@ def expect_shape(shape: Sequence[int], input_: TensorSpec) -> None:
         n in (m, -1) or n < 1 for n, m in zip(shape, input_.shape, strict=True)
     )
     if not fits:
+        there = tuple(map(int, shape))
         raise ModelError(
-            f"its input {input_.name} has the fixed shape {tuple(shape)}, asked for {input_.shape}"
+            f"its input {input_.name} has the fixed shape {there}, asked for {input_.shape}"
         )

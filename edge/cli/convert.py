@@ -86,6 +86,10 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.targets:
         checkpoints.check_source(args.files)
+    elif args.imgsz and edge.package.is_package(args.files[0]):
+        raise UsageError(
+            f"--imgsz {args.imgsz} of a package goes with --targets: files of that size are written"
+        )
     image = _image(args.data) if args.data else None
     opened = checkpoints.open_model(args.files, overrides)
     if args.targets:

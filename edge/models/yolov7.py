@@ -70,15 +70,19 @@ def recognize_heads(probe: Seen, known: Sequence[Anchors]) -> Recognition | None
     return None
 
 
-def _recognize(probe: Seen) -> Recognition | None:
+def recognize_end(probe: Seen) -> Recognition | None:
+    """A table of what was kept, with suppression inside."""
     rows7 = suppressed(probe, END2END_7.parts[0])
-    if rows7 is not None and (rows7 != "outputs" or probe.chosen):
-        return Recognition(
-            "end2end_7",
-            None,
-            (rows7,),
-            "a table of images, boxes, classes and scores: suppression is inside",
-        )
+    if rows7 is None or (rows7 == "outputs" and not probe.chosen):  # those would be YOLOv6's
+        return None
+    evidence = "a table of images, boxes, classes and scores: suppression is inside"
+    return Recognition("end2end_7", None, (rows7,), evidence)
+
+
+def _recognize(probe: Seen) -> Recognition | None:
+    end = recognize_end(probe)
+    if end is not None:
+        return end
     rows = recognize_rows(probe)
     if rows is not None:
         return rows if rows.outputs != ("output0",) or probe.chosen else None

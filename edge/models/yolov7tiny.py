@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge.models.base import Recognition, Seen
-from edge.models.yolov7 import ANCHORS, YOLOV7, recognize_heads, recognize_rows
+from edge.models.yolov7 import ANCHORS, YOLOV7, recognize_end, recognize_heads, recognize_rows
 
 
 def _recognize(probe: Seen) -> Recognition | None:
     """Raw maps. Decoded rows look like YOLOv7's, and mean the same."""
-    rows = recognize_rows(probe) if probe.chosen else None
-    return rows or recognize_heads(probe, (ANCHORS,))
+    decoded = recognize_end(probe) or recognize_rows(probe) if probe.chosen else None
+    return decoded or recognize_heads(probe, (ANCHORS,))
 
 
 YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognize=_recognize)
