@@ -169,7 +169,9 @@ class TestRefusals:
     def test_saying_what_a_package_knows(self, lite, tmp_path):
         package.write(open_model([lite]).package, tmp_path / "s.edge")
         with pytest.raises(ModelError, match="a package knows what it is"):
-            open_model([tmp_path / "s.edge"], Overrides(input=Size(64, 64)))
+            open_model([tmp_path / "s.edge"], Overrides(family="yolov8"))
+        at_another_size = open_model([tmp_path / "s.edge"], Overrides(input=Size(64, 128))).package
+        assert at_another_size.spec.input == Size(64, 128)
 
 
 @pytest.mark.parametrize(
