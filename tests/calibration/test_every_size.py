@@ -37,6 +37,7 @@ TRAINED = Path(__file__).parents[1] / "models"
 SCORE = 0.1
 ALIKE = Alike(pixels=0.5)  # random networks make much of the last bits
 RULES = {"score_threshold": SCORE, "multi_label": True}
+RULES |= {"iou_threshold": 1, "max_detections": 10**6}  # what is suppressed hangs on the last bits
 
 
 def labels(classes):
@@ -100,7 +101,7 @@ def test_a_network_finds_the_same_at_every_size_in_every_runtime(name, tmp_path)
 
 
 @pytest.mark.parametrize("classes", CLASSES)
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", ["yolov6n-v2", "yolov7-tiny"])
 def test_a_network_of_any_number_of_classes_finds_the_same_in_every_runtime(
     name, classes, tmp_path
 ):
