@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edge.models import coco, detr
+from edge.models import coco, detr, yolov6
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import BoxesScores, EndToEnd
 from edge.models.shapes import probable
@@ -38,7 +38,7 @@ def _detections(probe: Seen) -> Recognition | None:
     flat = {name: values.reshape(-1) for name, values in probe.outputs.items()}
     boxes = [n for n, v in probe.outputs.items() if v.ndim == 2 and v.shape[1] == 4]
     counts = [n for n, v in flat.items() if v.size == 1 and n not in boxes]
-    if len(flat) != 4 or len(boxes) != 1:
+    if len(flat) != 4 or len(boxes) != 1 or flat.keys() == yolov6.END2END:
         return None
     limit = len(probe.outputs[boxes[0]])
     columns = [n for n, v in flat.items() if v.size == limit and n not in boxes]

@@ -34,12 +34,13 @@ from edge.models.shapes import (
 from edge.types import Size
 
 HEADS = Distances(parts=(("classes", "boxes"),), score="probability", bins=1)
+END2END = {"num_dets", "det_boxes", "det_scores", "det_classes"}  # names, whatever they hold
 END2END_7 = EndToEnd(parts=(("image", "boxes", "class_id", "score"),))
 
 
 def recognize(probe: Seen) -> Recognition | None:
     """Three maps of C + 4 channels, a table with a row for each of their cells, or the end."""
-    if {"num_dets", "det_boxes", "det_scores", "det_classes"} == probe.outputs.keys():
+    if probe.outputs.keys() == END2END:
         return Recognition(
             "end2end",
             None,

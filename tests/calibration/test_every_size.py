@@ -28,7 +28,7 @@ from edge.cli import main
 from edge.detector import Detector
 from edge.errors import ModelError
 from edge.recognize import Overrides, open_model
-from edge.types import Size
+from edge.types import Detections, Size
 
 NETS = (pytest.param("yolov6n-v2", marks=pytest.mark.slow), "yolov6n-v3", "yolov7-tiny")
 CLASSES = (2, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 3, 30)))
@@ -54,6 +54,16 @@ def detected(model, size, backend):
     rules = {"precision": "fp32", "threads": 1, **RULES}
     with Detector.load(model, backend=backend, input=size, **rules) as detector:
         return detector(photo_of(size))
+
+
+def differ(results, expected):
+    """How the best of two lists part; the rest of a random network is too many to compare."""
+    threshold = float(np.sort(expected.scores)[-50:][0])
+    best = []
+    for each in (results, expected):
+        rows = each.scores > threshold - 2 * ALIKE.score
+        best.append(Detections(each.boxes[rows], each.scores[rows], each.class_ids[rows]))
+    return apart(*best, threshold, ALIKE)
 
 
 def everywhere(path):
@@ -92,12 +102,12 @@ def test_a_network_finds_the_same_at_every_size_in_every_runtime(name, tmp_path)
                     detected(whole, size, backend)
             else:
                 results = detected(whole, size, backend)
-                assert not apart(results, expected, SCORE, ALIKE), (backend, size)
+                assert not differ(results, expected), (backend, size)
         expected = detected(same, size, "onnxruntime")
-        assert not apart(detected(halves, size, "ncnn"), expected, SCORE, ALIKE), size
+        assert not differ(detected(halves, size, "ncnn"), expected), size
     words = ["--imgsz", str(SIZES[2]), "--targets", "tflite", "-o", str(tmp_path / "wide.edge")]
     assert main(["convert", str(halves), *words]) == 0
-    assert not apart(detected(tmp_path / "wide.edge", SIZES[2], "tflite"), expected, SCORE, ALIKE)
+    assert not differ(detected(tmp_path / "wide.edge", SIZES[2], "tflite"), expected)
 
 
 @pytest.mark.parametrize("classes", CLASSES)
@@ -112,8 +122,8 @@ def test_a_network_of_any_number_of_classes_finds_the_same_in_every_runtime(
     halves = deployed(net, tmp_path)
     whole = everywhere(tmp_path / "best.onnx")
     for backend in BACKENDS:
-        assert not apart(detected(whole, size, backend), expected, SCORE, ALIKE), backend
-    assert not apart(detected(tmp_path / "best.onnx", size, "onnxruntime"), expected, SCORE, ALIKE)
+        assert not differ(detected(whole, size, backend), expected), backend
+    assert not differ(detected(tmp_path / "best.onnx", size, "onnxruntime"), expected)
     assert package.read(halves).spec.labels == labels(classes)
 
 
