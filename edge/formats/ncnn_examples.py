@@ -56,6 +56,8 @@ def signs(network: Network) -> frozenset[str]:
         cell = first.whole(0) * first.whole(1) * first.whole(11, first.whole(1))
         focus = cell > 0 and first.whole(6) == 12 * cell
         result.add("focus" if focus else "no focus")
+        if first.whole(1) == 6:
+            result.add("six")
         if _darknet_like(network, first):
             result.add("leaky")
     return frozenset(result)

@@ -204,8 +204,9 @@ class Seen:
             as well be another's.
         ending: What the detection layer said that stood behind the outputs in the file.
         signs: What else the file shows: "focus" or "no focus", whether the network begins with the
-            four quarters of the image's pixels; "leaky", its first activation is one that darknet
-            uses; "image_arrays", a name that YOLOv6 gives.
+            four quarters of the image's pixels; "six", it begins with a convolution of 6x6;
+            "leaky", its first activation is one that darknet uses; "image_arrays", a name that
+            YOLOv6 gives.
         left_out: Outputs of the file that hold nothing new, and are not among `outputs`.
     """
 

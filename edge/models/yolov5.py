@@ -24,7 +24,7 @@ def _recognize(probe: Seen) -> Recognition | None:
     rows = recognize_rows(probe)
     if rows is not None:  # older releases call it `output`, as YOLOv7 does
         return rows if rows.outputs == ("output0",) or probe.chosen else None
-    return recognize_heads(probe, (ANCHORS, P6_ANCHORS))
+    return recognize_heads(probe, "yolov5", (ANCHORS, P6_ANCHORS))
 
 
 YOLOV5 = Family(

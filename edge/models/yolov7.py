@@ -53,8 +53,19 @@ def recognize_rows(probe: Seen) -> Recognition | None:
     )
 
 
-def recognize_heads(probe: Seen, known: Sequence[Anchors]) -> Recognition | None:
-    """Raw maps of three anchors, three or four levels of them."""
+def recognize_heads(probe: Seen, name: str, known: Sequence[Anchors]) -> Recognition | None:
+    """Raw maps of three anchors, three or four levels of them.
+
+    Where the first layers can be seen, they may tell the family: YOLOv5 alone begins with the
+    quarters of the image or with a convolution of 6x6, and YOLOv7-tiny alone with a leaky ReLU.
+    """
+    own = name
+    if probe.signs & {"focus", "six"}:
+        own = "yolov5"
+    elif "leaky" in probe.signs:
+        own = "yolov7-tiny"
+    if (own != name or probe.ending) and not probe.chosen:  # a detection layer is YOLOv3's
+        return None
     for anchors, strides in zip(known, STRIDES, strict=False):
         head = anchor_head(probe, strides)
         if head is not None:
@@ -86,7 +97,7 @@ def _recognize(probe: Seen) -> Recognition | None:
     rows = recognize_rows(probe)
     if rows is not None:
         return rows if rows.outputs != ("output0",) or probe.chosen else None
-    return recognize_heads(probe, (ANCHORS, P6_ANCHORS))
+    return recognize_heads(probe, "yolov7", (ANCHORS, P6_ANCHORS))
 
 
 YOLOV7 = Family(

@@ -17,7 +17,7 @@ from edge.models.yolov7 import ANCHORS, YOLOV7, recognize_end, recognize_heads, 
 def _recognize(probe: Seen) -> Recognition | None:
     """Raw maps. Decoded rows look like YOLOv7's, and mean the same."""
     decoded = recognize_end(probe) or recognize_rows(probe) if probe.chosen else None
-    return decoded or recognize_heads(probe, (ANCHORS,))
+    return decoded or recognize_heads(probe, "yolov7-tiny", (ANCHORS,))
 
 
 YOLOV7_TINY = replace(YOLOV7, name="yolov7-tiny", recognize=_recognize)

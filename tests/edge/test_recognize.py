@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 
+import ncnn_files
 import numpy as np
 import pytest
 
@@ -189,3 +190,17 @@ def test_quantized_inputs_take_pixels_as_they_are(scale, zero_point, dtype, expe
     input_ = TensorSpec("in", (1, 8, 8, 3), dtype, "NHWC", scale, zero_point)
     result = recognize._by_codes(usual, input_)
     assert (result.mean[0], result.scale[0]) == expected
+
+
+def test_a_map_of_one_class_keeps_its_channel(tmp_path):
+    lines = ["Input in 0 1 in", "Split s 1 6 in " + " ".join(f"i{k}" for k in range(6))]
+    parts = []
+    for k, (stride, count) in enumerate([(8, 1), (8, 64), (16, 1), (16, 64), (32, 1), (32, 64)]):
+        size = count * 3 * stride**2
+        lines.append(f"Convolution c{k} 1 1 i{k} o{k} 0={count} 1={stride} 3={stride} 6={size}")
+        parts.append(f"t:{size}")
+    (tmp_path / "m.param").write_bytes(ncnn_files.param(*lines))
+    (tmp_path / "m.bin").write_bytes(ncnn_files.arrays(*parts))
+    spec = open_model([tmp_path / "m.param"], Overrides("yolov8", Size(64, 64))).package.spec
+    assert (spec.form, len(spec.labels)) == ("split", 1)
+    assert spec.output_names == ("o0", "o2", "o4", "o1", "o3", "o5")

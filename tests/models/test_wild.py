@@ -21,7 +21,7 @@ READ = MappingProxyType(
         "ncnn-fastestdet": ("fastestdet", "first", "352x352"),
         "ncnn-yolo-fastestv2": ("yolo-fastestv2", "last", "352x352"),
         "ncnn-nanodet-m-numeric": ("nanodet", "split-rows", "320x320"),
-        "ncnn-yolov7-tiny-random": None,
+        "ncnn-yolov7-tiny-random": ("yolov7-tiny", "heads", "640x640"),
         "ncnn-yolov8n-random": ("yolov8", "boxes-rows-logits", "640x640"),
         "ncnn-nanodet-m": ("nanodet", "split-rows", "320x320"),
         "ncnn-ghost-yolov5n": None,

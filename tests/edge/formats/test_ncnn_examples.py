@@ -75,6 +75,7 @@ def test_other_detection_layers_are_named():
     [
         (("Convolution c 1 1 in a 0=8 1=3 6=216 9=2 -23310=1,0.1",), {"no focus", "leaky"}),
         (("Convolution c 1 1 in a 0=8 1=3 6=216 9=1",), {"no focus"}),
+        (("Convolution c 1 1 in a 0=2 1=6 6=216",), {"no focus", "six"}),
         (("Convolution c 1 1 in a 0=8 1=3 6=216", "ReLU r 1 1 a b 0=0.1"), {"no focus", "leaky"}),
         (("Convolution c 1 1 in a 0=8 1=3 6=216", "ReLU r 1 1 a b"), {"no focus"}),
         (("Convolution c 1 1 in a 0=8 1=3 6=216", "Mish r 1 1 a b"), {"no focus", "leaky"}),

@@ -479,6 +479,8 @@ def test_a_detection_layer_tells_yolov3_from_yolov4_by_its_scales(shapes, scales
     look = ended(shapes, scales, "leaky")
     recognitions = {name: FAMILIES[name].recognize(look) for name in ("yolov3", "yolov4")}
     assert {name: r.form for name, r in recognitions.items() if r} == results
+    others = FAMILIES.keys() - {"yolov3", "yolov4"}
+    assert not any(FAMILIES[name].recognize(look) for name in others)
     for recognition in filter(None, recognitions.values()):
         assert recognition.outputs[0] == list(shapes)[-1]  # the finest first
         assert recognition.anchors == (PAIRS,) * len(shapes)
