@@ -96,7 +96,7 @@ def _cpu(identity: Board) -> Iterator[Finding]:
             "CPU",
             "note",
             what,
-            "Without INT8 dot products an INT8 model is not always the faster one.",
+            "Without INT8 dot products it depends on the runtime whether INT8 is faster.",
             "compare both: edge bench --model M --backend all",
         )
     else:

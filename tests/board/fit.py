@@ -7,7 +7,7 @@ least squared relative error on the published times. A network is judged by a fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -69,12 +69,3 @@ class Errors:
     @property
     def _absolute(self) -> Array:
         return np.abs(np.array(list(self.ratios.values())) - 1)
-
-
-def left_out(names: Sequence[str], costs: Array, ms: Array) -> Errors:
-    """Each network estimated by a fit to all others."""
-    ratios = {}
-    for i, name in enumerate(names):
-        others = np.arange(len(names)) != i
-        ratios[name] = float(costs[i] @ weights(costs[others], ms[others]) / ms[i])
-    return Errors(ratios)

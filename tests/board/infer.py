@@ -1,7 +1,7 @@
 """One inference between the marks of tests/arm/mark.c; what `counting.py` emulates.
 
     python infer.py MARK.SO ncnn PARAM WIDTH HEIGHT fp16|fp32 THREADS [BIN]
-    python infer.py MARK.SO tflite FILE THREADS
+    python infer.py MARK.SO tflite|mnn|onnxruntime FILE THREADS fp16|fp32
 
 A network without a BIN computes with zeros for weights, as the published times do.
 """
@@ -40,7 +40,7 @@ def ncnn(
     return run
 
 
-def tflite(path: str, threads: str) -> Callable[[], object]:
+def tflite(path: str, threads: str, precision: str) -> Callable[[], object]:
     """An inference of TensorFlow Lite with XNNPACK."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -49,9 +49,35 @@ def tflite(path: str, threads: str) -> Callable[[], object]:
     return interpreter.invoke
 
 
+def mnn(path: str, threads: str, precision: str) -> Callable[[], object]:
+    """An inference of MNN."""
+    import MNN
+
+    interpreter = MNN.Interpreter(path)
+    arithmetic = "low" if precision == "fp16" else "high"
+    session = interpreter.createSession({"numThread": int(threads), "precision": arithmetic})
+    return lambda: interpreter.runSession(session)
+
+
+def onnxruntime(path: str, threads: str, precision: str) -> Callable[[], object]:
+    """An inference of ONNX Runtime."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(threads)
+    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    taken = session.get_inputs()[0]
+    kind = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
+    inputs = {taken.name: np.zeros(taken.shape, kind[taken.type])}
+    return lambda: session.run(None, inputs)
+
+
+RUNTIMES = {"ncnn": ncnn, "tflite": tflite, "mnn": mnn, "onnxruntime": onnxruntime}
+
 if __name__ == "__main__":
     marks = ctypes.CDLL(sys.argv[1])
-    run = {"ncnn": ncnn, "tflite": tflite}[sys.argv[2]](*sys.argv[3:])
+    run = RUNTIMES[sys.argv[2]](*sys.argv[3:])
     run()
     marks.start()
     outputs = run()
