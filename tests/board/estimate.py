@@ -112,7 +112,7 @@ COSTS: Mapping[str, Callable[[Work], float]] = MappingProxyType(
         "misses of L2, by threads": lambda work: work.first.misses[1] * (work.threads > 1),
         "all misses of L2, by threads": lambda work: work.alone.misses[1] * (work.threads > 1),
         "all misses of L3": lambda work: work.alone.misses[2],
-        "a million": lambda work: 1e6,
+        "each inference, in millions": lambda work: 1e6,
     }
 )
 

@@ -57,7 +57,7 @@ _SHARED_L2 = (
     "misses of L1",
     "misses of L2",
     "all misses of L2, by threads",
-    "a million",
+    "each inference, in millions",
 )
 _OWN_L2 = (
     "cycles",
