@@ -70,9 +70,9 @@ How this reads:
 - Winograd's algorithm is why ncnn's float32 is so light: without it, YOLOv6-n takes two and a half
   times as many. INT8 gains nearly as much by it on the A72, and next to nothing on the A76.
 - Where the CPU has it, float16 takes fewer than INT8, but for YOLOv7-tiny in ncnn.
-- A count is no time: on the A72, where INT8 and float32 take as many in ncnn, the published times of
-  eight networks in INT8 are 6 to 44 % shorter than in float32; so are the estimated ones of these
-  two. Milliseconds, estimated from blocks, caches and published times: `tests/board/ESTIMATES.md`.
+- A count is no time: on the A72, where INT8 takes as many as float32 in ncnn, the times that ncnn's
+  authors publish of eight networks are 6 to 44 % shorter in INT8, and so are the estimated ones of
+  these two. Milliseconds, estimated from blocks, caches and such times: `tests/board/ESTIMATES.md`.
 """
 RUNTIMES = ("ncnn", "mnn", "tflite", "onnxruntime")
 PRECISIONS = ("fp32", "fp32-direct", "fp16", "int8", "int8-direct")

@@ -1,7 +1,8 @@
 """python -m tests.board: milliseconds of a board, estimated without it.
 
     python -m tests.board count FOLDER    count and price what counts.json lacks; an hour for all
-    python -m tests.board page            write ESTIMATES.md and estimates.json of committed counts
+    python -m tests.board page            write ESTIMATES.md and estimates.json of committed counts,
+                                          and print the table of edge/docs/explanation/boards.md
     python -m tests.board compare FILE --board "Raspberry Pi 5" --model YOLOv6-n
                                           a report of `edge bench --share` beside the estimate
 
@@ -98,6 +99,7 @@ def main() -> int:
             figures = page.figures()
             (HERE / "estimates.json").write_text(json.dumps(figures, indent=1) + "\n")
             (HERE / "ESTIMATES.md").write_text(page.text(figures))
+            print(page.guide(figures), end="")
         else:
             print(compare.table(report.read(args.file), args.board, args.model))
     except EdgeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ fit to four threads alone is no better than one to both together.
 The amount for each inference on a Raspberry Pi 4 has no cause that is understood, and blazeface
 shows that it is not there as such: the one network of less than 24 ms is estimated far too slow.
 Where it takes part in the fit, the weights move and the pairs of INT8 and float get worse. It was
-looked at last, so the costs were not chosen anew.
+looked at last, so the costs were not chosen again.
 """
 _WEIGHTS = """
 ## Weights
@@ -234,6 +235,7 @@ benchmark lie. Those are of ncnn. Of the other runtimes only MobileNet v1 in Ten
 Raspberry Pi 4 could be checked, whose times [XNNPACK](https://github.com/google/XNNPACK) published;
 estimated / published: {checked}.
 As wide as the farthest of these are the intervals there.
+Threads of MNN and ONNX Runtime count as they wait: with four there is no estimate of those.
 
 | board | network, input, runtime, precision | 1 thread | 4 threads |
 |---|---|---|---|
@@ -276,6 +278,32 @@ def text(figures: Mapping[str, Any]) -> str:
             cells = (milliseconds(times.get(str(threads))) for threads in estimate.THREADS)
             parts.append(f"| {name} | {network} | {' | '.join(cells)} |\n")
     return "".join(parts)
+
+
+RUNTIMES = {
+    "ncnn": "ncnn",
+    "mnn": "MNN",
+    "tflite": "TensorFlow Lite",
+    "onnxruntime": "ONNX Runtime",
+}
+PRECISIONS = {"fp32": "float32", "fp16": "float16", "int8": "INT8"}
+
+
+def guide(figures: Mapping[str, Any]) -> str:
+    """The rows of the table in edge/docs/explanation/boards.md."""
+    rows = []
+    for model, runtime, precision in product(OURS, RUNTIMES, PRECISIONS):
+        cells = []
+        for board, threads in product(BOARDS, estimate.THREADS):
+            known = figures["boards"][board]["estimates"]
+            values = known.get(f"{model} 320 {runtime} {precision}", {}).get(str(threads))
+            cells.append(
+                f"{values[0]:.3g} ({values[1]:.3g}–{values[2]:.3g})" if values else ""  # noqa: RUF001
+            )
+        if any(cells):
+            title = f"{model}, {RUNTIMES[runtime]} {PRECISIONS[precision]}"
+            rows.append(f"| {title} | {' | '.join(cells)} |\n")
+    return "".join(rows)
 
 
 def milliseconds(values: Sequence[float] | None) -> str:

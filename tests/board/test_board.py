@@ -55,6 +55,11 @@ def test_the_page_is_of_these_counts(figures):
     assert page.text(figures) == (HERE / "ESTIMATES.md").read_text()
 
 
+def test_what_users_read_is_of_these_counts(figures):
+    guide = HERE.parents[1] / "edge" / "docs" / "explanation" / "boards.md"
+    assert page.guide(figures) in guide.read_text(encoding="utf-8")
+
+
 def test_times_of_other_networks_are_not_explained(figures):
     for each in figures["boards"].values():
         for threads, kinds in each["left out"].items():
