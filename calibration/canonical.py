@@ -200,15 +200,17 @@ def _shortened(
     Raises:
         ModelError: The graph that was read does not compute what the source does.
     """
-    target = float_file.decode(expected, spec)
-    clear = float_file.clear(target, float_file.FULL)
+    tolerance = _tolerance(expected, spec)
+    target = float_file.decode(expected, spec, tolerance)
+    clear = float_file.clear(target, tolerance)
     for cut in cuts(graph, spec):
         artifact = float_artifact(REFERENCE, cut.graph)
-        candidates = float_file.decode(float_file.run(artifact, cut.spec, pixels), cut.spec)
-        lost = float_file.alone(target, candidates, float_file.FULL)
+        outputs = float_file.run(artifact, cut.spec, pixels)
+        candidates = float_file.decode(outputs, cut.spec, tolerance)
+        lost = float_file.alone(target, candidates, tolerance)
         if not models.layout(cut.spec.family, cut.spec.form).suppress:
             # The whole may have suppressed what nobody would behind the cut.
-            lost += float_file.alone(candidates, target, float_file.FULL)
+            lost += float_file.alone(candidates, target, tolerance)
         if clear and not lost:
             names = ", ".join(cut.spec.output_names)
             read = "" if cut.spec.anchors == spec.anchors else "; its anchors stand in its graph"
@@ -224,6 +226,16 @@ def _shortened(
     if clear or not any(cuts(graph, spec)):
         return whole, spec, "left whole: no cut at the last convolutions gave its boxes"
     return whole, spec, "left whole: it finds nothing in the image to compare a cut by"
+
+
+def _tolerance(outputs: Sequence[Float32Array], spec: ModelSpec) -> float_file.Tolerance:
+    """The usual one; where nothing is detected, that of scores so faint that something is left."""
+    usual = float_file.FULL
+    for part in (1, 0.1, 0.01, 0.001, 0.0001):
+        tolerance = replace(usual, score=part * usual.score, floor=part * usual.floor)
+        if float_file.clear(float_file.decode(outputs, spec, tolerance), tolerance):
+            return tolerance
+    return usual
 
 
 def _able(graph: Graph, refused: str) -> str:

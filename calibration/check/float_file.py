@@ -31,11 +31,13 @@ class Tolerance:
         decibels: The minimum ratio of signal to noise of an output, SQNR.
         overlap: The minimum IoU of a box with its twin.
         score: The maximum that a score may differ.
+        floor: Scores count from here on.
     """
 
     decibels: float
     overlap: float
     score: float
+    floor: float = _FLOOR
 
 
 # Trained convolutional networks reach 85 dB in every runtime; MNN has GELU as a polynomial, which
@@ -228,17 +230,18 @@ def decibels(result: AnyArray, expected: AnyArray) -> float:
     return float(10 * np.log10(max(float((signal**2).sum()), 1e-30) / power)) if power else np.inf
 
 
-def decode(outputs: Sequence[AnyArray], spec: ModelSpec) -> Candidates:
-    """The candidates of all classes that these outputs hold."""
+def decode(outputs: Sequence[AnyArray], spec: ModelSpec, tolerance: Tolerance = FULL) -> Candidates:
+    """The candidates of all classes that these outputs hold, from a tolerance's floor on."""
     tensors = [Tensor(values) for values in outputs]
     layout = models.layout(spec.family, spec.form)
-    return layout.decode(tensors, spec, Scoring(_FLOOR, multi_label=True))
+    return layout.decode(tensors, spec, Scoring(tolerance.floor, multi_label=True))
 
 
 def clear(candidates: Candidates, tolerance: Tolerance) -> list[int]:
     """Of the best candidates, those whose twins cannot hide below the least score."""
+    least = tolerance.floor + tolerance.score
     best = np.argsort(-candidates.scores, kind="stable")[:_BEST]
-    return [int(index) for index in best if candidates.scores[index] > _FLOOR + tolerance.score]
+    return [int(index) for index in best if candidates.scores[index] > least]
 
 
 def alone(these: Candidates, those: Candidates, tolerance: Tolerance) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import emitted
 import numpy as np
@@ -197,3 +198,35 @@ def test_a_model_without_a_source_is_refused(opened):
     only = replace(for_targets(opened, ("tflite",)).package)
     with pytest.raises(UnsupportedModelError, match="this one is tflite fp32"):
         for_targets(replace(opened, package=only), ("ncnn",))
+
+
+def test_a_network_that_detects_nothing_is_cut_by_what_comes_nearest():
+    """One that is hardly trained, of two classes: its calibration had no heads to learn from."""
+    pytest.importorskip("torch")
+    from calibration.canonical import canonical
+    from calibration.nets.config import YOLOv7Tiny
+    from calibration.nets.network import network
+    from calibration.quant.simulate.heads import levels
+    from edge.errors import CalibrationError
+
+    opened = blind(network(YOLOv7Tiny(classes=2)).eval())
+    graph, spec, sentence = canonical(opened)
+    assert sentence.startswith("cut at the outputs of its last convolutions")
+    outputs = [np.zeros(graph.shapes[name], np.float32) for name in spec.output_names]
+    assert [level.classes.shape[:3] for level in levels(outputs, spec)] == [(1, 3, 2)] * 3
+    apart = [values.reshape(1, 3, 7, *values.shape[2:]) for values in outputs]
+    with pytest.raises(CalibrationError, match="raw outputs of its last convolutions"):
+        levels(apart, spec)
+
+
+def blind(net):
+    from tempfile import TemporaryDirectory
+
+    from calibration.export import export
+    from edge.recognize import Overrides, open_model
+    from edge.types import Size
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "blind.onnx"
+        export(net, path, form="raw", size=Size(96, 96))
+        return open_model([path], Overrides(family="yolov7-tiny")).package

@@ -42,7 +42,8 @@ def levels(outputs: Sequence[Any], spec: ModelSpec) -> list[Level]:
     layout = models.layout(spec.family, spec.form)
     held = {part for parts in layout.parts for part in parts}
     logits = layout.per_level and layout.score == "logit"
-    if not logits or not held <= {"classes", "boxes", "objectness"}:
+    maps = all(values.ndim == 4 for values in outputs)
+    if not (logits and maps) or not held <= {"classes", "boxes", "objectness"}:
         raise CalibrationError(
             f"a model is calibrated from the raw outputs of its last convolutions, which were not "
             f"found in this one of family {spec.family} and form {spec.form}"
