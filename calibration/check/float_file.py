@@ -238,10 +238,10 @@ def decode(outputs: Sequence[AnyArray], spec: ModelSpec, tolerance: Tolerance = 
 
 
 def clear(candidates: Candidates, tolerance: Tolerance) -> list[int]:
-    """Of the best candidates, those whose twins cannot hide below the least score."""
-    least = tolerance.floor + tolerance.score
+    """Of the best candidates, those whose twins cannot hide below the minimum score."""
+    minimum = tolerance.floor + tolerance.score
     best = np.argsort(-candidates.scores, kind="stable")[:_BEST]
-    return [int(index) for index in best if candidates.scores[index] > least]
+    return [int(index) for index in best if candidates.scores[index] > minimum]
 
 
 def alone(these: Candidates, those: Candidates, tolerance: Tolerance) -> list[str]:
