@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pdoc
 
+import calibration
 import edge
 
 # pdoc finds no names in annotations of a NamedTuple, nor in an alias that another module uses.
@@ -24,15 +25,20 @@ def write(folder: Path) -> None:
     Raises:
         UserWarning: A module cannot be imported, or exports what is not there.
     """
-    for name in edge.__all__:  # imported when first used; pdoc looks at what is there
-        setattr(edge, name, getattr(edge, name))
+    inner = [
+        module.name
+        for package in (edge, calibration)
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    ]
+    for package in (edge, calibration):
+        for name in package.__all__:  # imported when first used; pdoc looks at what is there
+            setattr(package, name, getattr(package, name))
     warnings.filterwarnings("error", module="pdoc")
     warnings.filterwarnings("ignore", UNRESOLVED)
     pdoc.render.configure(docformat="google")
     # Below a package that lists its public names, pdoc shows nothing that is not asked for.
-    inner = [module.name for module in pkgutil.iter_modules(edge.__path__, "edge.")]
     public = [name for name in inner if not name.rpartition(".")[2].startswith("_")]
-    pdoc.pdoc("edge", *public, "calibration", output_directory=folder)
+    pdoc.pdoc("edge", "calibration", *public, output_directory=folder)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "doctor": "edge.cli.doctor",
         "models": "edge.cli.models",
         "train": "calibration.train.cli",
-        "calibrate": "calibration.calibrate.cli",
+        "calibrate": "calibration.workflow.cli",
     }
 )
 

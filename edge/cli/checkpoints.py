@@ -78,7 +78,7 @@ def to_onnx(files: Sequence[Path], out: Path, overrides: Overrides) -> tuple[str
         UsageError: An option does not fit the network.
     """
     try:
-        converted = import_module("calibration.convert").convert(
+        converted = import_module("calibration.official").convert(
             files, out, input_=overrides.input, labels=overrides.labels or ()
         )
     except (ValueError, OSError) as error:

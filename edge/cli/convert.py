@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from edge.cli import UsageError, checkpoints, options
 from edge.errors import ModelError, NotInstalledError, SourceError
 from edge.io.sources.images import read_image
 from edge.paths import exists
-from edge.recognize import OpenedModel
+from edge.recognize import OpenedModel, Overrides
 from edge.types import UInt8Array
 
 HELP = "make a .edge package from a model's files"
@@ -68,35 +69,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Recognize the files, write the package, say what was concluded."""
-    overrides = replace(options.overrides(args), name=args.output.stem, license=args.license)
-    if (args.precision or args.data) and not args.targets:
+    sentences = convert(
+        args.files,
+        args.output,
+        replace(options.overrides(args), license=args.license),
+        targets=args.targets or (),
+        precision=args.precision,
+        data=args.data,
+        zipped=args.zip,
+        force=args.force,
+    )
+    checkpoints.report(sentences, args.output)
+    return 0
+
+
+def convert(
+    files: Sequence[Path],
+    output: Path,
+    overrides: Overrides,
+    *,
+    targets: Sequence[str] = (),
+    precision: str | None = None,
+    data: Path | None = None,
+    zipped: bool = False,
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Write a model's files as one package, or a checkpoint as ONNX.
+
+    Args:
+        files: Of one model.
+        output: NAME.edge; of a checkpoint also NAME.onnx.
+        overrides: What is said instead of recognized.
+        targets: Runtimes to write files for; none takes the files as they are.
+        precision: Of the weights written for these.
+        data: An image to check them on.
+        zipped: One file instead of a folder.
+        force: Replace what is there.
+
+    Returns:
+        Sentences: what was concluded.
+
+    Raises:
+        UsageError: Arguments do not fit each other or the model.
+        EdgeError: The model cannot be read or written.
+    """
+    overrides = replace(overrides, name=output.stem)
+    if (precision or data) and not targets:
         raise UsageError("--precision and --data go with --targets")
-    if args.output.suffix == ".onnx" and checkpoints.is_checkpoint(args.files):
-        if args.targets or args.zip or args.license:
+    if output.suffix == ".onnx" and checkpoints.is_checkpoint(files):
+        if targets or zipped or overrides.license:
             raise UsageError("--targets, --zip and --license go with a package, NAME.edge")
-        if exists(args.output, ModelError) and not args.force:
-            raise ModelError(f"{args.output}: already exists; --force replaces it")
-        _, sentences = checkpoints.to_onnx(args.files, args.output, overrides)
-        checkpoints.report(sentences, args.output)
-        return 0
-    if args.output.suffix.lower() in _FILES:
+        if exists(output, ModelError) and not force:
+            raise ModelError(f"{output}: already exists; --force replaces it")
+        return checkpoints.to_onnx(files, output, overrides)[1]
+    if output.suffix.lower() in _FILES:
         raise UsageError(
-            f"-o {args.output}: a package is written, NAME.edge, and holds the runtimes' files; "
+            f"-o {output}: a package is written, NAME.edge, and holds the runtimes' files; "
             f"NAME.onnx is written of checkpoints ({', '.join(checkpoints.SUFFIXES)})"
         )
-    if args.targets:
-        checkpoints.check_source(args.files)
-    elif args.imgsz and edge.package.is_package(args.files[0]):
+    if targets:
+        checkpoints.check_source(files)
+    elif overrides.input and edge.package.is_package(files[0]):
         raise UsageError(
-            f"--imgsz {args.imgsz} of a package goes with --targets: files of that size are written"
+            f"--imgsz {overrides.input} of a package goes with --targets: files of that size are "
+            "written"
         )
-    image = _image(args.data) if args.data else None
-    opened = checkpoints.open_model(args.files, overrides)
-    if args.targets:
-        opened = _for_targets(opened, args.targets, args.precision, image)
-    edge.package.write(opened.package, args.output, zipped=args.zip, force=args.force)
-    checkpoints.report(opened.evidence, args.output)
-    return 0
+    image = _image(data) if data else None
+    opened = checkpoints.open_model(files, overrides)
+    if targets:
+        opened = _for_targets(opened, tuple(targets), precision, image)
+    edge.package.write(opened.package, output, zipped=zipped, force=force)
+    return opened.evidence
 
 
 def _targets(text: str) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 
 import numpy as np
 
-from calibration.calibrate.images import open_images
 from calibration.canonical import canonical
 from calibration.check.agreement import agree, detections
 from calibration.graph import Graph
@@ -40,6 +39,7 @@ from calibration.quant.search.ranges import best_for_all, opinions
 from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
 from calibration.runtimes import runtime
+from calibration.workflow.images import open_images
 from edge.evaluate import agreement
 from edge.recognize import open_model
 from edge.types import UInt8Array

@@ -34,9 +34,6 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 
 import numpy as np
 
-from calibration.calibrate.images import Images, divide, open_images
-from calibration.calibrate.measure import find, race, row
-from calibration.calibrate.study import float_operations
 from calibration.canonical import canonical
 from calibration.emit import float_artifact, int8_artifact
 from calibration.graph import Graph
@@ -51,6 +48,9 @@ from calibration.quant.solve import solve
 from calibration.quant.spec.spec import LayerSpec, QuantSpec
 from calibration.report.facts import Row
 from calibration.runtimes import runtime
+from calibration.workflow.images import Images, divide, open_images
+from calibration.workflow.measure import find, race, row
+from calibration.workflow.study import float_operations
 from edge import board
 from edge.cli import checkpoints
 from edge.io.datasets import Objects

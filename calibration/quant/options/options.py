@@ -20,6 +20,11 @@ class Limits:
         ap: The minimum AP with the float model's detections as the truth, 0 to 1.
         ap50: The same at IoU .50.
         drop: The maximum loss of AP by labels, 0 to 1.
+
+    Example:
+        >>> from calibration import Limits
+        >>> print(Limits.parse("90/96"))
+        agreement 90/96
     """
 
     ap: float | None = 0.90
@@ -87,6 +92,11 @@ class Options:
     Raises:
         CalibrationError: A value is none, or two of them do not go together; names the option.
         UnsupportedModelError: A target is unknown.
+
+    Example:
+        >>> from calibration import Options
+        >>> Options(recipe="fast", qat=True).targets
+        ('ncnn',)
     """
 
     targets: tuple[str, ...] = (USUAL,)

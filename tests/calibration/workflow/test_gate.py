@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.calibrate.gate import violations
 from calibration.quant.options.options import Limits
+from calibration.workflow.gate import violations
 from edge.evaluate import Agreement, agreement
 from edge.evaluate.bootstrap import Difference
 from edge.types import Detections

@@ -10,9 +10,9 @@ import pytest
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("onnxruntime")
 
-from calibration.calibrate import cli, describe, flow  # noqa: E402
 from calibration.emit import EMITTERS, int8_artifact  # noqa: E402
 from calibration.quant.solve import solve  # noqa: E402
+from calibration.workflow import calibrate, describe, flow  # noqa: E402
 from edge import package  # noqa: E402
 from edge.cli import main  # noqa: E402
 from edge.detector import Detector  # noqa: E402
@@ -248,7 +248,7 @@ def test_a_package_that_is_there_stays(words, made, capsys):
 
 
 def test_a_missing_runtime_is_named_with_its_extra(words, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "versions", lambda names: {})
+    monkeypatch.setattr(calibrate, "versions", lambda names: {})
     assert main([*words, "-o", str(tmp_path / "x.edge"), "--targets", "mnn"]) == 1
     assert "pip install 'edge-yolo[mnn]'" in capsys.readouterr().err
 
@@ -287,7 +287,7 @@ def test_learning_that_would_not_take_place_is_refused(asked, complaint, words, 
 
 
 def test_training_without_torch_is_refused_with_its_extra(words, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    monkeypatch.setattr(calibrate, "find_spec", lambda name: None)
     assert main([*words, "-o", str(tmp_path / "x.edge"), "--qat"]) == 1
     assert "pip install 'edge-yolo[train]'" in capsys.readouterr().err
 

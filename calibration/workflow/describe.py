@@ -10,11 +10,6 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from calibration.calibrate import study
-from calibration.calibrate.images import DataReport
-from calibration.calibrate.measure import overlap, race
-from calibration.calibrate.progress import Progress
-from calibration.calibrate.study import Judged, Network, Observed
 from calibration.check import int8_file
 from calibration.emit import float_artifact
 from calibration.quant.options.options import Options
@@ -24,6 +19,11 @@ from calibration.quant.spec.spec import QuantSpec
 from calibration.report.facts import Facts, Row, Scheme, Target
 from calibration.report.page import Pair
 from calibration.runtimes import runtime
+from calibration.workflow import study
+from calibration.workflow.images import DataReport
+from calibration.workflow.measure import overlap, race
+from calibration.workflow.progress import Progress
+from calibration.workflow.study import Judged, Network, Observed
 from edge import board
 from edge.evaluate import agreement
 from edge.io.datasets import Objects

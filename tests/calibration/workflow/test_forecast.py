@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from quant_graphs import Builder
 
-from calibration.calibrate.forecast import forecast
+from calibration.workflow.forecast import forecast
 
 
 def chain(activation: str, *, depthwise: bool = False):

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from calibration.calibrate.measure import halves, row
 from calibration.check.agreement import detections
 from calibration.graph import Graph, Node
 from calibration.quant.observe.histograms import observe
@@ -24,6 +23,7 @@ from calibration.quant.simulate.simulate import simulate
 from calibration.quant.spec.spec import QuantSpec
 from calibration.report import facts
 from calibration.runtimes import runtime
+from calibration.workflow.measure import halves, row
 from edge.evaluate import agreement
 from edge.io.datasets import Objects
 from edge.models.base import ModelSpec

@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping
 from functools import partial
 
-from calibration.calibrate import study
-from calibration.calibrate.decide import Decided
-from calibration.calibrate.images import DataReport
-from calibration.calibrate.progress import Progress
-from calibration.calibrate.refusal import GateFailedError
-from calibration.calibrate.study import Network
 from calibration.quant.options.options import Limits, Options
 from calibration.quant.plan import structure
 from calibration.report.facts import Row
 from calibration.runtimes import runtime
+from calibration.workflow import study
+from calibration.workflow.decide import Decided
+from calibration.workflow.images import DataReport
+from calibration.workflow.progress import Progress
+from calibration.workflow.refusal import GateFailedError
+from calibration.workflow.study import Network
 from edge.evaluate import Agreement
 from edge.evaluate.bootstrap import Difference
 

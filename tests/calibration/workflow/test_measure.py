@@ -5,9 +5,9 @@ import pytest
 from quant_graphs import detector, image
 from quant_references import min_max_spec, run
 
-from calibration.calibrate.measure import find, halves, overlap, race, row
 from calibration.quant.plan.planning import plan
 from calibration.quant.plan.prepare import prepare
+from calibration.workflow.measure import find, halves, overlap, race, row
 from edge.evaluate import Agreement
 from edge.io.datasets import Objects
 from edge.package import read

@@ -10,7 +10,7 @@ import pytest
 from networks import image, torch, trained
 from upstream_files import Upstream, as_release_04, model, save
 
-from calibration.convert import checkpoint_to_onnx, convert
+from calibration.official import checkpoint_to_onnx, convert
 from edge.errors import ModelError, UnsupportedModelError
 from edge.types import Size
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_converted_is_named_and_nothing_is_written(nano, tmp_path
 def test_without_torch_the_message_names_the_extra(nano, tmp_path):
     program = (
         "import sys; sys.modules['torch'] = None\n"
-        "from pathlib import Path; from calibration.convert import convert\n"
+        "from pathlib import Path; from calibration.official import convert\n"
         "from edge.errors import NotInstalledError\n"
         f"try: convert([Path({str(nano)!r})], Path({str(tmp_path / 'x.onnx')!r}))\n"
         "except NotInstalledError as error: print(error)"

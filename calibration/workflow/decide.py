@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from calibration.calibrate.images import DataReport
-from calibration.calibrate.kept import StageCache
-from calibration.calibrate.progress import Progress
-from calibration.calibrate.study import Network, Observed, first_inputs
 from calibration.canonical import canonical
 from calibration.graph import Graph
 from calibration.quant.options.options import Options
@@ -19,6 +15,10 @@ from calibration.quant.plan.prepare import prepare
 from calibration.quant.solve import solve
 from calibration.quant.spec import fingerprint, spec_file
 from calibration.quant.spec.spec import QuantSpec
+from calibration.workflow.images import DataReport
+from calibration.workflow.kept import StageCache
+from calibration.workflow.progress import Progress
+from calibration.workflow.study import Network, Observed, first_inputs
 from edge.errors import CalibrationError, ModelError
 from edge.models.base import ModelSpec
 from edge.package import Package

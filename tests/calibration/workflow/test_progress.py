@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from calibration.calibrate.progress import Progress, progress_line
+from calibration.workflow.progress import Progress, progress_line
 
 
 def test_the_line_says_how_long_it_will_take():
@@ -39,7 +39,7 @@ def test_a_terminal_sees_a_line_that_is_redrawn():
 
 @pytest.mark.parametrize("now", [0.0, 0.3, 100.0, 1e6])
 def test_a_stage_is_drawn_at_once_and_then_now_and_then(now, monkeypatch):
-    monkeypatch.setattr("calibration.calibrate.progress.monotonic", lambda: now)
+    monkeypatch.setattr("calibration.workflow.progress.monotonic", lambda: now)
     stream = io.StringIO()
     progress = Progress(stream, bar=True)
     progress("observe", 1, 9)

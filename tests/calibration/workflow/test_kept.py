@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.calibrate.kept import StageCache
+from calibration.workflow.kept import StageCache
 from edge.errors import CalibrationError
 from edge.types import Detections
 

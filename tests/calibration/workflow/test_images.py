@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.calibrate.images import Images, divide, open_images, survey, warnings
+from calibration.workflow.images import Images, divide, open_images, survey, warnings
 from edge.conveyor import LABELS
 from edge.errors import CalibrationError, DataError, SourceError
 from edge.io.datasets import Objects, Sample

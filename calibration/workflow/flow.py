@@ -13,14 +13,6 @@ from importlib.util import find_spec
 from itertools import chain, islice
 from types import MappingProxyType
 
-from calibration.calibrate import describe, gate
-from calibration.calibrate.decide import TRIED, Decided, decide
-from calibration.calibrate.forecast import forecast
-from calibration.calibrate.images import CalibrationSet, DataReport, survey, warnings
-from calibration.calibrate.kept import StageCache
-from calibration.calibrate.measure import find, row
-from calibration.calibrate.progress import Progress
-from calibration.calibrate.study import Network
 from calibration.canonical import canonical, sources
 from calibration.check import int8_file
 from calibration.emit import float_artifact, int8_artifact
@@ -32,6 +24,14 @@ from calibration.quant.spec.spec import FORMAT, QuantSpec
 from calibration.report.facts import Facts, Row
 from calibration.report.page import Pair
 from calibration.runtimes import REFERENCE
+from calibration.workflow import describe, gate
+from calibration.workflow.decide import TRIED, Decided, decide
+from calibration.workflow.forecast import forecast
+from calibration.workflow.images import CalibrationSet, DataReport, survey, warnings
+from calibration.workflow.kept import StageCache
+from calibration.workflow.measure import find, row
+from calibration.workflow.progress import Progress
+from calibration.workflow.study import Network
 from edge.backends.base import Precision
 from edge.io.datasets import Objects, Sample
 from edge.models.base import ModelSpec

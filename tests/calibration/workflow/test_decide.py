@@ -10,13 +10,13 @@ from quant_references import min_max_spec
 
 pytest.importorskip("onnxruntime")
 
-from calibration.calibrate.decide import decide
-from calibration.calibrate.images import open_images, survey
-from calibration.calibrate.progress import Progress
 from calibration.quant.options.options import Options
 from calibration.quant.plan.equalize import equalized
 from calibration.quant.plan.prepare import prepare
 from calibration.quant.spec import fingerprint
+from calibration.workflow.decide import decide
+from calibration.workflow.images import open_images, survey
+from calibration.workflow.progress import Progress
 
 
 def test_what_a_given_spec_equalizes_is_equalized_in_the_network_that_is_written():

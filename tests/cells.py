@@ -1,32 +1,12 @@
-"""A trained network, and images on which it finds something without the shared data."""
+"""A trained network that finds blood cells, and drawn smears of such."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-BCCD = Path(__file__).resolve().parents[2] / "models" / "bccd-yolov6n.edge"
-
-
-@pytest.fixture(scope="session")
-def bccd() -> Path:
-    """The package of a network that finds blood cells."""
-    return BCCD
-
-
-@pytest.fixture(scope="session")
-def bccd_images() -> list[np.ndarray]:
-    """Two drawn smears of cells: (320, 320, 3) uint8 BGR."""
-    return [smear(seed) for seed in range(2)]
-
-
-@pytest.fixture(scope="session")
-def draw_smear() -> Callable[[int], np.ndarray]:
-    """Draws a smear from a seed."""
-    return smear
+BCCD = Path(__file__).resolve().parent / "models" / "bccd-yolov6n.edge"
 
 
 def smear(seed: int) -> np.ndarray:
