@@ -195,16 +195,16 @@ def write(outcome: Outcome, out: Path, *, force: bool) -> list[Path]:
     return [out, *contents]
 
 
-def _open(model: Path, said: Overrides, name: str | None) -> OpenedModel:
+def _open(model: Path, given: Overrides, name: str | None) -> OpenedModel:
     """The model; of a package the input size and the license may be others."""
     if checkpoints.is_checkpoint([model]) or not edge.package.is_package(model):
-        named = said if name is None else replace(said, name=name)
+        named = given if name is None else replace(given, name=name)
         return checkpoints.open_model([model], named)
-    if said.family or said.labels:
+    if given.family or given.labels:
         raise UsageError(f"{model} is a package, which knows its family and labels itself")
     opened = checkpoints.open_model([model], Overrides())
-    package = opened.package if said.input is None else _sized(opened.package, said.input)
-    license = said.license or package.license
+    package = opened.package if given.input is None else _sized(opened.package, given.input)
+    license = given.license or package.license
     return replace(opened, package=replace(package, name=name or package.name, license=license))
 
 
