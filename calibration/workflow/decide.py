@@ -113,8 +113,8 @@ def _teacher(package: Package, images: Iterable[UInt8Array], model: ModelSpec) -
         theirs, ours = getattr(spec, what), getattr(model, what)
         if theirs != ours:
             raise CalibrationError(
-                f"the teacher's {what}: {theirs}; the network's: {ours}. A teacher reads the "
-                "same pixels and says the same by its outputs"
+                f"the teacher's {what}: {theirs}; the network's: {ours}; a teacher has "
+                "the same input, classes and kind of head"
             )
     return prepare(graph)
 
