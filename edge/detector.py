@@ -15,14 +15,15 @@ import numpy as np
 from edge import models, ops, resizing, trial
 from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
-from edge.models.base import ModelSpec, Preprocessing, Scoring
+from edge.errors import ModelError
+from edge.models.base import ModelSpec, Scoring
+from edge.overrides import Overrides
 from edge.package import Package
+from edge.preprocessing import Preprocessor
 from edge.recognize import open_model
 from edge.types import (
-    AnyArray,
     Candidates,
     Detections,
-    Float32Array,
     Frame,
     Int32Array,
     Latency,
@@ -107,9 +108,7 @@ class Detector:
         self._iou_threshold = iou_threshold
         self._max_detections = max_detections
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
-        # A quantized input whose codes are not the pixels themselves is rounded from this.
-        whole = _codes_are_pixels(backend.input, spec.preprocessing)
-        self._real = None if whole else np.empty(backend.input.shape, np.float32)
+        self._preprocessor = Preprocessor(spec, backend.input)
 
     @classmethod
     def load(
@@ -121,6 +120,7 @@ class Detector:
         threads: int = 0,
         device: Device = "cpu",
         input: Size | None = None,  # noqa: A002 - the field's name
+        reading: Overrides | None = None,
         score_threshold: float = 0.25,
         iou_threshold: float = 0.45,
         max_detections: int = 300,
@@ -140,6 +140,8 @@ class Detector:
             device: What computes. One other than the CPU is compared with it on noise before it
                 is used; `backend` then defaults to the one that offers it.
             input: Size of the network input; None takes the model's own.
+            reading: What is said of a model file instead of recognized: family, labels, anchors,
+                preprocessing. Packages know it.
             score_threshold: As in the constructor, like the rest.
             iou_threshold: See the constructor.
             max_detections: See the constructor.
@@ -157,11 +159,11 @@ class Detector:
         options = BackendOptions(threads, precision, device)
         if input is not None and not isinstance(input, Size):
             raise TypeError(f"input must be a Size(height, width), got {input!r}")
-        package = model if isinstance(model, Package) else open_model([Path(model)]).package
+        package = _opened(model, reading)
         artifact = package.artifact(backend or DEVICES.get(device), precision)
         spec = package.spec if input is None else package.spec.resized(input)
         trial.ensure(artifact.backend, artifact.files)
-        shape = _shape(spec.input, artifact.layout)
+        shape = spec.shape(artifact.layout)
         with resizing.at(spec.input, package, artifact):
             opened = open_backend(
                 artifact.backend,
@@ -202,21 +204,7 @@ class Detector:
     def run(self, frame: Frame) -> Result:
         """What is in a frame, and how long each stage took. Raises as `__call__`."""
         start = perf_counter()
-        pre = self.spec.preprocessing
-        geometry = Letterbox.fit(frame.size, self.spec.input, pre.placement)
-        view = self.backend.input_view()
-        ops.letterbox(
-            frame,
-            geometry,
-            view if self._real is None else self._real,
-            layout=self.backend.input.layout,
-            color=pre.color,
-            mean=pre.mean,
-            scale=pre.scale,
-            pad=pre.pad,
-        )
-        if self._real is not None:
-            _quantize(self._real, self.backend.input, view)
+        geometry = self._preprocessor(frame, self.backend.input_view())
         ready = perf_counter()
         outputs = self.backend.run()
         inferred = perf_counter()
@@ -273,23 +261,12 @@ class Detector:
         return _take(candidates, kept)
 
 
-def _codes_are_pixels(input_: TensorSpec, pre: Preprocessing) -> bool:
-    """Whether pixels, as they are or less 128, mean to the network what it was trained on."""
-    if input_.dtype == "float32":
-        return True
-    zero = input_.zero_point + (128 if input_.dtype == "int8" else 0)
-    return np.allclose(pre.scale, input_.scale, rtol=1e-4) and np.allclose(
-        pre.mean, zero, atol=1e-2
-    )
-
-
-def _quantize(real: Float32Array, input_: TensorSpec, out: AnyArray) -> None:
-    limits = np.iinfo(out.dtype)
-    np.divide(real, np.float32(input_.scale), out=real)
-    np.rint(real, out=real)
-    real += input_.zero_point
-    np.clip(real, limits.min, limits.max, out=real)
-    out[...] = real
+def _opened(model: str | Path | Package, reading: Overrides | None) -> Package:
+    if not isinstance(model, Package):
+        return open_model([Path(model)], reading).package
+    if reading is not None and reading.reads:
+        raise ModelError(f"{model.name}: a package knows how it is read")
+    return model
 
 
 def _take(candidates: Candidates, rows: Int32Array | Mask) -> Candidates:
@@ -309,9 +286,3 @@ def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Ar
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"the model has no class {asked!r}{hint}")
     return np.array(sorted(set(ids)), np.int32)
-
-
-def _shape(size: Size, layout: str) -> tuple[int, ...]:
-    if layout == "NHWC":
-        return (1, size.height, size.width, 3)
-    return (1, 3, size.height, size.width)

@@ -20,7 +20,7 @@ from edge.types import Color, Layout, Placement, Size
 FORMAT = 2
 _TASKS = ("detect",)
 _SOURCES = ("file", "option", "training", "family", "assumed")
-_FACTS = ("family", "input", "labels", "anchors", "color", "letterbox")
+_FACTS = ("family", "input", "labels", "anchors", "color", "mean", "std", "letterbox", "pad")
 # Keys and values of format 1 that were spelled otherwise.
 _KEYS_OF_1 = {
     "artifacts": "artefacts",  # codespell:ignore

@@ -105,8 +105,17 @@ def is_package(path: Path) -> bool:
         ModelError: It may not be looked into.
     """
     if not path.is_dir():
-        return zipfile.is_zipfile(path)
+        return _starts_as_zip(path)
     return exists(path / MANIFEST, ModelError)
+
+
+def _starts_as_zip(path: Path) -> bool:
+    """Not only ends as one: exporters append a zip of metadata to other files."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
 
 
 def read(path: Path) -> Package:

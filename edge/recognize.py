@@ -17,22 +17,17 @@ from types import MappingProxyType
 import numpy as np
 
 import edge.package
+from edge import overrides as known
 from edge import trial
 from edge.backends import BACKENDS, describe, open_backend
 from edge.backends.base import BackendOptions, Description, ModelFiles, TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn, ncnn_examples, ncnn_rewrite
 from edge.model_folder import model_in
-from edge.models import FAMILIES, coco, family, metadata
+from edge.models import FAMILIES, family, metadata
 from edge.models.anchor_heads import without_raw_maps
-from edge.models.base import (
-    Anchors,
-    Family,
-    ModelSpec,
-    Preprocessing,
-    Recognition,
-    Seen,
-)
+from edge.models.base import Family, ModelSpec, Preprocessing, Recognition, Seen
+from edge.overrides import Overrides
 from edge.package import Artifact, Package
 from edge.paths import exists
 from edge.types import AnyArray, Size, Tensor
@@ -40,25 +35,6 @@ from edge.version import __version__
 
 _LONGEST_MAP = 640  # cells; a table has more rows
 _GRAY = 114  # the color that letterboxes are padded with
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """What the user says of a model; what is None is concluded.
-
-    Attributes:
-        family: Key into `edge.models.FAMILIES`.
-        input: Size of the network input.
-        labels: Class names.
-        name: Of the package.
-        license: Of the weights.
-    """
-
-    family: str | None = None
-    input: Size | None = None
-    labels: tuple[str, ...] | None = None
-    name: str | None = None
-    license: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +99,7 @@ def open_model(paths: Sequence[Path], overrides: Overrides | None = None) -> Ope
 
 
 def _packaged(path: Path, overrides: Overrides) -> OpenedModel:
-    if replace(overrides, name=None, license=None, input=None) != Overrides():
+    if overrides.reads:
         raise ModelError(f"{path}: a package knows what it is; convert its source files")
     package = edge.package.read(path)
     package = replace(
@@ -236,11 +212,11 @@ def _recognize(
     facts = metadata.read({**description.metadata, **beside})
     if facts.task not in (None, "detect"):
         raise UnsupportedModelError(f"a model for the task {facts.task!r}; edge runs detectors")
-    known = overrides.family or (facts.family if facts.family in FAMILIES else None)
-    candidates = [family(known)] if known else list(FAMILIES.values())
+    name = overrides.family or (facts.family if facts.family in FAMILIES else None)
+    candidates = [family(name)] if name else list(FAMILIES.values())
     looks = _Looks(
         backend, files, description, overrides, facts.input,
-        chosen=known is not None, ending=ending, signs=signs,
+        chosen=name is not None, ending=ending, signs=signs,
     )  # fmt: skip
     matches = [
         (candidate, probe, recognition)
@@ -250,11 +226,21 @@ def _recognize(
     if len(matches) != 1:
         raise _undecided(matches, looks, candidates)
     ((chosen, probe, recognition),) = matches
-    labels, label_source, why = _labels(recognition.classes, overrides.labels, facts.labels)
-    if label_source == "assumed" and recognition.labels:
-        labels, why = recognition.labels, f"{len(recognition.labels)} classes: taken for COCO's ids"
-    anchors, anchor_source, which = _anchors(
-        chosen.name, recognition.anchors, recognition.anchors if ending else facts.anchors
+    labels, label_source, why = known.labels(
+        recognition.classes, overrides, facts, usual=recognition.labels
+    )
+    anchors, anchor_source, which = known.anchors(
+        chosen.name,
+        recognition.anchors,
+        overrides,
+        recognition.anchors if ending else facts.anchors,
+        [description.outputs.index(name) for name in recognition.outputs],
+    )
+    preprocessing, origins, how = known.preprocessing(
+        chosen.name,
+        _by_codes(chosen.preprocessing, description.inputs[0]),
+        overrides,
+        channels=looks.channels,
     )
     spec = ModelSpec(
         family=chosen.name,
@@ -265,7 +251,7 @@ def _recognize(
         anchors=anchors,
         input_name=probe.input_name,
         output_names=recognition.outputs,
-        preprocessing=_by_codes(chosen.preprocessing, description.inputs[0]),
+        preprocessing=preprocessing,
     )
     artifact = Artifact(backend, description.precision, files, description.inputs[0].layout)
     sources = {
@@ -273,16 +259,17 @@ def _recognize(
         "input": "option" if overrides.input else "file" if looks.size_is_known else "family",
         "labels": label_source,
         **({"anchors": anchor_source} if anchors else {}),
-        "color": "family",
-        "letterbox": "family",
+        **origins,
     }
     license_ = overrides.license or ""
     package = Package("", spec, (artifact,), license_, sources=MappingProxyType(sources))
-    evidence = (f"{chosen.name}: {recognition.evidence}", why, *([which] if which else []))
+    shows = f"{chosen.name}: {recognition.evidence}"
+    rest = ""
     if probe.left_out:
         names = ", ".join(probe.left_out)
-        evidence += (f"{len(probe.left_out)} raw maps ({names}) hold the same undecoded: left out",)
-    return OpenedModel(package, evidence)
+        rest = f"{len(probe.left_out)} raw maps ({names}) hold the same undecoded: left out"
+    evidence = (shows, why, which, *how, rest, *description.warnings)
+    return OpenedModel(package, tuple(filter(None, evidence)))
 
 
 class _Looks:
@@ -306,6 +293,7 @@ class _Looks:
         self._backend, self._files, self._description = backend, files, description
         self._size = overrides.input or declared or _fixed_size(description.inputs[0])
         self.size_is_known = self._size is not None
+        self.channels = _channels(description.inputs[0])
         self._chosen, self._ending, self._signs = chosen, ending, signs
         self.probe: dict[Size, Seen | None] = {}
         self.error: ModelError | None = None
@@ -327,9 +315,9 @@ class _Looks:
 
     def _look(self, size: Size) -> Seen:
         spec = self._description.inputs[0]
-        shape = (1, 3, size.height, size.width)
+        shape = (1, self.channels, size.height, size.width)
         if spec.layout == "NHWC":
-            shape = (1, size.height, size.width, 3)
+            shape = (1, size.height, size.width, self.channels)
         names = self._description.outputs
         input_ = TensorSpec(spec.name, shape, layout=spec.layout)
         backend = open_backend(
@@ -383,6 +371,20 @@ def _fixed_size(spec: TensorSpec) -> Size | None:
     return Size(height, width) if min(height, width) > 0 else None
 
 
+def _channels(spec: TensorSpec) -> int:
+    """Of an image: 3, or 1 for gray.
+
+    Raises:
+        UnsupportedModelError: It has another number.
+    """
+    channels = spec.shape[3] if spec.layout == "NHWC" else spec.shape[1]
+    if channels not in (1, 3, -1):
+        raise UnsupportedModelError(
+            f"an image of 1 or 3 channels is wanted as input, {spec.name} is {spec.shape}"
+        )
+    return 3 if channels == -1 else channels
+
+
 def _undecided(
     matches: Sequence[tuple[Family, Seen, Recognition]], looks: _Looks, candidates: Sequence[Family]
 ) -> ModelError:
@@ -397,43 +399,3 @@ def _undecided(
     return UnsupportedModelError(
         f"its outputs at {shown.input} ({shapes}) are not those of: {known}"
     )
-
-
-def _anchors(name: str, usual: Anchors, declared: Anchors | None) -> tuple[Anchors, str, str]:
-    """The anchors, where they are from as `Package.sources` says it, and that in words."""
-    if not usual:
-        return (), "", ""
-    shape = [len(level) for level in usual]
-    if declared is not None:
-        if [len(level) for level in declared] != shape:
-            raise ModelError(
-                f"its metadata hold {sum(map(len, declared))} anchors in {len(declared)} levels, "
-                f"its outputs want {sum(shape)} in {len(shape)}"
-            )
-        return declared, "file", f"anchors {_text(declared)}: named by its metadata"
-    return usual, "family", f"anchors {_text(usual)}: the usual ones of {name}, the file has none"
-
-
-def _text(anchors: Anchors) -> str:
-    return ", ".join(" ".join(f"{w:g},{h:g}" for w, h in level) for level in anchors)
-
-
-def _labels(
-    classes: int | None, asked: tuple[str, ...] | None, declared: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], str, str]:
-    """The labels, where they are from as `Package.sources` says it, and that in words."""
-    for labels, source, who in (
-        (asked, "option", "named by the caller"),
-        (declared, "file", "named by its metadata"),
-    ):
-        if labels is not None:
-            if classes not in (None, len(labels)):
-                raise ModelError(f"the model has {classes} classes, got {len(labels)} labels")
-            return labels, source, f"{len(labels)} classes, {who}"
-    if classes in (None, len(coco.LABELS)):
-        return coco.LABELS, "assumed", f"{len(coco.LABELS)} classes: taken for COCO's"
-    if classes == len(coco.LABELS_BY_CATEGORY):
-        why = f"{classes} classes: taken for COCO's category ids"
-        return coco.LABELS_BY_CATEGORY, "assumed", why
-    names = tuple(map(str, range(classes or 0)))
-    return names, "assumed", f"{classes} classes, without names; --labels names them"

@@ -17,7 +17,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 
 PixelFormat: TypeAlias = Literal["BGR", "RGB", "GRAY", "NV12", "I420", "YUYV"]
-Color: TypeAlias = Literal["RGB", "BGR"]
+Color: TypeAlias = Literal["RGB", "BGR", "GRAY"]
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
 Placement: TypeAlias = Literal["center", "top-left", "stretch"]
 

@@ -85,16 +85,10 @@ def run(
 
 def open_artifact(artifact: Artifact, spec: ModelSpec, *, winograd: bool = True) -> Backend:
     """A model's files in their runtime, with floats as exact as it can."""
-    size = spec.input
-    shape = (1, 3, size.height, size.width)
     return open_backend(
         artifact.backend,
         artifact.files,
-        TensorSpec(
-            spec.input_name,
-            (*shape[:1], *shape[2:], 3) if artifact.layout == "NHWC" else shape,
-            layout=artifact.layout,
-        ),
+        TensorSpec(spec.input_name, spec.shape(artifact.layout), layout=artifact.layout),
         spec.output_names,
         BackendOptions(precision="fp32", winograd=winograd),
     )

@@ -31,9 +31,10 @@ from edge.errors import BackendNotInstalledError, ModelError, NotInstalledError
 from edge.evaluate import Agreement
 from edge.installed import RUNTIMES, versions
 from edge.io.sinks.targets import part_of
+from edge.overrides import Overrides
 from edge.package import Package
 from edge.paths import exists
-from edge.recognize import OpenedModel, Overrides
+from edge.recognize import OpenedModel
 from edge.types import Size
 
 

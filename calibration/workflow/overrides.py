@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.recognize import Overrides
+from edge.overrides import Overrides
 from edge.types import Size
 
 

@@ -59,12 +59,14 @@ class Description:
         outputs: Names of the outputs.
         precision: Of the weights, and of the arithmetic where that is "int8".
         metadata: What the exporter left in the file, as it stands there.
+        warnings: Sentences: what of that could not be read.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
     precision: Precision
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,12 +84,14 @@ class _Mnn:
             self.precision = "int8"
         elif options.precision == "int8":
             raise BackendError("MNN runs INT8 from INT8 files only, this one is float")
-        # In half precision MNN's own tensors hold two bytes where they promise four; it converts
-        # what is copied between them and tensors of ours.
-        ours = _copy if half else lambda tensor: tensor
-        self._input: Any = (tensor, ours(tensor))
+        # In half precision MNN's own tensors hold two bytes where they promise four, and some lie
+        # in blocks of four channels; it converts what is copied between them and tensors of ours.
+        self._input: Any = (tensor, tensor if not half and _is_plain(tensor) else _copy(tensor))
         opened = [interpreter.getSessionOutput(session, name) for name in outputs]
-        self._outputs: Any = [(tensor, ours(tensor)) for tensor in opened]
+        self._outputs: Any = [
+            (tensor, tensor if not half and _is_plain(tensor) else _copy(tensor))
+            for tensor in opened
+        ]
         self._view: AnyArray = self._input[1].getNumpyData()
         if self._view.shape != input_.shape or self._view.dtype != np.float32:
             raise ModelError(
@@ -146,6 +148,23 @@ def _copy(tensor: Any) -> Any:
     if layout != MNN.Tensor_DimensionType_Tensorflow:
         layout = MNN.Tensor_DimensionType_Caffe  # not the one in blocks of channels
     return MNN.Tensor(shape, MNN.Halide_Type_Float, np.zeros(shape, np.float32), layout)
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether the numbers of a tensor lie in memory as its shape says.
+
+    Its dimension type does not tell: tensors in blocks of four channels (NC4HW4) claim others. So
+    numbers that all differ are written by MNN's own conversion and read as they lie.
+    """
+    kept, sample = _copy(tensor), _copy(tensor)
+    tensor.copyToHostTensor(kept)  # a constant is never computed again
+    values = sample.getNumpyData()
+    values[...] = np.arange(values.size, dtype=np.float32).reshape(values.shape)
+    tensor.copyFrom(sample)
+    lying = tensor.getNumpyData()
+    plain = lying.dtype == values.dtype and np.array_equal(lying, values)
+    tensor.copyFrom(kept)
+    return bool(plain)
 
 
 def _spec(name: str, tensor: Any) -> TensorSpec:

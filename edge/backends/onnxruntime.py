@@ -141,7 +141,7 @@ def _providers(options: BackendOptions) -> tuple[_Provider, ...] | None:
 
 def _spec(node: Any) -> TensorSpec:
     shape = tuple(d if isinstance(d, int) and d > 0 else -1 for d in node.shape)
-    nhwc = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+    nhwc = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
     return TensorSpec(
         node.name, shape, _DTYPES.get(node.type, node.type), "NHWC" if nhwc else "NCHW"
     )

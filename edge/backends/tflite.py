@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,11 +19,11 @@ from edge.backends.base import (
     TensorSpec,
 )
 from edge.errors import BackendError, BackendNotInstalledError, ModelError
+from edge.formats import appended
 from edge.types import AnyArray, Layout, Tensor
 
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")  # the maintained one first
 _DTYPES = ("float32", "uint8", "int8")
-_METADATA_LIMIT = 1 << 20  # bytes
 
 
 def load(
@@ -39,11 +36,13 @@ def load(
 def describe(files: ModelFiles) -> Description:
     """What the file says of itself; see `edge.backends.describe`."""
     interpreter = _interpreter(files["tflite"], 1)
+    texts, warnings = appended.texts(files["tflite"])
     return Description(
         tuple(map(_spec, interpreter.get_input_details())),
         tuple(detail["name"] for detail in interpreter.get_output_details()),
         "int8" if _is_int8(interpreter) else "fp32",
-        _metadata(files["tflite"]),
+        texts,
+        warnings,
     )
 
 
@@ -124,22 +123,10 @@ def _interpreter(model: bytes, threads: int) -> Any:
 
 def _spec(detail: Mapping[str, Any]) -> TensorSpec:
     shape = tuple(int(n) for n in detail["shape_signature"])
-    layout: Layout = "NCHW" if len(shape) == 4 and shape[1] == 3 and shape[3] != 3 else "NHWC"
+    nchw = len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
+    layout: Layout = "NCHW" if nchw else "NHWC"
     dtype = np.dtype(detail["dtype"]).name
     return TensorSpec(detail["name"], shape, dtype, layout, *_quantization(detail))
-
-
-def _metadata(model: bytes) -> dict[str, str]:
-    """Texts of a zip that exporters append to the file."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(model)) as archive:
-            return {
-                info.filename: archive.read(info).decode()
-                for info in archive.infolist()
-                if info.file_size < _METADATA_LIMIT
-            }
-    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError, zlib.error):
-        return {}  # most files have none, and nothing depends on it
 
 
 def _quantization(detail: Mapping[str, Any]) -> tuple[float, int]:

@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from edge import recognize
 from edge.cli import UsageError
 from edge.errors import ModelError, UnsupportedModelError
-from edge.recognize import OpenedModel, Overrides
+from edge.overrides import Overrides
+from edge.recognize import OpenedModel
 from edge.text import printable
 
 SUFFIXES = (".pt", ".pth", ".ckpt")

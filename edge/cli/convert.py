@@ -13,8 +13,9 @@ from edge.backends import BACKENDS
 from edge.cli import UsageError, checkpoints, options
 from edge.errors import ModelError, NotInstalledError, SourceError
 from edge.io.sources.images import read_image
+from edge.overrides import Overrides
 from edge.paths import exists
-from edge.recognize import OpenedModel, Overrides
+from edge.recognize import OpenedModel
 from edge.types import UInt8Array
 
 HELP = "make a .edge package from a model's files"

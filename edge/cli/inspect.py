@@ -88,9 +88,9 @@ def _text(facts: dict[str, Any]) -> str:
         ("family", f"{facts['family']} ({facts['form']})"),
         (
             "input",
-            f"{input_['name']}: {input_['height']}x{input_['width']} {input_['color']}, "
-            f"{input_['letterbox']}",
+            f"{input_['name']}: {input_['height']}x{input_['width']} {_origin(facts, 'input')}",
         ),
+        *(("", line) for line in _preprocessing(facts)),
         ("outputs", ", ".join(facts["outputs"])),
         ("strides", ", ".join(map(str, facts["strides"]))),
         *(("anchors", line) for line in _anchors(facts)),
@@ -111,11 +111,27 @@ def _text(facts: dict[str, Any]) -> str:
     return "\n".join(f"{key:<11}{printable(value)}" for key, value in rows)
 
 
+def _origin(facts: Mapping[str, Any], fact: str) -> str:
+    return f"({_ORIGINS.get(facts['sources'].get(fact, ''), 'from where is not known')})"
+
+
+def _preprocessing(facts: Mapping[str, Any]) -> list[str]:
+    """What becomes of an image, and where that is from, as the options say it."""
+    input_ = facts["input"]
+    shown = {
+        "color": input_["color"].lower(),
+        "mean": ",".join(f"{m:g}" for m in input_["mean"]),
+        "std": ",".join(f"{1 / s:g}" for s in input_["scale"]),
+        "letterbox": input_["letterbox"],
+        "pad": ",".join(map(str, input_["pad"])),
+    }
+    return [f"{fact} {value} {_origin(facts, fact)}" for fact, value in shown.items()]
+
+
 def _anchors(facts: Mapping[str, Any]) -> list[str]:
     """The anchors by level, and where they are from; nothing where there are none."""
     levels = [" ".join(f"{w:g},{h:g}" for w, h in level) for level in facts["anchors"]]
-    origin = _ORIGINS.get(facts["sources"].get("anchors", ""), "from where is not known")
-    return [f"{', '.join(levels)} ({origin})"] if levels else []
+    return [f"{', '.join(levels)} {_origin(facts, 'anchors')}"] if levels else []
 
 
 def quantized(facts: Mapping[str, Any]) -> list[str]:

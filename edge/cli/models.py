@@ -112,7 +112,7 @@ def _package(name: str, files: tuple[Path, ...]) -> Path:
     """The model as `edge run` takes it, beside its files."""
     import edge.package
     from edge.cli import checkpoints
-    from edge.recognize import Overrides
+    from edge.overrides import Overrides
     from edge.text import printable
 
     model = MODELS[name]

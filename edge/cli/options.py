@@ -7,8 +7,10 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar, get_args
 
 from edge import board, choices
@@ -19,18 +21,20 @@ from edge.cli import UsageError
 from edge.detector import Detector, Nms
 from edge.errors import BackendNotInstalledError
 from edge.models import FAMILIES
-from edge.package import Package
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.package import Package, is_package
+from edge.recognize import open_model
 from edge.text import printable
-from edge.types import Size
+from edge.types import Color, Placement, Size
 
 T = TypeVar("T")
+_COLORS: Mapping[str, Color] = MappingProxyType({"rgb": "RGB", "bgr": "BGR", "gray": "GRAY"})
 
 
 def add_model_arguments(
     parser: argparse.ArgumentParser, *, default: Path | None = None, live: bool = False
 ) -> None:
-    """Declare `--model --backend --precision --threads --device --imgsz`.
+    """Declare `--model --backend --precision --threads --device`, and what is said of a bare file.
 
     Args:
         parser: Gets them.
@@ -57,9 +61,7 @@ def add_model_arguments(
         help=f"0 (default): one {'less than there are cores' if live else 'per core'}",
     )
     add_device_argument(parser)
-    parser.add_argument(
-        "--imgsz", type=parsed(Size.parse), metavar="N|HxW", help="default: the model's own"
-    )
+    add_override_arguments(parser)
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
@@ -111,25 +113,84 @@ def add_detection_arguments(
 
 
 def add_override_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--family --imgsz --labels`: what is said instead of recognized."""
-    parser.add_argument("--family", choices=tuple(FAMILIES), help="default: recognized")
+    """`--imgsz`, and what is said of a model file instead of recognized; packages know it."""
     parser.add_argument(
         "--imgsz",
         type=parsed(Size.parse),
         metavar="N|HxW",
-        help="input size; default: the file's own, else the usual one of the family",
+        help="input size; default: the model's own, else the usual one of the family",
     )
-    parser.add_argument(
+    group = parser.add_argument_group(
+        "reading a model file", "what neither the file nor its outputs tell; packages know it"
+    )
+    group.add_argument(
+        "--family", choices=tuple(FAMILIES), metavar="F", help="of detectors; default: recognized"
+    )
+    group.add_argument(
         "--labels",
         type=parsed(labels),
         metavar="A,B,…|FILE",
         help="class names: a list, or a text file with one a line",
     )
+    group.add_argument(
+        "--anchors",
+        type=parsed(_anchors),
+        metavar="W,H,…",
+        help="in input pixels, in the order of the file's outputs",
+    )
+    group.add_argument("--color", choices=tuple(_COLORS), help="order of the input's channels")
+    group.add_argument(
+        "--mean",
+        type=parsed(_triple),
+        metavar="R,G,B",
+        help="subtracted from pixels of 0 to 255, in the order of --color",
+    )
+    group.add_argument(
+        "--std",
+        type=parsed(_positive),
+        metavar="R,G,B",
+        help="what is left is divided by it; if all are at most 1, mean and std are of 0 to 1",
+    )
+    group.add_argument(
+        "--letterbox",
+        choices=get_args(Placement),
+        help="where the image lies in the input; stretch: it fills it",
+    )
+    group.add_argument(
+        "--pad", type=parsed(_pad), metavar="N|R,G,B", help="pixel value around the image"
+    )
 
 
 def overrides(args: argparse.Namespace) -> Overrides:
     """What the options of `add_override_arguments` say."""
-    return Overrides(family=args.family, input=args.imgsz, labels=args.labels)
+    return Overrides(
+        family=args.family,
+        input=args.imgsz,
+        labels=args.labels,
+        anchors=args.anchors,
+        color=None if args.color is None else _COLORS[args.color],
+        mean=args.mean,
+        std=args.std,
+        letterbox=args.letterbox,
+        pad=args.pad,
+    )
+
+
+def opened(args: argparse.Namespace) -> tuple[Package, Size | None]:
+    """The model of `--model`, and the input size that is asked of a package.
+
+    Raises:
+        EdgeError: As `edge.recognize.open_model`.
+        UsageError: The size does not suit the model.
+    """
+    given = overrides(args)
+    size = None
+    if args.model.exists() and is_package(args.model):
+        size, given = given.input, replace(given, input=None)
+    try:
+        return open_model([args.model], given).package, size
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def load_detector(
@@ -153,16 +214,16 @@ def load_detector(
     Raises:
         UsageError: An option does not fit the model.
     """
-    package = open_model([args.model]).package
+    package, size = opened(args)
     choice, why = _choice(args, package) if live else (None, "")
     threads = args.threads or (max(1, host.threads(0) - 1) if live else 0)
     try:
-        detector = _detector(args, package, choice, threads, classes, multi_label)
+        detector = _detector(args, package, size, choice, threads, classes, multi_label)
     except BackendNotInstalledError as error:
         if choice is None:
             raise
         choice, why = None, f"not as tuned: {error}"
-        detector = _detector(args, package, None, threads, classes, multi_label)
+        detector = _detector(args, package, size, None, threads, classes, multi_label)
     backend = detector.backend
     if args.verbose:
         asked = (args.backend or DEVICES.get(args.device), args.precision)
@@ -184,6 +245,7 @@ def load_detector(
 def _detector(
     args: argparse.Namespace,
     package: Package,
+    size: Size | None,
     choice: Choice | None,
     threads: int,
     classes: Sequence[str],
@@ -196,7 +258,7 @@ def _detector(
             precision=choice.precision if choice else args.precision,
             threads=choice.threads if choice else threads,
             device=args.device,
-            input=args.imgsz,
+            input=size,
             score_threshold=args.conf,
             iou_threshold=args.iou,
             max_detections=args.max_det,
@@ -238,6 +300,45 @@ def labels(text: str) -> tuple[str, ...]:
     if not names or not all(names):
         raise ValueError(f"class names, got {text!r}, which is neither a file nor a list")
     return tuple(names)
+
+
+def _anchors(text: str) -> tuple[float, ...]:
+    numbers = _numbers(text)
+    if len(numbers) % 2 or not all(0 < n < math.inf for n in numbers):
+        raise ValueError(f"widths and heights above 0, two numbers for each anchor, got {text}")
+    return numbers
+
+
+def _triple(text: str) -> tuple[float, float, float]:
+    """Three numbers, or one for all channels."""
+    numbers = _numbers(text)
+    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"a number for each of three channels, or one for all, got {text}")
+    first, second, third = numbers * (3 // len(numbers))
+    return first, second, third
+
+
+def _positive(text: str) -> tuple[float, float, float]:
+    numbers = _triple(text)
+    if min(numbers) <= 0:
+        raise ValueError(f"numbers above 0, got {text}")
+    return numbers
+
+
+def _pad(text: str) -> tuple[int, int, int]:
+    first, second, third = _triple(text)
+    numbers = (int(first), int(second), int(third))
+    whole_numbers = numbers == (first, second, third)
+    if not (whole_numbers and 0 <= min(numbers) <= max(numbers) <= 255):
+        raise ValueError(f"whole numbers from 0 to 255, got {text}")
+    return numbers
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise ValueError(f"numbers with commas between, got {text}") from None
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:

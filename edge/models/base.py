@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from edge.errors import ModelError
 from edge.formats.ncnn_examples import Ending
-from edge.types import AnyArray, Candidates, Color, Placement, Size, Tensor
+from edge.types import AnyArray, Candidates, Color, Layout, Placement, Size, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # level, anchor, (width, height) in pixels
 Part: TypeAlias = Literal[
@@ -31,9 +31,9 @@ class Preprocessing:
 
     Attributes:
         color: Order of the input's channels.
-        mean: Per channel, in that order.
-        scale: Per channel, in that order.
-        pad: Pixel value around the image, per channel, in that order.
+        mean: Per channel, in that order; for one gray channel the first counts.
+        scale: Per channel, likewise.
+        pad: Pixel value around the image, per channel, likewise.
         placement: Where the image lies in the input; see `Letterbox.fit`.
     """
 
@@ -78,6 +78,13 @@ class ModelSpec:
     input_name: str = "images"
     output_names: tuple[str, ...] = ("output",)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    def shape(self, layout: Layout) -> tuple[int, ...]:
+        """Of the input, with a batch axis of 1."""
+        channels = 1 if self.preprocessing.color == "GRAY" else 3
+        if layout == "NHWC":
+            return (1, self.input.height, self.input.width, channels)
+        return (1, channels, self.input.height, self.input.width)
 
     def resized(self, size: Size) -> ModelSpec:
         """The same at another input size.

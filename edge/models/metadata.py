@@ -37,6 +37,7 @@ class Facts:
         end_to_end: Whether suppression is inside the model.
         family: Key into `edge.models.FAMILIES`, in files that were written here.
         anchors: By level, in input pixels; likewise.
+        label_file: Names of classes, a line each, in a file of their own.
     """
 
     task: str | None = None
@@ -45,13 +46,17 @@ class Facts:
     end_to_end: bool | None = None
     family: str | None = None
     anchors: Anchors | None = None
+    label_file: tuple[str, ...] | None = None
 
 
 def read(metadata: Mapping[str, str]) -> Facts:
     """The facts in a model's metadata; what is not understood is passed over."""
     values: dict[str, Any] = {}
+    label_files = []
     for key, text in metadata.items():
         parsed = _literal(text)
+        if parsed == text and key.lower().endswith(".txt"):
+            label_files.append(tuple(line.strip() for line in text.strip().splitlines()))
         if isinstance(parsed, dict) and "names" in parsed:  # all of it in one text
             values.update(parsed)
         else:
@@ -64,6 +69,7 @@ def read(metadata: Mapping[str, str]) -> Facts:
         whole if isinstance(whole, bool) else None,
         family if isinstance(family, str) else None,
         _anchors(values.get("anchors")),
+        label_files[0] if len(label_files) == 1 and label_files[0] else None,
     )
 
 

@@ -54,8 +54,8 @@ from calibration.workflow.study import float_operations
 from edge import board
 from edge.cli import checkpoints
 from edge.io.datasets import Objects
+from edge.overrides import Overrides
 from edge.package import Artifact, Package
-from edge.recognize import Overrides
 from edge.types import Detections, Frame
 from tests.bench.ablation import first_and_last
 

@@ -20,7 +20,8 @@ from edge.backends import BACKENDS
 from edge.detector import Detector
 from edge.errors import ModelError, UnsupportedModelError
 from edge.io.sources.images import read_image
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Size
 
 TINY = Overrides(family="yolov7-tiny")
@@ -223,7 +224,8 @@ def blind(net):
     from tempfile import TemporaryDirectory
 
     from calibration.export import export
-    from edge.recognize import Overrides, open_model
+    from edge.overrides import Overrides
+    from edge.recognize import open_model
     from edge.types import Size
 
     with TemporaryDirectory() as folder:

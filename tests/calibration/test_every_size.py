@@ -27,7 +27,8 @@ from edge.backends import BACKENDS
 from edge.cli import main
 from edge.detector import Detector
 from edge.errors import ModelError
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Detections, Size
 
 NETS = (pytest.param("yolov6n-v2", marks=pytest.mark.slow), "yolov6n-v3", "yolov7-tiny")

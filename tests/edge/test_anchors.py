@@ -16,7 +16,8 @@ from edge import package
 from edge.cli import main
 from edge.errors import ModelError
 from edge.models import yolov5, yolov7
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Size
 
 OWN = tuple(tuple((w + 1.5, h + 2.0) for w, h in level) for level in yolov5.ANCHORS)

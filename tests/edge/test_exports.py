@@ -10,7 +10,8 @@ from networks import image, write_onnx
 
 from edge import Detector
 from edge.errors import UnsupportedModelError
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Size
 
 pytest.importorskip("onnxruntime")

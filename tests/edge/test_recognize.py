@@ -11,7 +11,8 @@ from edge.backends.base import TensorSpec
 from edge.errors import ModelError, UnsupportedModelError
 from edge.formats import ncnn
 from edge.models.base import ModelSpec, Preprocessing
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Size
 
 

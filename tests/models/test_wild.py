@@ -8,7 +8,8 @@ import pytest
 import wild_files
 
 from edge.errors import UnsupportedModelError
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Size
 
 # Family, form and input, where nothing is said beside the file; None where it must be.

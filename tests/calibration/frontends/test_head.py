@@ -9,7 +9,8 @@ from same_boxes import apart
 from calibration.canonical import for_targets
 from edge.backends import BACKENDS
 from edge.detector import Detector
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 
 pytest.importorskip("onnxruntime")
 LABELS = tuple("abcdefgh"[:CLASSES])

@@ -25,7 +25,8 @@ from calibration.train.rounding import (  # noqa: E402
     round_network,
 )
 from edge.models import coco  # noqa: E402
-from edge.recognize import Overrides, open_model  # noqa: E402
+from edge.overrides import Overrides  # noqa: E402
+from edge.recognize import open_model  # noqa: E402
 from edge.types import Size  # noqa: E402
 
 SIZE = 96

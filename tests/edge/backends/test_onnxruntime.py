@@ -9,7 +9,8 @@ from edge.backends import describe, open_backend
 from edge.backends.base import TensorSpec
 from edge.detector import Detector
 from edge.errors import ModelError
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -28,6 +28,13 @@ def test_labels_that_are_none_are_refused(text):
         (["--threads", "9" * 5000], "a whole number from 0 to 256, got 999"),
         (["--max-det", "1.5"], "--max-det: a whole number from 1, got 1.5"),
         (["--conf", "x"], "--conf: a number from 0 to 1, got x"),
+        (["--mean", "1,2"], "--mean: a number for each of three channels, or one for all, got 1,2"),
+        (["--mean", "1,x,3"], "--mean: numbers with commas between, got 1,x,3"),
+        (["--std", "1,0,1"], "--std: numbers above 0, got 1,0,1"),
+        (["--pad", "1.5"], "--pad: whole numbers from 0 to 255, got 1.5"),
+        (["--anchors", "1,2,3"], "--anchors: widths and heights above 0, two numbers for each"),
+        (["--color", "yuv"], "--color: invalid choice: 'yuv'"),
+        (["--letterbox", "fit"], "--letterbox: invalid choice: 'fit'"),
         (["--iou", "nan"], "--iou: a number from 0 to 1, got nan"),
     ],
 )

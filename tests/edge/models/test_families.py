@@ -17,7 +17,8 @@ from edge.models import FAMILIES
 from edge.models.anchor_heads import without_raw_maps
 from edge.models.base import Family, OutputLayout, Preprocessing, Recognition, Seen
 from edge.models.shapes import points
-from edge.recognize import Overrides, open_model
+from edge.overrides import Overrides
+from edge.recognize import open_model
 from edge.types import Candidates, Size
 
 
