@@ -183,9 +183,9 @@ def preprocessing(
     mean, scale, pad = usual.mean, usual.scale, usual.pad
     if {color, usual.color} == {"RGB", "BGR"}:  # each color keeps its numbers
         mean, scale, pad = mean[::-1], scale[::-1], pad[::-1]
-    said, words = _scaled(overrides)
-    mean = said.mean or mean
-    scale = tuple(1 / s for s in said.std) if said.std else scale  # type: ignore[assignment]
+    scaled, words = _scaled(overrides)
+    mean = scaled.mean or mean
+    scale = tuple(1 / s for s in scaled.std) if scaled.std else scale  # type: ignore[assignment]
     result = Preprocessing(
         color, mean, scale, overrides.pad or pad, overrides.letterbox or usual.placement
     )

@@ -236,7 +236,7 @@ def _recognize(
         recognition.anchors if ending else facts.anchors,
         [description.outputs.index(name) for name in recognition.outputs],
     )
-    preprocessing, origins, how = known.preprocessing(
+    preprocessing, origins, assumptions = known.preprocessing(
         chosen.name,
         _by_codes(chosen.preprocessing, description.inputs[0]),
         overrides,
@@ -264,11 +264,12 @@ def _recognize(
     license_ = overrides.license or ""
     package = Package("", spec, (artifact,), license_, sources=MappingProxyType(sources))
     shows = f"{chosen.name}: {recognition.evidence}"
+    shows = f"{chosen.name}: {recognition.evidence}"
     rest = ""
     if probe.left_out:
         names = ", ".join(probe.left_out)
         rest = f"{len(probe.left_out)} raw maps ({names}) hold the same undecoded: left out"
-    evidence = (shows, why, which, *how, rest, *description.warnings)
+    evidence = (shows, why, which, *assumptions, rest, *description.warnings)
     return OpenedModel(package, tuple(filter(None, evidence)))
 
 

@@ -86,8 +86,8 @@ class TestPreprocessing:
         assert pre.pad == (6, 5, 4)
 
     def test_what_the_user_says(self):
-        said = Overrides(mean=(128.0,) * 3, std=(64.0,) * 3, letterbox="stretch", pad=(0, 0, 0))
-        pre, sources, _ = known.preprocessing("nanodet", BGR, said, channels=3)
+        given = Overrides(mean=(128.0,) * 3, std=(64.0,) * 3, letterbox="stretch", pad=(0, 0, 0))
+        pre, sources, _ = known.preprocessing("nanodet", BGR, given, channels=3)
         assert pre == Preprocessing("BGR", (128.0,) * 3, (1 / 64,) * 3, (0, 0, 0), "stretch")
         assert sources == {
             "color": "family", "mean": "option", "std": "option",
@@ -95,8 +95,8 @@ class TestPreprocessing:
         }  # fmt: skip
 
     def test_fractions_are_taken_for_that_and_it_is_said(self):
-        said = Overrides(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.5))
-        pre, _, words = known.preprocessing("yolox", BGR, said, channels=3)
+        given = Overrides(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.5))
+        pre, _, words = known.preprocessing("yolox", BGR, given, channels=3)
         assert pre.mean == (127.5,) * 3
         assert pre.scale == (1 / 63.75, 1 / 63.75, 1 / 127.5)
         assert "fractions of 255" in words[0]
@@ -115,8 +115,8 @@ class TestPreprocessing:
 
 def test_only_what_is_said_of_the_package_leaves_the_reading_alone():
     assert not Overrides(name="a", license="MIT").reads
-    for said in (Overrides(pad=(0, 0, 0)), Overrides(input=Size(1, 1)), Overrides(family="yolox")):
-        assert said.reads
+    for given in (Overrides(pad=(0, 0, 0)), Overrides(input=Size(1, 1)), Overrides(family="yolox")):
+        assert given.reads
 
 
 def test_every_family_s_usual_preprocessing_is_kept_where_nothing_is_said():

@@ -81,7 +81,7 @@ def test_reads_and_writes_tensors_however_the_converter_lays_them_out(
         for fed in (image, 2 * image):
             backend.input_view()[...] = fed
             for name, output in zip(names, backend.run(), strict=True):
-                wanted = expected[name] * (fed / image).flat[0]
-                assert output.values.shape == wanted.shape
-                np.testing.assert_allclose(output.values, wanted, rtol=1e-4, atol=1e-5)
+                result = expected[name] * (fed / image).flat[0]
+                assert output.values.shape == result.shape
+                np.testing.assert_allclose(output.values, result, rtol=1e-4, atol=1e-5)
         backend.close()
