@@ -178,8 +178,8 @@ def preprocessing(
     """
     color = overrides.color or ("GRAY" if channels == 1 else usual.color)
     if (color == "GRAY") != (channels == 1):
-        found = "one channel" if channels == 1 else f"{channels} channels"
-        raise ModelError(f"--color {color.lower()}: the input has {found}")
+        channel_count = "one channel" if channels == 1 else f"{channels} channels"
+        raise ModelError(f"--color {color.lower()}: the input has {channel_count}")
     mean, scale, pad = usual.mean, usual.scale, usual.pad
     if {color, usual.color} == {"RGB", "BGR"}:  # each color keeps its numbers
         mean, scale, pad = mean[::-1], scale[::-1], pad[::-1]

@@ -25,19 +25,19 @@ def texts(model: bytes) -> tuple[_Texts, tuple[str, ...]]:
     """
     if b"PK\x05\x06" not in model[-(1 << 16) - 22 :]:  # the mark of a zip's end, and a comment
         return MappingProxyType({}), ()
-    found: dict[str, str] = {}
+    contents: dict[str, str] = {}
     warnings = []
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             for info in archive.infolist()[:_FILES]:
                 text, warning = _text(archive, info)
                 if text is not None:
-                    found[info.filename] = text
+                    contents[info.filename] = text
                 if warning is not None:
                     warnings.append(warning)
     except Exception as error:  # so does its reader
         warnings.append(_damaged("the zip", error))
-    return MappingProxyType(found), tuple(warnings)
+    return MappingProxyType(contents), tuple(warnings)
 
 
 def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str | None, str | None]:
