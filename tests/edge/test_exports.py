@@ -58,7 +58,7 @@ def test_raw_maps_of_yolov7_need_to_be_told_whose_they_are(exported):
     with pytest.raises(UnsupportedModelError, match=r"any of yolov7, yolov7-tiny.*--family"):
         open_model([path])
     spec = open_model([path], Overrides(family="yolov7-tiny")).package.spec
-    assert (spec.form, spec.anchors[0][0]) == ("heads", (10, 13))
+    assert (spec.form, spec.anchors[0][0]) == ("heads", (12, 16))
 
 
 @pytest.mark.parametrize(
