@@ -28,12 +28,14 @@ class AnchorHead:
         classes: How many.
         strides: Of the levels.
         sure: Values or shapes say so; otherwise 80 classes do, or the user.
+        apart: Anchors have an axis of their own, as in exports of YOLOv5 and YOLOv7.
     """
 
     outputs: tuple[str, ...]
     classes: int
     strides: tuple[int, ...]
     sure: bool
+    apart: bool
 
 
 def anchor_head(probe: Seen, strides: Sequence[int], count: int = 3) -> AnchorHead | None:
@@ -69,7 +71,7 @@ def anchor_head(probe: Seen, strides: Sequence[int], count: int = 3) -> AnchorHe
     if not (sure or probe.chosen or classes == len(LABELS)):
         return None
     ordered = tuple(names[level] for level in range(len(sizes)))
-    return AnchorHead(ordered, classes, tuple(strides), sure)
+    return AnchorHead(ordered, classes, tuple(strides), sure, apart)
 
 
 def _by_anchor(values: AnyArray, size: Size, count: int) -> AnyArray | None:

@@ -62,7 +62,7 @@ def _heads(
     spreads: dict[tuple[int, ...], tuple[float, ...]],
 ) -> Recognition | None:
     ending = probe.ending
-    if ending is None and not probe.chosen:
+    if probe.signs & {"focus", "six"} and not probe.chosen:  # YOLOv5's
         return None
     if ending and "leaky" not in probe.signs and not probe.chosen:
         raise UnsupportedModelError(
@@ -73,7 +73,7 @@ def _heads(
     count = len(next(iter(ending.anchors.values()))) if ending else 3
     for strides, anchors in usual.items():
         head = anchor_head(probe, strides, count)
-        if head is None:
+        if head is None or (head.apart and not probe.chosen):  # those are YOLOv5's or YOLOv7's
             continue
         evidence = f"raw maps of {count} anchors and {head.classes} classes at strides "
         evidence += ", ".join(map(str, strides))
