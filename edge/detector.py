@@ -49,7 +49,7 @@ class Detector:
         >>> from edge import Detector, bundled
         >>> from edge.io.sources import open_source
         >>> frame = next(iter(open_source("test:conveyor")))
-        >>> with Detector.load(bundled.MODEL, threads=1, score_threshold=0.92) as detector:
+        >>> with Detector.load(bundled.MODEL, threads=1, conf=0.92) as detector:
         ...     found = detector(frame.planes[0])
         ...     print([detector.spec.labels[class_id] for class_id in found.class_ids])
         ['gear', 'gear', 'washer']
@@ -60,9 +60,9 @@ class Detector:
         spec: ModelSpec,
         backend: Backend,
         *,
-        score_threshold: float = 0.25,
-        iou_threshold: float = 0.45,
-        max_detections: int = 300,
+        conf: float = 0.25,
+        iou: float = 0.45,
+        max_det: int = 300,
         classes: Collection[str | int] | None = None,
         multi_label: bool = False,
         nms: Nms = "greedy",
@@ -73,10 +73,10 @@ class Detector:
         Args:
             spec: What the outputs mean.
             backend: Loaded with `spec.output_names`; closed with the detector.
-            score_threshold: Only scores above this are found.
-            iou_threshold: What happens to a box that overlaps a better one of its class by more
-                is said by `nms`.
-            max_detections: At most this many are found in an image.
+            conf: Only scores above this are found.
+            iou: What happens to a box that overlaps a better one of its class by more is said by
+                `nms`.
+            max_det: At most this many are found in an image.
             classes: Only these, by name or id; None for all.
             multi_label: A box may be found once for each class above the threshold, as
                 evaluation wants, instead of once for its best.
@@ -87,26 +87,26 @@ class Detector:
 
         Raises:
             ValueError: An option is out of range.
-            TypeError: `max_detections` is not a whole number.
+            TypeError: `max_det` is not a whole number.
             UnsupportedModelError: The family or its form is unknown.
         """
-        for name, value in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
+        for name, value in (("conf", conf), ("iou", iou)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, got {value}")
-        if not isinstance(max_detections, int | np.integer):
-            raise TypeError(f"max_detections must be a whole number, got {max_detections!r}")
-        if max_detections < 1:
-            raise ValueError(f"max_detections must be at least 1, got {max_detections}")
+        if not isinstance(max_det, int | np.integer):
+            raise TypeError(f"max_det must be a whole number, got {max_det!r}")
+        if max_det < 1:
+            raise ValueError(f"max_det must be at least 1, got {max_det}")
         if nms not in get_args(Nms):
             raise ValueError(f"nms must be one of {', '.join(get_args(Nms))}, got {nms!r}")
         self.spec = spec
         self.backend = backend
         self._layout = models.layout(spec.family, spec.form)
-        self._scoring = Scoring(score_threshold, multi_label)
+        self._scoring = Scoring(conf, multi_label)
         self._nms = nms
         self._agnostic_nms = agnostic_nms
-        self._iou_threshold = iou_threshold
-        self._max_detections = max_detections
+        self._iou = iou
+        self._max_det = max_det
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
         self._preprocessor = Preprocessor(spec, backend.input)
 
@@ -119,11 +119,11 @@ class Detector:
         precision: Precision | None = None,
         threads: int = 0,
         device: Device = "cpu",
-        input: Size | None = None,  # noqa: A002 - the field's name
         reading: Overrides | None = None,
-        score_threshold: float = 0.25,
-        iou_threshold: float = 0.45,
-        max_detections: int = 300,
+        imgsz: int | tuple[int, int] | Size | str | None = None,
+        conf: float = 0.25,
+        iou: float = 0.45,
+        max_det: int = 300,
         classes: Collection[str | int] | None = None,
         multi_label: bool = False,
         nms: Nms = "greedy",
@@ -139,12 +139,13 @@ class Detector:
             threads: For one inference; 0 takes one per core.
             device: What computes. One other than the CPU is compared with it on noise before it
                 is used; `backend` then defaults to the one that offers it.
-            input: Size of the network input; None takes the model's own.
             reading: What is said of a model file instead of recognized: family, labels, anchors,
                 preprocessing. Packages know it.
-            score_threshold: As in the constructor, like the rest.
-            iou_threshold: See the constructor.
-            max_detections: See the constructor.
+            imgsz: Of the network input: a side, (height, width), a Size, or text such as
+                "320x416"; None takes the model's own.
+            conf: As in the constructor, like the rest.
+            iou: See the constructor.
+            max_det: See the constructor.
             classes: See the constructor.
             multi_label: See the constructor.
             nms: See the constructor.
@@ -157,11 +158,9 @@ class Detector:
             TypeError: An option is of another type.
         """
         options = BackendOptions(threads, precision, device)
-        if input is not None and not isinstance(input, Size):
-            raise TypeError(f"input must be a Size(height, width), got {input!r}")
         package = _opened(model, reading)
         artifact = package.artifact(backend or DEVICES.get(device), precision)
-        spec = package.spec if input is None else package.spec.resized(input)
+        spec = package.spec if imgsz is None else package.spec.resized(_size(imgsz))
         trial.ensure(artifact.backend, artifact.files)
         shape = spec.shape(artifact.layout)
         with resizing.at(spec.input, package, artifact):
@@ -176,9 +175,9 @@ class Detector:
             return cls(
                 spec,
                 opened,
-                score_threshold=score_threshold,
-                iou_threshold=iou_threshold,
-                max_detections=max_detections,
+                conf=conf,
+                iou=iou,
+                max_det=max_det,
                 classes=classes,
                 multi_label=multi_label,
                 nms=nms,
@@ -240,9 +239,9 @@ class Detector:
         """The best, best first, after what `nms` does to those that overlap."""
         if not self._layout.suppress:
             best_first = np.argsort(-candidates.scores, kind="stable")
-            return _take(candidates, best_first[: self._max_detections].astype(np.int32))
+            return _take(candidates, best_first[: self._max_det].astype(np.int32))
         columns = (candidates.boxes, candidates.scores, candidates.class_ids)
-        iou, limit, agnostic = self._iou_threshold, self._max_detections, self._agnostic_nms
+        iou, limit, agnostic = self._iou, self._max_det, self._agnostic_nms
         if self._nms == "merge":
             return ops.merge(
                 *columns, iou_threshold=iou, max_detections=limit, class_agnostic=agnostic
@@ -286,3 +285,18 @@ def _class_ids(classes: Collection[str | int], labels: Sequence[str]) -> Int32Ar
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"the model has no class {asked!r}{hint}")
     return np.array(sorted(set(ids)), np.int32)
+
+
+def _size(imgsz: object) -> Size:
+    match imgsz:
+        case Size():
+            return imgsz
+        case str():
+            return Size.parse(imgsz)
+        case bool():
+            pass
+        case int() | np.integer():
+            return Size(int(imgsz), int(imgsz))
+        case (int() | np.integer() as height, int() | np.integer() as width):
+            return Size(int(height), int(width))
+    raise TypeError(f"imgsz must be N, (height, width), a Size or text, got {imgsz!r}")

@@ -47,7 +47,7 @@ def main() -> int:
     try:
         with (
             stops_as_interrupts(),
-            Detector.load(args.model, threads=args.threads, score_threshold=args.conf) as detector,
+            Detector.load(args.model, threads=args.threads, conf=args.conf) as detector,
         ):
             summary = watch(args, detector)
     except (EdgeError, ValueError) as error:

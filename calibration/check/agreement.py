@@ -52,9 +52,9 @@ def detector(model: ModelSpec, backend: Backend) -> Detector:
     return Detector(
         model,
         backend,
-        score_threshold=_SCORE,
-        iou_threshold=_IOU,
-        max_detections=_MAX_DETECTIONS,
+        conf=_SCORE,
+        iou=_IOU,
+        max_det=_MAX_DETECTIONS,
         multi_label=True,
     )
 

@@ -82,7 +82,7 @@ def measure(net: nn.Module, dataset: Dataset, labels: tuple[str, ...], size: int
     form, about = spec(net.config, size, labels)
     truth, result = [], []
     with Detector(
-        about, _Torch(net, form, about), score_threshold=SCORE, iou_threshold=IOU, multi_label=True
+        about, _Torch(net, form, about), conf=SCORE, iou=IOU, multi_label=True
     ) as detector:
         for frame in Images(dataset.samples):
             if isinstance(frame, Failure):

@@ -49,8 +49,8 @@ def find(
         backend=backend,
         precision=precision,
         threads=threads,
-        score_threshold=_SCORE,
-        iou_threshold=_IOU,
+        conf=_SCORE,
+        iou=_IOU,
         multi_label=True,
     ) as detector:
         for image in images:

@@ -68,7 +68,7 @@ def _measure(task: Mapping[str, Any]) -> dict[str, Any]:
         precision=task["precision"],
         threads=task["threads"],
         device=task["device"],
-        input=None if size is None else Size(*size),
+        imgsz=size and Size(*size),
     ) as detector:
         loaded = time.monotonic()
         detector.run(frames[0])

@@ -228,7 +228,7 @@ def _soak(
             precision=one.precision,
             threads=one.threads,
             device=one.device,
-            input=one.input,
+            imgsz=one.input,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -32,7 +32,7 @@ def main() -> None:
             if precision == "fp16" and backend not in HALF:
                 continue
             chosen = {"backend": backend, "precision": precision, "threads": 1}
-            with Detector.load(model, **chosen, score_threshold=LEAST) as detector:
+            with Detector.load(model, **chosen, conf=LEAST) as detector:
                 columns = detector(image)
                 each = zip(columns.boxes, columns.scores, columns.class_ids, strict=True)
                 results[f"{backend} {detector.backend.precision}"] = [

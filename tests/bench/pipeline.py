@@ -143,7 +143,7 @@ def measure(model: Path, rounds: int, frames: int, size: Size, input_: Size) -> 
     package = open_model([model]).package
     with (
         tempfile.TemporaryDirectory() as name,
-        Detector.load(model, backend="ncnn", threads=1, input=input_) as detector,
+        Detector.load(model, backend="ncnn", threads=1, imgsz=input_) as detector,
     ):
         folder = Path(name)
         make_video(folder / "video.mp4", frames, size)

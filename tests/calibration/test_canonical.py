@@ -57,7 +57,7 @@ def test_an_export_finds_the_same_in_every_runtime(network, form, answer, cut, t
     written = for_targets(opened, tuple(BACKENDS), precision="fp32").package
     assert written.spec.form == cut
     # Without suppression, which turns a hair's breadth into a box more or less.
-    rules = {"iou_threshold": 1.0, "max_detections": 10_000, "precision": "fp32", "threads": 1}
+    rules = {"iou": 1.0, "max_det": 10_000, "precision": "fp32", "threads": 1}
     results = {}
     for backend in BACKENDS:
         with Detector.load(written, backend=backend, **rules) as one:

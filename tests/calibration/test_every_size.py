@@ -37,8 +37,8 @@ SIZES = (Size(96, 96), Size(128, 128), Size(64, 160))  # trained at the first
 TRAINED = Path(__file__).parents[1] / "models"
 SCORE = 0.1
 ALIKE = Alike(pixels=0.5)  # random networks make much of the last bits
-RULES = {"score_threshold": SCORE, "multi_label": True}
-RULES |= {"iou_threshold": 1, "max_detections": 10**6}  # what is suppressed hangs on the last bits
+RULES = {"conf": SCORE, "multi_label": True}
+RULES |= {"iou": 1, "max_det": 10**6}  # what is suppressed hangs on the last bits
 
 
 def labels(classes):
@@ -53,7 +53,7 @@ def photo_of(size, seed=1):
 def detected(model, size, backend):
     """What a model finds in a photograph of that size."""
     rules = {"precision": "fp32", "threads": 1, **RULES}
-    with Detector.load(model, backend=backend, input=size, **rules) as detector:
+    with Detector.load(model, backend=backend, imgsz=size, **rules) as detector:
         return detector(photo_of(size))
 
 
@@ -158,14 +158,14 @@ def test_the_packages_here_run_at_other_sizes(name, size, shared):
     model = package.read(TRAINED / f"{name}.edge")
     photo = read_image(str(shared / "data" / "bccd" / "JPEGImages" / "BloodImage_00007.jpg"))
     resized = replace(model, spec=model.spec.resized(size))
-    rules = {"threads": 1, "score_threshold": 0.25, "precision": "fp32"}
+    rules = {"threads": 1, "conf": 0.25, "precision": "fp32"}
     written = for_targets(open_model([TRAINED / f"{name}.edge"]), ("onnxruntime", "mnn"),
                           precision="fp32", image=photo).package  # fmt: skip
-    with Detector.load(model, input=size, **rules) as detector:
+    with Detector.load(model, imgsz=size, **rules) as detector:
         expected = detector(photo)
     assert len(expected) > 5
     with Detector.load(resized, **rules) as detector:
         assert not apart(detector(photo), expected, 0.25)
     for backend in ("onnxruntime", "mnn"):
-        with Detector.load(written, backend=backend, input=size, **rules) as detector:
+        with Detector.load(written, backend=backend, imgsz=size, **rules) as detector:
             assert not apart(detector(photo), expected, 0.25), backend

@@ -31,7 +31,7 @@ def disagreements(package: Package, photos: list[Path]) -> tuple[dict[str, list[
     results = {}
     for backend in BACKENDS:
         rules = {"backend": backend, "precision": "fp32", "threads": 1}
-        with Detector.load(package, **rules, score_threshold=THRESHOLD) as detector:
+        with Detector.load(package, **rules, conf=THRESHOLD) as detector:
             results[backend] = {name: detector(image) for name, image in images.items()}
     expected = results["onnxruntime"]
     wrong = {

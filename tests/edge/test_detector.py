@@ -57,11 +57,11 @@ class TestDetections:
 
     def test_the_threshold_is_exceeded_not_met(self):
         threshold = float(np.float32(0.6))
-        result = Detector(SPEC, FixedBackend(ROWS), score_threshold=threshold)(IMAGE)
+        result = Detector(SPEC, FixedBackend(ROWS), conf=threshold)(IMAGE)
         np.testing.assert_array_equal(result.class_ids, [1, 0])
 
     def test_are_limited_in_number_and_to_classes(self):
-        assert len(Detector(SPEC, FixedBackend(ROWS[:4]), max_detections=1)(IMAGE)) == 1
+        assert len(Detector(SPEC, FixedBackend(ROWS[:4]), max_det=1)(IMAGE)) == 1
         for classes in (["cat"], [0], ["0"]):
             result = Detector(SPEC, FixedBackend(ROWS), classes=classes)(IMAGE)
             np.testing.assert_array_equal(result.class_ids, [0, 0])
@@ -90,7 +90,7 @@ class TestDetections:
         else:
             kept = reference.nms(*candidates, **options)
             expectation = [column[kept] for column in candidates]
-        rules = {"score_threshold": 0.3, "iou_threshold": 0.4, "nms": nms}
+        rules = {"conf": 0.3, "iou": 0.4, "nms": nms}
         detector = Detector(SPEC, FixedBackend(rows), agnostic_nms=agnostic, **rules)
         detections = detector(np.zeros((64, 64, 3), np.uint8))
         np.testing.assert_array_equal(detections.scores, expectation[1])
@@ -138,10 +138,10 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"score_threshold": 1.5}, "score_threshold must be from 0 to 1, got 1.5"),
-            ({"iou_threshold": -0.1}, "iou_threshold must be from 0 to 1"),
-            ({"score_threshold": float("nan")}, "score_threshold"),
-            ({"max_detections": 0}, "max_detections must be at least 1"),
+            ({"conf": 1.5}, "conf must be from 0 to 1, got 1.5"),
+            ({"iou": -0.1}, "iou must be from 0 to 1"),
+            ({"conf": float("nan")}, "conf must"),
+            ({"max_det": 0}, "max_det must be at least 1"),
             ({"classes": ["cta"]}, "no class 'cta'; did you mean 'cat'"),
             ({"classes": [2]}, "no class 2"),
             ({"classes": [-1]}, "no class -1"),
@@ -155,8 +155,10 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"max_detections": 1.5}, "max_detections must be a whole number, got 1.5"),
-            ({"input": (320, 320)}, r"input must be a Size\(height, width\), got \(320, 320\)"),
+            ({"max_det": 1.5}, "max_det must be a whole number, got 1.5"),
+            ({"imgsz": 320.5}, r"imgsz must be N, \(height, width\), a Size or text, got 320.5"),
+            ({"imgsz": True}, "imgsz must be N"),
+            ({"imgsz": (320,)}, r"imgsz must be N, .* got \(320,\)"),
         ],
     )
     def test_of_another_type_are_refused(self, lite, options, message):
@@ -197,13 +199,18 @@ class TestOfficialModel:
 
     def test_runs_at_another_size(self, lite, shared):
         image = next(iter(open_source(str(shared / "data" / "coco" / "val" / "images")))).planes[0]
-        with Detector.load(lite, input=Size(384, 512)) as detector:
+        with Detector.load(lite, imgsz="384x512") as detector:
             assert detector.backend.input.shape == (1, 3, 384, 512)
             assert len(detector(image)) > 0
 
+    @pytest.mark.parametrize("imgsz", [64, (64, 64), [64, 64], Size(64, 64), "64", np.int64(64)])
+    def test_takes_a_size_in_every_spelling(self, lite, imgsz):
+        with Detector.load(lite, imgsz=imgsz, threads=1) as detector:
+            assert detector.spec.input == Size(64, 64)
+
     def test_refuses_a_size_that_its_strides_do_not_divide(self, lite):
         with pytest.raises(ValueError, match="multiple of 64, got 330x330"):
-            Detector.load(lite, input=Size(330, 330))
+            Detector.load(lite, imgsz=Size(330, 330))
 
 
 def expected(detector, frame):

@@ -56,7 +56,7 @@ def int8_package(tmp_path_factory):
 def test_a_package_in_int8_finds_what_its_float_model_does(backend, int8_package):
     size = package.read(int8_package).spec.input
     images = [Conveyor(1, size).render(i)[0].copy() for i in (5, 6)]
-    rules = {"score_threshold": 0.05, "multi_label": True}
+    rules = {"conf": 0.05, "multi_label": True}
     with Detector.load(int8_package, backend="onnxruntime", precision="fp32", **rules) as exact:
         expected = [exact(image) for image in images]
     with Detector.load(int8_package, backend=backend, precision="int8", **rules) as detector:

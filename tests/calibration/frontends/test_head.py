@@ -14,7 +14,7 @@ from edge.recognize import open_model
 
 pytest.importorskip("onnxruntime")
 LABELS = tuple("abcdefgh"[:CLASSES])
-RULES = {"max_detections": 1000, "precision": "fp32", "threads": 1}
+RULES = {"max_det": 1000, "precision": "fp32", "threads": 1}
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 
 
@@ -25,7 +25,7 @@ def opened(tmp_path, family, content):
 
 
 def head_of(package, backend, overlap=1.0):
-    rules = RULES | {"score_threshold": 0.25, "iou_threshold": overlap, "multi_label": True}
+    rules = RULES | {"conf": 0.25, "iou": overlap, "multi_label": True}
     with Detector.load(package, backend=backend, **rules) as detector:
         return detector(IMAGE)
 

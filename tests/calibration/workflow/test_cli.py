@@ -85,7 +85,7 @@ def test_the_package_finds_what_the_float_one_finds(made, float_layers, draw_sme
     images = [draw_smear(100 + seed) for seed in range(6)]
     sides = []
     for model, precision in ((float_layers, "fp32"), (made / "cells.edge", "int8")):
-        with Detector.load(model, precision=precision, threads=1, score_threshold=0.03) as detector:
+        with Detector.load(model, precision=precision, threads=1, conf=0.03) as detector:
             assert detector.backend.precision == precision
             sides.append([detector(image) for image in images])
     same = agreement(*sides, classes=3)

@@ -263,7 +263,7 @@ import signal, sys
 from edge import Detector, Frame, Size
 import numpy as np
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-detector = Detector.load(sys.argv[1], threads=1, input=Size(640, 640))
+detector = Detector.load(sys.argv[1], threads=1, imgsz=640)
 try:
     with detector:
         signal.setitimer(signal.ITIMER_REAL, 0.01)  # less than an inference takes

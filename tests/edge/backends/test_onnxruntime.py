@@ -88,7 +88,7 @@ def test_a_pp_yoloe_with_its_scale_factor_is_recognized(tmp_path):
     opened = open_model([path], Overrides(family="ppyoloe+"))
     spec = opened.package.spec
     assert (spec.form, spec.input_name, len(spec.labels)) == ("boxes-scores", "images", 2)
-    with Detector.load(opened.package, score_threshold=0.1) as detector:
+    with Detector.load(opened.package, conf=0.1) as detector:
         detector(np.zeros((48, 64, 3), np.uint8))
     written = for_targets(opened, ("onnxruntime", "tflite")).package
     assert [artifact.backend for artifact in written.artifacts] == ["onnxruntime", "tflite"]

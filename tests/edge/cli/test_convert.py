@@ -142,7 +142,7 @@ def found_by_all(path, seed=0):
     image = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
     results = {}
     for backend, _ in artifacts(path):
-        with Detector.load(path, backend=backend, precision="fp32", score_threshold=0.1) as one:
+        with Detector.load(path, backend=backend, precision="fp32", conf=0.1) as one:
             results[backend] = one(image)
     return results
 

@@ -115,8 +115,8 @@ def test_evaluates_every_class_of_a_box_above_a_low_threshold(run_eval, model, p
         with Detector.load(
             model,
             threads=1,
-            score_threshold=0.03,
-            iou_threshold=0.65,
+            conf=0.03,
+            iou=0.65,
             multi_label=multi_label,
         ) as detector:
             images = open_source(str(photos / "images"))

@@ -201,7 +201,7 @@ class Looking:
 class Forgetting(io.RawIOBase):
     def write(self, data): return len(data)
 
-with Detector.load(sys.argv[1], threads=1, input=Size(64, 64)) as detector:
+with Detector.load(sys.argv[1], threads=1, imgsz=64) as detector:
     feed = open_feed("test:conveyor?frames=600&size=320x256")
     run([feed], detector, [JsonLines(Forgetting(), ()), Looking()])
 """
