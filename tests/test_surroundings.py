@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).parent / "support"
 
 CONFTEST = """
 from pathlib import Path
@@ -162,7 +162,7 @@ def pytest_run(
         capture_output=True,
         text=True,
         cwd=folder / "run",
-        env=os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{folder / 'run'}"} | environment,
+        env=os.environ | {"PYTHONPATH": f"{SUPPORT}{os.pathsep}{folder / 'run'}"} | environment,
         timeout=200,
     )
 

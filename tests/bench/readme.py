@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "arm")]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "arm")]
 
 import every_backend
 import tables

@@ -7,12 +7,12 @@ import re
 import cv2
 import numpy as np
 import pytest
+import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import ops
 from edge.types import Frame, Letterbox, Size
-from tests import reference
 
 sides = st.integers(1, 70)
 placements = st.sampled_from(["center", "top-left", "stretch"])

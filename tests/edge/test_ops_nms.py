@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge import ops
-from tests import reference
 
 soft = pytest.mark.parametrize("decay", ["linear", "gaussian"])
 

@@ -1,6 +1,6 @@
 """Which runtime takes which architecture, found out by running them.
 
-    PYTHONPATH=tests python tests/architectures_table.py
+    PYTHONPATH=tests/support python tests/support/architectures_table.py
 
 writes the table into `calibration/docs/reference/architectures.md`.
 """
@@ -16,7 +16,7 @@ from emitted import canonical, distance, reference, run
 
 from calibration.emit import EMITTERS, CannotEmitError, emitter
 
-DOCUMENT = Path(__file__).parents[1] / "calibration/docs/reference/architectures.md"
+DOCUMENT = Path(__file__).parents[2] / "calibration/docs/reference/architectures.md"
 NAMES = {"ncnn": "ncnn", "mnn": "MNN", "tflite": "TensorFlow Lite", "onnxruntime": "ONNX Runtime"}
 # The largest difference to ONNX Runtime on the file as it came, as a part of the largest value.
 # MNN has GELU as a polynomial.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MACHINE = dict(os.environ)  # as the run was started: for tests that build with what is installed
 
 # Where the data is, what the loader needs, and CPUs that are pretended: tests hold on each.

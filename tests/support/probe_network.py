@@ -1,6 +1,6 @@
 """Writes the network with which `edge doctor` tries each runtime, as each runtime takes it.
 
-    PYTHONPATH=tests python tests/probe_network.py
+    PYTHONPATH=tests/support python tests/support/probe_network.py
 
 Small, and yet through the inner loops that differ between CPUs: a convolution with a step, a
 plain 3x3 one that runtimes turn into another algorithm, one by channel, 1x1 ones that are matrix
