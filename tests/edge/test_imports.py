@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 import edge
 from edge.backends import BACKENDS
 from edge.cli import COMMANDS
@@ -21,14 +26,12 @@ from edge.cli import COMMANDS
 HEAVY = {
     "MNN",
     "ai_edge_litert",
-    "aiohttp",
     "calibration",
     "cv2",
     "flatbuffers",
     "ncnn",
     "onnx",
     "onnxruntime",
-    "paho",
     "picamera2",
     "pycocotools",
     "requests",
@@ -123,14 +126,14 @@ def test_extras_are_those_promised():
         "eval",
         "gui",
         "mnn",
-        "mqtt",
         "onnxruntime",
         "opencv",
         "tflite",
         "tflite-runtime",
-        "web",
     }
     assert promised <= set(metadata("edge-yolo").get_all("Provides-Extra") or [])
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(project["optional-dependencies"]) == promised | {"ncnn"}
 
 
 def test_what_a_board_installs_has_no_torch():
