@@ -11,7 +11,7 @@ from typing import Any
 from edge import child
 from edge.errors import BackendError
 
-# The probe network for every backend, and what it computes. Written by tests/support/probe_network.py.
+# The probe network for every backend, and what it computes: by tests/support/probe_network.py.
 FOLDER = Path(__file__).with_name("models")
 # The largest difference that rounding explains, as a part of the largest value.
 _TOLERANCES = {"fp32": 1e-3, "fp16": 2e-2}

@@ -29,7 +29,7 @@ class Arm:
 
         Args:
             args: Of Python.
-            board: A folder of tests/support/boards.py, whose files the program sees as the machine's.
+            board: A folder of support/boards.py, whose files the program sees as the machine's.
         """
         if board is not None:
             boards.completed(board, self.folder / "sysroot")

@@ -57,8 +57,8 @@ INFERENCES = """## Inferences
 One inference of 320x320 pixels, one thread, without letterbox and decoding. Reported, not gated:
 what executes is the runtimes' own code. In brackets: multiply-accumulates of the convolutions, done
 directly (1.37 G of YOLOv6-n, 1.63 G of YOLOv7-tiny), per instruction. INT8 of the models of BCCD
-has every convolution in INT8, with ranges by min-max, as `tests/support/every_backend.py` makes them; the
-bundled one is what `edge calibrate` made.
+has every convolution in INT8, with ranges by min-max, as `tests/support/every_backend.py` makes
+them; the bundled one is what `edge calibrate` made.
 """
 READ = """
 How this reads:
