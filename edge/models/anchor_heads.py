@@ -65,7 +65,7 @@ def anchor_head(probe: Seen, strides: Sequence[int], count: int = 3) -> AnchorHe
     classes = widths.pop() - 5
     raw = np.concatenate(parts, axis=2)
     apart = all(exact)
-    if np.abs(raw).max() > _LARGEST or raw.min() >= 0 or not _is_raw(raw):
+    if np.abs(raw).max() > _LARGEST or raw.min() >= 0 or not (probe.chosen or _is_raw(raw)):
         return None
     sure = apart or all(quiet(one[4:5]) and quiet(one[5:]) for one in raw)
     if not (sure or probe.chosen or classes == len(LABELS)):

@@ -13,6 +13,7 @@ from edge.models.base import Anchors, ModelSpec, Part, Seen
 from edge.types import AnyArray, Float32Array, Size, Tensor
 
 _ROUNDED = 0.005  # by so much codes of 8 bits may miss what a column holds
+_REACH = 2.0  # of a box in fractions; a cell at the edge may tell of one that lies outside
 Strides = tuple[tuple[int, ...], ...]
 STRIDES: Strides = ((8, 16, 32), (8, 16, 32, 64))  # three levels, and the larger P6 models' four
 
@@ -134,6 +135,11 @@ def is_decoded(probe: Seen, rows: AnyArray) -> bool:
     """Whether the centers that rows begin with lie all over the image: raw ones are in a cell."""
     side = min(probe.input.height, probe.input.width)
     return float(np.abs(rows[:, :2]).max(initial=0)) > side / 2
+
+
+def relative(boxes: AnyArray) -> bool:
+    """Whether boxes are in fractions of the input: in pixels, those of all cells reach far more."""
+    return 0 < float(np.abs(boxes).max(initial=0)) <= _REACH
 
 
 def grids(rows: Tensor, spec: ModelSpec) -> list[Tensor]:

@@ -23,13 +23,20 @@ ANCHORS: Anchors = (
 def _recognize(probe: Seen) -> Recognition | None:
     rows = recognize_rows(probe)
     if rows is not None:  # older releases call it `output`, as YOLOv7 does
-        return rows if rows.outputs == ("output0",) or probe.chosen else None
+        own = rows.outputs == ("output0",) or rows.form == "rows-fractions"
+        return rows if own or probe.chosen else None
     return recognize_heads(probe, "yolov5", (ANCHORS, P6_ANCHORS))
 
 
 YOLOV5 = Family(
     name="yolov5",
-    layouts=MappingProxyType({"rows": Rows(), "heads": AnchorMaps()}),
+    layouts=MappingProxyType(
+        {
+            "rows": Rows(),
+            "rows-fractions": Rows(unit="fractions"),
+            "heads": AnchorMaps(),
+        }
+    ),
     recognize=_recognize,
     input=Size(640, 640),
     preprocessing=Preprocessing(),

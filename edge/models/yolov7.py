@@ -3,6 +3,7 @@
 Source: Wang et al. 2022, arXiv:2207.02696, and what the official exports emit:
 - "rows": one output (3N, 5 + C), decoded in the graph (`--grid`): center x, center y, width,
   height in input pixels, objectness and class probabilities;
+- "rows-fractions": the same with boxes in fractions of the input, as in TensorFlow Lite files;
 - "heads": the raw maps, per level (3, H, W, 5 + C) as exported, (3, H * W, 5 + C) as in ncnn's own
   examples, or (3 * (5 + C), H, W) as the last convolution leaves them;
 - "end2end_7": suppression inside, as YOLOv6's.
@@ -12,12 +13,13 @@ The score of a model with a single class is its objectness: it was trained so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from edge.models.anchor_heads import anchor_head
 from edge.models.base import Anchors, Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import AnchorMaps, Rows
-from edge.models.shapes import STRIDES, levels, probable, suppressed, table
+from edge.models.shapes import STRIDES, levels, probable, relative, suppressed, table
 from edge.models.yolov6 import END2END_7
 from edge.types import Size
 
@@ -43,12 +45,15 @@ def recognize_rows(probe: Seen) -> Recognition | None:
     strides = levels(probe.input, len(rows), 3, STRIDES)
     if strides is None or not (probe.chosen or probable(rows[:, 4:])):
         return None
+    form, unit = ("rows", "pixels")
+    if relative(rows[:, :4]):
+        form, unit = ("rows-fractions", "fractions of the input")
     return Recognition(
-        "rows",
+        form,
         rows.shape[1] - 5,
         (name,),
         f"a table with three rows for each of the {len(rows) // 3} cells at strides "
-        f"{', '.join(map(str, strides))}",
+        f"{', '.join(map(str, strides))}; boxes in {unit}",
         strides,
     )
 
@@ -96,15 +101,18 @@ def _recognize(probe: Seen) -> Recognition | None:
         return end
     rows = recognize_rows(probe)
     if rows is not None:
-        return rows if rows.outputs != ("output0",) or probe.chosen else None
+        other = rows.outputs == ("output0",) or rows.form != "rows"  # YOLOv5's exporter's
+        return None if other and not probe.chosen else rows
     return recognize_heads(probe, "yolov7", (ANCHORS, P6_ANCHORS))
 
 
+ROWS = Rows(lone_class="objectness")
 YOLOV7 = Family(
     name="yolov7",
     layouts=MappingProxyType(
         {
-            "rows": Rows(lone_class="objectness"),
+            "rows": ROWS,
+            "rows-fractions": replace(ROWS, unit="fractions"),
             "heads": AnchorMaps(lone_class="objectness"),
             "end2end_7": END2END_7,
         }

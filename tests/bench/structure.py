@@ -155,7 +155,7 @@ def calibrate() -> None:
     import cv2
 
     from edge.cli import main
-    from tests.cells import BCCD, smear
+    from tests.support.cells import BCCD, smear
 
     with TemporaryDirectory() as name:
         data = Path(name, "smears")

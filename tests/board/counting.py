@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import package
-from tests import every_backend
 from tests.board.estimate import THREADS
 from tests.board.machines import CPUS
+from tests.support import every_backend
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -11,6 +13,7 @@ from edge.errors import UnsupportedModelError
 from edge.overrides import Overrides
 from edge.recognize import open_model
 from edge.types import Size
+from tests.bench import wild
 
 # Family, form and input, where nothing is said beside the file; None where it must be.
 READ = MappingProxyType(
@@ -79,3 +82,22 @@ def test_a_renamed_model_has_no_name_left(shared):
     files = wild_files.files(shared, "ncnn-nanodet-m")
     assert names in files["param"]
     assert names not in wild_files.nameless(files)["param"]
+
+
+def accuracies():
+    """Names of the models whose accuracy is known, as the committed page lists them."""
+    page = Path(__file__).parents[2] / "edge/docs/reference/wild-models.md"
+    return re.findall(r"^\| ((?:ncnn|mnn|onnx|tflite)-[\w.-]+) \|", page.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("model", accuracies())
+def test_is_as_accurate_as_elsewhere(shared, model):
+    runtime = {"onnx": "onnxruntime", "tflite": "ai_edge_litert", "mnn": "MNN", "ncnn": "ncnn"}
+    pytest.importorskip(runtime[model.partition("-")[0]])
+    row = wild.measure(shared, wild.models(shared)[model])
+    assert row.measured, row.words
+    assert row.difference <= wild.EACH
+
+
+def test_the_page_lists_every_model_whose_accuracy_is_known(shared):
+    assert accuracies() == list(wild.models(shared))

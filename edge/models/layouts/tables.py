@@ -25,7 +25,7 @@ _ACTIVATIONS: Mapping[Score, Literal["none", "sigmoid", "softmax"]] = MappingPro
 class Rows(OutputLayout):
     """One table: a row for each box, its four numbers and its probabilities.
 
-    With objectness, boxes are in pixels, and there is no limit.
+    With objectness, there is no limit.
 
     Attributes:
         planar: A column for each box instead.
@@ -49,9 +49,13 @@ class Rows(OutputLayout):
         first = 5 if "objectness" in self.parts[0] else 4
         expect_channels("columns", rows.values.shape[1], first + len(spec.labels))
         if first == 5 and not (self.lone_class == "objectness" and len(spec.labels) == 1):
-            return ops.decode_rows(
+            candidates = ops.decode_rows(
                 rows, objectness=True, corners=self.corners, **options(self, scoring)
             )
+            if self.unit == "pixels":
+                return candidates
+            scale = np.array(pixels_per(self.unit, spec) * 2, np.float32)
+            return replace(candidates, boxes=candidates.boxes * scale)
         return ops.decode_boxes(
             columns(rows, 4, 4 + len(spec.labels)),
             columns(rows, 0, 4),

@@ -82,14 +82,17 @@ def random_table(rng, rows, *columns):
     return f32(np.concatenate([rng.random((rows, n)) for n in columns], 1))
 
 
-def rows_with_objectness(rng, per_cell=1, ones=False):
+def rows_with_objectness(rng, per_cell=1, ones=False, fractions=False):
     n = per_cell * sum(len(grid(s)[0]) for s in STRIDES)
     table = random_table(rng, n, 4, 1, C)
     table[:, :4] *= 60
     if ones:
         table[:, 4] = 1
     scores = table[:, 4:5].astype(np.float64) * table[:, 5:]
-    return Case([table[None]], corners(table[:, :4].astype(np.float64)), scores)
+    boxes = corners(table[:, :4].astype(np.float64))
+    if fractions:
+        table[:, :4] /= [INPUT.width, INPUT.height] * 2
+    return Case([table[None]], boxes, scores)
 
 
 def yolov6_heads(rng, strides=STRIDES):
@@ -361,6 +364,8 @@ def final(rng, layout):
     column = scores[:, None], f32(ids)[:, None]
     if layout == "end2end_6":
         outputs = [np.concatenate([boxes, *column], 1)[None]]
+    elif layout == "fractions6":
+        outputs = [np.concatenate([boxes / f32([INPUT.width, INPUT.height] * 2), *column], 1)[None]]
     elif layout == "centered6":
         outputs = [np.concatenate([boxes / 60, *column], 1)[None]]
         real = corners(boxes.astype(np.float64) / 60 * ([INPUT.width, INPUT.height] * 2))
@@ -393,6 +398,7 @@ CASES = {
         for name in ("yolov7", "yolov7-tiny", "yolov5")
         for form, make in {
             "rows": lambda rng: rows_with_objectness(rng, 3),
+            "rows-fractions": lambda rng: rows_with_objectness(rng, 3, fractions=True),
             "heads": lambda rng: raw_anchors(rng, "exported"),
             "end2end_7": lambda rng: final(rng, "end2end_7"),
         }.items()
@@ -408,6 +414,7 @@ CASES = {
     ("yolox", "centers"): centers,
     ("yolov10", "split"): lambda rng: split(rng, 16),
     ("yolov10", "end2end_6"): lambda rng: final(rng, "end2end_6"),
+    ("yolov10", "end2end_6-fractions"): lambda rng: final(rng, "fractions6"),
     **{
         (name, form): make
         for name in ("ppyoloe", "ppyoloe+")

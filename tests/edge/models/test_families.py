@@ -245,6 +245,11 @@ FORMS = [
         shown({"output0": (300, 6)}, pick={"output0": listed("center", "score", "class", unit=1)}),
         {("rtdetr", "end2end_6")},
     ),
+    (
+        shown({"output0": (300, 6)}, pick={"output0": listed("corners", "score", "class", unit=1)}),
+        {("yolov10", "end2end_6-fractions")},
+    ),
+    (shown({"Identity": (25200, 85)}, pick={"Identity": probable}), {("yolov5", "rows-fractions")}),
     (shown({"output0": (300, 84)}, pick={"output0": probable}), {("rtdetr", "rows")}),
     (shown({"labels": (300,), "boxes": (300, 4), "scores": (300,)}), {("rtdetr", "end2end")}),
     (shown({"logits": (300, 80), "pred_boxes": (300, 4)}), {("rtdetr", "set")}),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-BCCD = Path(__file__).resolve().parent / "models" / "bccd-yolov6n.edge"
+BCCD = Path(__file__).resolve().parents[1] / "models" / "bccd-yolov6n.edge"
 
 
 def smear(seed: int) -> np.ndarray:
