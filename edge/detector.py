@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 from edge import models, ops, resizing, trial
 from edge.backends import DEVICES, open_backend
 from edge.backends.base import Backend, BackendOptions, Device, Precision, TensorSpec
-from edge.errors import ModelError
+from edge.errors import BackendError, ModelError
 from edge.models.base import ModelSpec, Scoring
 from edge.overrides import Overrides
 from edge.package import Package
@@ -41,7 +43,8 @@ Nms: TypeAlias = Literal["greedy", "soft", "merge"]
 class Detector:
     """A model ready to run on images.
 
-    Not thread safe: it reuses its input buffer. Make one per thread.
+    Threads may share one: they take turns. To compute at the same time, load one for each. A
+    process that was forked loads its own.
 
     Example:
         The first frame of the test scene, by the bundled detector:
@@ -109,6 +112,8 @@ class Detector:
         self._max_det = max_det
         self._class_ids = None if classes is None else _class_ids(classes, spec.labels)
         self._preprocessor = Preprocessor(spec, backend.input)
+        self._turn = threading.Lock()  # there is one input buffer
+        self._process: int | None = os.getpid()  # None once closed
 
     @classmethod
     def load(
@@ -196,24 +201,37 @@ class Detector:
         Raises:
             TypeError: The image is not uint8, or its pixels do not lie side by side.
             ValueError: It has another shape.
-            BackendError: The runtime failed.
+            BackendError: The runtime failed, the detector is closed, or was loaded before a fork.
         """
         return self.run(Frame.of(image)).detections
 
     def run(self, frame: Frame) -> Result:
         """What is in a frame, and how long each stage took. Raises as `__call__`."""
-        start = perf_counter()
-        geometry = self._preprocessor(frame, self.backend.input_view())
-        ready = perf_counter()
-        outputs = self.backend.run()
-        inferred = perf_counter()
-        detections = self._detections(outputs, geometry)
-        done = perf_counter()
+        # Before the turn is waited for: a fork may have copied it taken, by a thread it left out.
+        if self._process not in (None, os.getpid()):
+            raise BackendError(
+                "the detector was loaded before this process was forked, and runtimes do not "
+                "outlive that; load it in the process that uses it"
+            )
+        with self._turn:
+            if self._process is None:
+                raise BackendError("the detector is closed")
+            start = perf_counter()
+            geometry = self._preprocessor(frame, self.backend.input_view())
+            ready = perf_counter()
+            outputs = self.backend.run()
+            inferred = perf_counter()
+            detections = self._detections(outputs, geometry)
+            done = perf_counter()
         return Result(frame, detections, Latency(ready - start, inferred - ready, done - inferred))
 
     def close(self) -> None:
-        """Free the runtime's memory. Safe to call twice."""
-        self.backend.close()
+        """Free the runtime's memory, when nobody computes any more. Safe to call twice."""
+        if self._process not in (None, os.getpid()):
+            return  # it is the parent's
+        with self._turn:
+            self._process = None
+            self.backend.close()
 
     def __enter__(self) -> Detector:
         return self
