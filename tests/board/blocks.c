@@ -36,7 +36,8 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn*,
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb*,
                                           void (*)(unsigned cpu, void* data), int, void*);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn*,
-                                      void (*)(unsigned cpu, qemu_plugin_meminfo_t, uint64_t, void*),
+                                      void (*)(unsigned cpu, qemu_plugin_meminfo_t, uint64_t,
+                                               void*),
                                       int, int, void*);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void*), void*);
@@ -183,13 +184,18 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
   for (int i = 0; i < argc; ++i) {
     const char* value = strchr(argv[i], '=');
     const size_t size = value ? (size_t)(value++ - argv[i]) : 0;
-    if (size == 3 && memcmp(argv[i], "out", 3) == 0) out = fopen(value, "w");
-    else if (size == 4 && memcmp(argv[i], "page", 4) == 0) page_bits = (unsigned)atoi(value);
-    else if (size == 3 && memcmp(argv[i], "tlb", 3) == 0) make(&tlbs[0], value, 1);
-    else if (size == 4 && memcmp(argv[i], "tlb2", 4) == 0) make(&tlbs[1], value, 1);
+    if (size == 3 && memcmp(argv[i], "out", 3) == 0)
+      out = fopen(value, "w");
+    else if (size == 4 && memcmp(argv[i], "page", 4) == 0)
+      page_bits = (unsigned)atoi(value);
+    else if (size == 3 && memcmp(argv[i], "tlb", 3) == 0)
+      make(&tlbs[0], value, 1);
+    else if (size == 4 && memcmp(argv[i], "tlb2", 4) == 0)
+      make(&tlbs[1], value, 1);
     else if (size == 2 && argv[i][0] == 'l' && argv[i][1] >= '1' && argv[i][1] <= '3')
       make(&levels[argv[i][1] - '1'], value, 64);
-    else fprintf(stderr, "blocks: no argument '%s'\n", argv[i]);
+    else
+      fprintf(stderr, "blocks: no argument '%s'\n", argv[i]);
   }
   if (out == NULL) {
     fprintf(stderr, "blocks: cannot write to the file; the plugin takes out=PATH\n");

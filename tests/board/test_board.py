@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measured import report, run
 
 from edge.errors import DataError
 from edge.types import Size
 from tests.board import compare, estimate, fit, page
 from tests.board.machines import BOARDS
-from tests.measured import report, run
 
 HERE = Path(__file__).parent
 
