@@ -130,7 +130,11 @@ def convert(
         )
     if targets:
         checkpoints.check_source(files)
-    elif overrides.input and edge.package.is_package(files[0]):
+    elif (
+        overrides.input
+        and not checkpoints.is_checkpoint(files)  # which are zips too
+        and edge.package.is_package(files[0])
+    ):
         raise UsageError(
             f"--imgsz {overrides.input} of a package goes with --targets: files of that size are "
             "written"

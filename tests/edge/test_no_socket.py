@@ -89,7 +89,7 @@ def test_a_detection_leaves_nothing_of_a_runtime_behind(model, backend, tmp_path
 
 
 def test_the_calibrator_leaves_nothing_of_a_runtime_behind(tmp_path):
-    names = ("calibrate.flow", "frontends.onnx", "quant.observe.session")
+    names = ("workflow.flow", "frontends.onnx", "quant.observe.session")
     code = f"import {', '.join(f'calibration.{name}' for name in names)}"
     home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=home, cwd=tmp_path, check=False)

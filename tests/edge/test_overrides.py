@@ -114,8 +114,12 @@ class TestPreprocessing:
 
 
 def test_only_what_is_said_of_the_package_leaves_the_reading_alone():
-    assert not Overrides(name="a", license="MIT").reads
-    for given in (Overrides(pad=(0, 0, 0)), Overrides(input=Size(1, 1)), Overrides(family="yolox")):
+    assert not Overrides(name="a", license="MIT", input=Size(1, 1)).reads
+    for given in (
+        Overrides(pad=(0, 0, 0)),
+        Overrides(anchors=(1.0, 2.0)),
+        Overrides(family="yolox"),
+    ):
         assert given.reads
 
 

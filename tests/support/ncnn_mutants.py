@@ -16,6 +16,7 @@ from edge.backends.base import BackendOptions, TensorSpec
 from edge.errors import BackendError, ModelError
 from edge.formats.ncnn import Layer, Network, Weight, blob_shapes, read_network, write_network
 from edge.formats.ncnn_layers import LAYER_TYPES
+from edge.formats.ncnn_resize import resized
 from edge.formats.ncnn_shapes import SHAPE_KEPT, SHAPES
 
 _SIZES = (0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 9, 12, 16, 64, -1, -2, -233)
@@ -157,7 +158,8 @@ def run(network: Network, shape: tuple[int, ...]) -> str:
         return f"refused: {error}"
     try:
         backend.input_view()[:] = np.linspace(-1, 1, int(np.prod(shape))).reshape(1, *shape)
-        shapes = blob_shapes(network, {"in": shape})
+        suited = resized(network, {"in": shape})  # as it is loaded
+        shapes = blob_shapes(suited, {"in": shape})
         for name, tensor in zip(outputs, backend.run(), strict=True):
             assert tensor.values.dtype == np.float32, (name, tensor.values.dtype)
             assert tensor.values.shape == shapes[name], (name, tensor.values.shape, shapes[name])

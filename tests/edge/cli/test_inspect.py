@@ -31,7 +31,7 @@ def test_the_text_says_what_it_is(lite, capsys):
     text = capsys.readouterr().out
     for part in (
         "yolov6lite (heads)",
-        "256x320 RGB",
+        "in0: 256x320 (as was said)",
         "80: person, bicycle",
         "ncnn fp16",
         "four maps",
