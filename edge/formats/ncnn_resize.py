@@ -91,7 +91,11 @@ def _behind(layer: Layer, sources: Sequence[_Map], shape: Shape) -> _Map | None:
     source = sources[0]
     if layer.type == "Reshape":
         at = _places(shape, source)
-        return None if at is None else _Map(shape, at[0], at[1] - 1, source.cells)
+        return (
+            None
+            if at is None or _in_a_row(shape[at[0] : at[1]])
+            else _Map(shape, at[0], at[1] - 1, source.cells)
+        )
     if layer.type == "Permute":
         order = PERMUTATIONS[len(source.shape)][layer.whole(0)]
         first, last = order.index(source.first), order.index(source.last)
@@ -110,12 +114,22 @@ def _fitted(layer: Layer, source: _Map) -> Layer:
     at = _places(sizes, source) if min(sizes) > 0 else None
     if at is None:
         return layer
-    cells = source.cells if at[1] - at[0] == 2 else (prod(source.cells),)
+    old = sizes[at[0] : at[1]]
+    cells: tuple[int, ...] = source.cells
+    if len(old) == 1:
+        cells = (prod(cells),)
+    elif _in_a_row(old):
+        cells = (1, prod(cells)) if old[0] == 1 else (prod(cells), 1)
     new = [*sizes[: at[0]], *cells, *sizes[at[1] :]]
     if new == sizes:
         return layer
     params = {**layer.params, **dict(zip(keys, new, strict=True))}
     return replace(layer, params=MappingProxyType(params))
+
+
+def _in_a_row(cells: Sequence[int]) -> bool:
+    """Whether two axes hold all cells in one of them."""
+    return len(cells) == 2 and 1 in cells
 
 
 def _places(sizes: Sequence[int], source: _Map) -> tuple[int, int] | None:
