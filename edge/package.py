@@ -276,6 +276,7 @@ def _opened_zip(file: Path) -> Iterator[_Entries]:
                     raise ModelError(f"{file}: {info.filename} is in the zip twice")
                 entries[info.filename] = (info.file_size, partial(archive.read, info))
             yield entries
+    # NotImplementedError is what zipfile raises of a zip in a form that it does not read.
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ModelError(f"{file}: not a model package (a folder or zip): {error}") from error
 

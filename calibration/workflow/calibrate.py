@@ -71,6 +71,7 @@ def calibrate(
     labels: Sequence[str] | None = None,
     imgsz: int | str | Size | None = None,
     license: str | None = None,
+    reading: Overrides | None = None,
     teacher: str | Path | None = None,
     spec: str | Path | None = None,
     force: bool = False,
@@ -91,6 +92,7 @@ def calibrate(
         labels: Class names; None takes the model's own.
         imgsz: Input size: a side, "HxW" or a `Size`; None takes the model's own.
         license: Of the weights, SPDX; None takes the model's own.
+        reading: What else a model file does not tell, such as preprocessing; packages know it.
         teacher: A better float model to learn from.
         spec: The file of an earlier calibration, to write what it says instead of deciding.
         force: Replace what is at `output`.
@@ -137,7 +139,7 @@ def calibrate(
     _check_learning(asked, taught=teacher is not None, decided=spec is not None)
     opened = _open(
         Path(model),
-        overrides(family, labels, imgsz, license),
+        overrides(family, labels, imgsz, license, reading),
         None if out is None else out.stem,
     )
     chosen = replace(
@@ -201,8 +203,11 @@ def _open(model: Path, given: Overrides, name: str | None) -> OpenedModel:
     if checkpoints.is_checkpoint([model]) or not edge.package.is_package(model):
         named = given if name is None else replace(given, name=name)
         return checkpoints.open_model([model], named)
-    if given.family or given.labels:
-        raise UsageError(f"{model} is a package, which knows its family and labels itself")
+    if given.reads:
+        raise UsageError(
+            f"{model} is a package, which knows its family and labels itself, and what becomes of "
+            "an image"
+        )
     opened = checkpoints.open_model([model], Overrides())
     package = opened.package if given.input is None else _sized(opened.package, given.input)
     license = given.license or package.license

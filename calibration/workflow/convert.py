@@ -9,6 +9,7 @@ from pathlib import Path
 from calibration.workflow.overrides import overrides
 from edge.backends.base import Precision
 from edge.cli import convert as command
+from edge.overrides import Overrides
 from edge.types import Size
 
 
@@ -36,6 +37,7 @@ def convert(
     labels: Sequence[str] | None = None,
     imgsz: int | str | Size | None = None,
     license: str | None = None,
+    reading: Overrides | None = None,
     zipped: bool = False,
     force: bool = False,
 ) -> Conversion:
@@ -52,6 +54,7 @@ def convert(
         labels: Class names; None takes the model's own.
         imgsz: Input size: a side, "HxW" or a `Size`; None takes the model's own.
         license: Of the weights, SPDX; None takes the model's own.
+        reading: What else a model file does not tell, such as preprocessing; packages know it.
         zipped: One file instead of a folder.
         force: Replace what is at `output`.
 
@@ -73,7 +76,7 @@ def convert(
     notes = command.convert(
         [Path(file) for file in files],
         Path(output),
-        overrides(family, labels, imgsz, license),
+        overrides(family, labels, imgsz, license, reading),
         targets=targets,
         precision=precision,
         data=None if data is None else Path(data),

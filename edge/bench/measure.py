@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from itertools import islice, product
 from pathlib import Path
 
-from edge import board, child, installed
+from edge import board, child, installed, trial
 from edge.backends import DEVICES
 from edge.backends.base import Device, Precision
 from edge.bench.report import Repetition, Report, Run, in_words, on_device
 from edge.bench.worker import save_frames
-from edge.errors import BackendError, SourceError
+from edge.errors import BackendError, ModelError, SourceError
 from edge.io.base import Source
 from edge.package import Artifact, Package
 from edge.types import Event, Failure, Frame, Size
@@ -139,6 +140,10 @@ def measure(
         SourceError: The source gives no frames.
     """
     frames = take_frames(source)
+    for configuration in configurations:  # a first opening's trial is no part of a start
+        artifact = configuration.artifact
+        with suppress(ModelError, BackendError):  # said by the process that measures
+            trial.ensure(artifact.backend, artifact.files)
     done: dict[int, list[Repetition]] = {k: [] for k in range(len(configurations))}
     effects: dict[int, tuple[str, int, Size]] = {}
     errors: dict[int, str] = {}

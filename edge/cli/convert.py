@@ -120,6 +120,11 @@ def convert(
     if output.suffix == ".onnx" and checkpoints.is_checkpoint(files):
         if targets or zipped or overrides.license:
             raise UsageError("--targets, --zip and --license go with a package, NAME.edge")
+        if replace(overrides, family=None, labels=None).reads:
+            raise UsageError(
+                "--anchors, --color, --mean, --std, --letterbox and --pad go with a package, "
+                "NAME.edge: an ONNX file does not hold them"
+            )
         if exists(output, ModelError) and not force:
             raise ModelError(f"{output}: already exists; --force replaces it")
         return checkpoints.to_onnx(files, output, overrides)[1]

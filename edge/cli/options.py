@@ -19,10 +19,11 @@ from edge.backends.base import MOST_THREADS, Device, Precision
 from edge.choices import Choice
 from edge.cli import UsageError
 from edge.detector import Detector, Nms
-from edge.errors import BackendNotInstalledError
+from edge.errors import BackendNotInstalledError, ModelError
 from edge.models import FAMILIES
 from edge.overrides import Overrides
 from edge.package import Package, is_package
+from edge.paths import exists
 from edge.recognize import open_model
 from edge.text import printable
 from edge.types import Color, Placement, Size
@@ -185,7 +186,7 @@ def opened(args: argparse.Namespace) -> tuple[Package, Size | None]:
     """
     given = overrides(args)
     size = None
-    if args.model.exists() and is_package(args.model):
+    if exists(args.model, ModelError) and is_package(args.model):
         size, given = given.input, replace(given, input=None)
     try:
         return open_model([args.model], given).package, size

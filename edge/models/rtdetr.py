@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import numpy as np
-
 from edge.models import detr
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import BoxesScores, EndToEnd, Rows
 from edge.models.ppyoloe import CLASS_FIRST
-from edge.models.shapes import holds, suppressed, table
+from edge.models.shapes import holds, relative, suppressed, table
 from edge.types import Size
 
 MOST = 300
@@ -34,17 +32,17 @@ def _recognize(probe: Seen) -> Recognition | None:
     names6 = suppressed(probe, columns, corners=False)
     if names6 is not None:
         rows = probe.outputs[names6]
-        relative = 0 < float(np.abs(rows[:, :4]).max(initial=0)) <= 2
         evidence = "a table of centers and sizes in fractions of the input, scores and classes"
-        if relative and (probe.chosen or not holds(rows, columns)):  # those would be corners
+        corners = holds(rows, columns)  # those would be another's
+        if relative(rows[:, :4]) and (probe.chosen or not corners):
             return Recognition("end2end_6", None, (names6,), evidence)
         return None
     only = table(probe)
     if only is not None and len(only[1]) == MOST and only[1].shape[1] > 4:
         name, rows = only
         evidence = f"a table of {MOST} rows with boxes in fractions of the input"
-        relative = float(np.abs(rows).max()) <= 2
-        return Recognition("rows", rows.shape[1] - 4, (name,), evidence) if relative else None
+        fits = relative(rows)
+        return Recognition("rows", rows.shape[1] - 4, (name,), evidence) if fits else None
     pair = detr.pair(probe)
     if pair is not None:
         count, width = probe.outputs[pair[0]].shape

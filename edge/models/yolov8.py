@@ -22,7 +22,7 @@ from edge.errors import UnsupportedModelError
 from edge.models.arrangements import distance_forms, distance_head, recognition
 from edge.models.base import Family, Preprocessing, Recognition, Seen
 from edge.models.layouts import Rows
-from edge.models.shapes import STRIDES, Strides, levels, probable, table
+from edge.models.shapes import STRIDES, Strides, levels, probable, relative, table
 from edge.types import AnyArray, Size
 
 BINS = 16  # of the official models' distributions
@@ -56,7 +56,7 @@ def _recognize(probe: Seen) -> Recognition | None:
         if not probable(planes[4:]) and _reads_as_rows(probe, planes):
             return None  # as many cells as columns, by chance
         _refuse_other_tasks(planes)
-    fractions = float(np.abs(planes[:4]).max()) <= 2  # pixels are far more
+    fractions = relative(planes[:4])
     return Recognition(
         "planar-fractions" if fractions else "planar",
         planes.shape[0] - 4,

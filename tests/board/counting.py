@@ -82,7 +82,7 @@ def _runs(model: str, stem: Path, kind: str, made: package.Package) -> Iterator[
                 f"{stem}.bin",
             )
             if backend != "ncnn":
-                words = (backend, f"{stem}.{SUFFIXES[backend]}", "{threads}", half)
+                words = (backend, f"{stem}.{SUFFIXES[backend]}", "{threads}", half, side)
             # Those of MNN and ONNX Runtime turn in loops while they wait, whatever is asked for.
             for threads in THREADS if backend == "ncnn" else THREADS[:1]:
                 yield Case(cpu, f"{model} {backend} {precision}", threads, words)

@@ -1,8 +1,9 @@
 """One inference between the marks of tests/arm/mark.c; what `counting.py` emulates.
 
     python infer.py MARK.SO ncnn PARAM WIDTH HEIGHT fp16|fp32 THREADS [BIN]
-    python infer.py MARK.SO tflite|mnn|onnxruntime FILE THREADS fp16|fp32
+    python infer.py MARK.SO tflite|mnn|onnxruntime FILE THREADS fp16|fp32 SIDE
 
+SIDE is of the square input, where the file leaves it open.
 A network without a BIN computes with zeros for weights, as the published times do.
 """
 
@@ -40,7 +41,7 @@ def ncnn(
     return run
 
 
-def tflite(path: str, threads: str, precision: str) -> Callable[[], object]:
+def tflite(path: str, threads: str, precision: str, side: str) -> Callable[[], object]:
     """An inference of TensorFlow Lite with XNNPACK."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -49,17 +50,25 @@ def tflite(path: str, threads: str, precision: str) -> Callable[[], object]:
     return interpreter.invoke
 
 
-def mnn(path: str, threads: str, precision: str) -> Callable[[], object]:
+def mnn(path: str, threads: str, precision: str, side: str) -> Callable[[], object]:
     """An inference of MNN."""
     import MNN
 
     interpreter = MNN.Interpreter(path)
     arithmetic = "low" if precision == "fp16" else "high"
     session = interpreter.createSession({"numThread": int(threads), "precision": arithmetic})
-    return lambda: interpreter.runSession(session)
+    for tensor in interpreter.getSessionInputAll(session).values():
+        interpreter.resizeTensor(tensor, (1, 3, int(side), int(side)))
+    interpreter.resizeSession(session)
+
+    def run() -> None:
+        if code := interpreter.runSession(session):
+            raise RuntimeError(f"MNN failed, code {code}")  # else its failing would be counted
+
+    return run
 
 
-def onnxruntime(path: str, threads: str, precision: str) -> Callable[[], object]:
+def onnxruntime(path: str, threads: str, precision: str, side: str) -> Callable[[], object]:
     """An inference of ONNX Runtime."""
     import numpy as np
     import onnxruntime
@@ -69,7 +78,8 @@ def onnxruntime(path: str, threads: str, precision: str) -> Callable[[], object]
     session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
     taken = session.get_inputs()[0]
     kind = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
-    inputs = {taken.name: np.zeros(taken.shape, kind[taken.type])}
+    shape = [n if isinstance(n, int) else int(side) for n in taken.shape]
+    inputs = {taken.name: np.zeros(shape, kind[taken.type])}
     return lambda: session.run(None, inputs)
 
 

@@ -225,6 +225,8 @@ def test_labels_can_judge(words, made, float_layers, smears, tmp_path, capsys):
         (["--min-agreement", "97/91"], 2, "AP/AP50"),
         (["--targets", "ncnn,tensorrt"], 2, "got 'tensorrt'"),
         (["--labels", "a,b"], 2, "knows its family and labels itself"),
+        (["--color", "bgr"], 2, "and what becomes of an image"),
+        (["--mean", "1,2,3"], 2, "and what becomes of an image"),
         (["--spec", "none.json"], 1, "none.json"),
         (["-o", "cells.onnx"], 2, "a package is written, NAME.edge"),
     ],

@@ -11,6 +11,7 @@ import boards
 import numpy as np
 import pytest
 
+from edge import child, trial
 from edge.backends import BACKENDS
 from edge.bench.measure import Settings, measure, plan, take_frames
 from edge.bench.report import METRICS, Report
@@ -112,6 +113,16 @@ def test_every_backend_is_measured(tmp_path):
         assert run.value("inference_p50") > 0
         assert set(run.versions) & set(RUNTIMES[run.backend])
     assert len({run.sha256 for run in report.runs}) == len(BACKENDS)
+
+
+def test_a_first_opening_s_trial_is_over_before_anything_is_measured(model, monkeypatch):
+    path, package = model
+    order = []
+    monkeypatch.setattr(trial, "ensure", lambda name, _: order.append(name))
+    call = child.call
+    monkeypatch.setattr(child, "call", lambda *a, **k: (order.append("run"), call(*a, **k))[1])
+    measure(path, package, plan(package, None, None, [1], [Size(64, 64)]), source(), QUICK)
+    assert order == ["ncnn", "run", "run", "run"]
 
 
 def test_a_configuration_that_dies_is_reported_and_the_rest_goes_on(model, tmp_path, monkeypatch):

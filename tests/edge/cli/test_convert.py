@@ -267,7 +267,8 @@ def test_a_package_is_not_named_like_a_file(small, tmp_path, capsys, name):
 
 
 def test_what_belongs_to_a_package_is_no_option_of_an_onnx_file(tmp_path, capsys):
-    for option in (["--zip"], ["--license", "MIT"], ["--targets", "ncnn"]):
+    reading = (["--color", "bgr"], ["--pad", "0"], ["--anchors", "1,2"])
+    for option in (["--zip"], ["--license", "MIT"], ["--targets", "ncnn"], *reading):
         words = ["convert", "x.pt", "-o", str(tmp_path / "x.onnx"), *option]
         assert main(words) == 2
         assert "go with a package" in capsys.readouterr().err
